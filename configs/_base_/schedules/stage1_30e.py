@@ -1,0 +1,44 @@
+# Stage 1 (paper, Table 9): 30 epochs, AdamW, 3 epochs of linear warm-up, then cosine.
+max_epochs = 30
+warmup_epochs = 3
+close_mosaic_epochs = 2
+base_lr = 2e-3
+final_lr_ratio = 0.1
+
+train_cfg = dict(type='mmengine.EpochBasedTrainLoop', max_epochs=max_epochs, val_interval=5)
+val_cfg = dict(type='mmengine.ValLoop')
+test_cfg = dict(type='mmengine.TestLoop')
+
+# The warm-up starts at zero; the scheduler needs a factor above it.
+param_scheduler = [
+    dict(
+        type='mmengine.LinearLR',
+        start_factor=1e-8,
+        begin=0,
+        end=warmup_epochs,
+        by_epoch=True,
+        convert_to_iter_based=True),
+    dict(
+        type='mmengine.CosineAnnealingLR',
+        eta_min_ratio=final_lr_ratio,
+        begin=warmup_epochs,
+        end=max_epochs,
+        T_max=max_epochs - warmup_epochs,
+        by_epoch=True,
+        convert_to_iter_based=True),
+]
+
+optim_wrapper = dict(
+    type='mmengine.OptimWrapper',
+    optimizer=dict(type='AdamW', lr=base_lr, betas=(0.9, 0.999), weight_decay=0.025),
+    clip_grad=dict(max_norm=10.0),
+    paramwise_cfg=dict(
+        norm_decay_mult=0.0,
+        bias_decay_mult=0.0,
+        custom_keys={
+            'logit_scales': dict(decay_mult=0.0),
+            'head_module.biases': dict(decay_mult=0.0),
+        }))
+
+# Learning rates are for 8 GPUs x 16 images.
+auto_scale_lr = dict(enable=False, base_batch_size=128)

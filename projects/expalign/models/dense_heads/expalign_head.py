@@ -1,0 +1,296 @@
+"""Detection head: alignment maps to class logits, the pyramid to DFL boxes (YOLOv8 family).
+
+Axes: B images, K prompts, N priors of all levels, G ground-truth boxes.
+
+The number of prompts belongs to a batch, not to the head, so loss and prediction are written for
+open vocabularies; assigner, prior generator, coder and loss modules are mmyolo's and mmdet's.
+"""
+
+import math
+from collections.abc import Sequence
+
+import torch
+from mmdet.models.utils import unpack_gt_instances
+from mmdet.structures import SampleList
+from mmdet.utils import InstanceList, reduce_mean
+from mmengine.dist import get_world_size
+from mmengine.model import BaseModule
+from mmengine.structures import InstanceData
+from mmyolo.models.dense_heads import YOLOv8Head
+from mmyolo.models.utils import gt_instances_preprocess
+from mmcv.ops import batched_nms
+from torch import Tensor, nn
+
+from expalign.models.layers import conv_branch
+from expalign.models.necks import EAHOutput
+from expalign.registry import MODELS
+
+from .candidates import select_candidates
+
+
+@MODELS.register_module()
+class ExpAlignHeadModule(BaseModule):
+    """Parameters of the head: box branches, logit scale and bias per level.
+
+    Args:
+        in_channels: widths of P3, P4, P5.
+        featmap_strides: their strides in pixels.
+        reg_max: bins of the box-side distributions (DFL).
+        num_base_prompts: K0 of the bias at start, log(5 / K0 / (640 / stride)^2) (YOLOv8).
+        norm_cfg: norm of the 3x3 convolutions.
+        act_cfg: their activation.
+    """
+
+    def __init__(
+        self,
+        in_channels: Sequence[int],
+        featmap_strides: Sequence[int] = (8, 16, 32),
+        reg_max: int = 16,
+        num_base_prompts: int = 80,
+        norm_cfg: dict = dict(type='BN', momentum=0.03, eps=0.001),
+        act_cfg: dict = dict(type='SiLU', inplace=True),
+        init_cfg: dict | None = None,
+    ) -> None:
+        super().__init__(init_cfg)
+        # Read by mmyolo's heads; labels are counted per batch, never from here.
+        self.num_classes = num_base_prompts
+        self.featmap_strides = tuple(featmap_strides)
+        self.reg_max = reg_max
+        hidden = max(16, in_channels[0] // 4, reg_max * 4)
+        self.box_branches = nn.ModuleList(
+            conv_branch(channels, hidden, 4 * reg_max, norm_cfg, act_cfg)
+            for channels in in_channels)
+        num_levels = len(self.featmap_strides)
+        self.logit_scales = nn.ParameterList(
+            nn.Parameter(torch.tensor(0.07)) for _ in range(num_levels))
+        self.biases = nn.ParameterList(
+            nn.Parameter(torch.tensor(math.log(5 / num_base_prompts / (640 / stride)**2)))
+            for stride in self.featmap_strides)
+        for branch in self.box_branches:
+            nn.init.constant_(branch[-1].bias, 1.0)
+
+    def forward(
+        self, pyramid: Sequence[Tensor], eams: Sequence[Tensor]
+    ) -> tuple[tuple[Tensor, ...], tuple[Tensor, ...]]:
+        """Class logits and box distributions of every level.
+
+        Args:
+            pyramid: P3, P4, P5, each (B, C_s, H_s, W_s).
+            eams: alignment maps, each (B, K, H_s, W_s).
+
+        Returns:
+            logits, each (B, K, H_s, W_s), and distribution logits, each (B, 4 * reg_max, H_s, W_s).
+        """
+        logits = tuple(
+            eam * scale.exp() + bias
+            for eam, scale, bias in zip(eams, self.logit_scales, self.biases, strict=True))
+        dists = tuple(
+            branch(feat) for branch, feat in zip(self.box_branches, pyramid, strict=True))
+        return logits, dists
+
+
+@MODELS.register_module()
+class ExpAlignHead(YOLOv8Head):
+    """Open-vocabulary YOLOv8 head on alignment maps.
+
+    Args:
+        head_module: config of :class:`ExpAlignHeadModule`.
+        prior_generator, bbox_coder, loss_cls, loss_bbox, loss_dfl: as in mmyolo's YOLOv8 head.
+        train_cfg: ``assigner`` config.
+        test_cfg: ``score_thr``, ``nms_pre``, ``nms``, ``max_per_img``, ``multi_label``.
+    """
+
+    def __init__(
+        self,
+        head_module: dict,
+        prior_generator: dict = dict(
+            type='mmdet.MlvlPointGenerator', offset=0.5, strides=[8, 16, 32]),
+        bbox_coder: dict = dict(type='mmyolo.DistancePointBBoxCoder'),
+        loss_cls: dict = dict(
+            type='mmdet.CrossEntropyLoss', use_sigmoid=True, reduction='none', loss_weight=0.5),
+        loss_bbox: dict = dict(
+            type='mmyolo.IoULoss', iou_mode='ciou', bbox_format='xyxy', reduction='sum',
+            loss_weight=7.5, return_iou=False),
+        # A sum over four sides under a gain of 1.5 / 4 is YOLOv8's mean over sides at 1.5.
+        loss_dfl: dict = dict(
+            type='mmdet.DistributionFocalLoss', reduction='mean', loss_weight=1.5 / 4),
+        **kwargs,
+    ) -> None:
+        # The parent's objectness loss is not part of YOLOv8, but is built and dropped by it.
+        super().__init__(
+            head_module=head_module, prior_generator=prior_generator, bbox_coder=bbox_coder,
+            loss_cls=loss_cls, loss_bbox=loss_bbox, loss_dfl=loss_dfl, **kwargs)
+        proj = torch.arange(self.head_module.reg_max, dtype=torch.float)
+        self.register_buffer('dfl_bins', proj, persistent=False)
+
+    def forward(self, neck_out: EAHOutput) -> tuple[tuple[Tensor, ...], tuple[Tensor, ...]]:
+        """See :meth:`ExpAlignHeadModule.forward`."""
+        return self.head_module(neck_out.pyramid, neck_out.eams)
+
+    def loss(
+        self, neck_out: EAHOutput, prompt_masks: Tensor, batch_data_samples: SampleList
+    ) -> dict[str, Tensor]:
+        """Losses of a batch; ``prompt_masks`` (B, K) bool is False where a prompt is padding."""
+        logits, dists = self(neck_out)
+        batch_gt_instances, _, _ = unpack_gt_instances(batch_data_samples)
+        return self.loss_by_feat(logits, dists, prompt_masks, batch_gt_instances)
+
+    def loss_by_feat(
+        self,
+        logits: Sequence[Tensor],
+        dists: Sequence[Tensor],
+        prompt_masks: Tensor,
+        batch_gt_instances: InstanceList,
+    ) -> dict[str, Tensor]:
+        """Class (BCE), box (CIoU) and distribution (DFL) losses.
+
+        Each is a sum over the batch of all processes, divided by the sum of assigned scores of
+        all processes, and times the number of images of the global batch (mmyolo's convention;
+        the division by the number of processes is done by averaging gradients).
+
+        Args:
+            logits: per level (B, K, H, W).
+            dists: per level (B, 4 * reg_max, H, W).
+            prompt_masks: (B, K) bool, False where a prompt takes no part in the class loss.
+            batch_gt_instances: per image ``bboxes`` (G, 4) xyxy in pixels of the input and
+                ``labels`` (G), which index the image's prompts.
+
+        Returns:
+            dict of ``loss_cls``, ``loss_bbox``, ``loss_dfl``.
+        """
+        num_images = prompt_masks.shape[0]
+        priors, strides = self._priors(logits)  # (N, 3), (N, 1)
+        cls_preds = _flatten_levels(logits)  # (B, N, K)
+        dist_preds = _flatten_levels(dists)  # (B, N, 4 * reg_max)
+        boxes = self._decode(dist_preds, priors[:, :2], strides[:, 0])  # (B, N, 4)
+        targets = self._assign(boxes, cls_preds, priors, batch_gt_instances)
+        scores, positives = targets['assigned_scores'], targets['fg_mask_pre_prior'].bool()
+        # One assigned score of the global batch is the least the sums are divided by.
+        norm = reduce_mean(scores.sum()).clamp(min=1 / get_world_size())
+
+        bce = self.loss_cls(cls_preds, scores) * prompt_masks[:, None, :].to(cls_preds.dtype)
+        if positives.any():
+            weight = scores.sum(-1)[positives][:, None]  # (P, 1)
+            cells = strides.expand(num_images, -1, -1)[positives]  # (P, 1)
+            targets_pos = targets['assigned_bboxes'][positives] / cells
+            loss_bbox = self.loss_bbox(boxes[positives] / cells, targets_pos, weight=weight) / norm
+            points = priors[:, :2].expand(num_images, -1, -1)[positives] / cells
+            sides = self.bbox_coder.encode(
+                points, targets_pos, max_dis=self.head_module.reg_max - 1, eps=0.01)
+            loss_dfl = self.loss_dfl(
+                dist_preds[positives].reshape(-1, self.head_module.reg_max),
+                sides.reshape(-1),
+                weight=weight.expand(-1, 4).reshape(-1),
+                avg_factor=norm)
+        else:
+            loss_bbox = loss_dfl = dist_preds.sum() * 0
+        images = num_images * get_world_size()
+        return dict(
+            loss_cls=bce.sum() / norm * images,
+            loss_bbox=loss_bbox * images,
+            loss_dfl=loss_dfl * images)
+
+    def predict(
+        self,
+        neck_out: EAHOutput,
+        prompt_masks: Tensor,
+        batch_data_samples: SampleList,
+        rescale: bool = True,
+    ) -> InstanceList:
+        """Detections of a batch; ``prompt_masks`` (B, K) bool is False where not to predict."""
+        metas = [sample.metainfo for sample in batch_data_samples]
+        return self.predict_by_feat(*self(neck_out), prompt_masks, metas, rescale=rescale)
+
+    def predict_by_feat(
+        self,
+        logits: Sequence[Tensor],
+        dists: Sequence[Tensor],
+        prompt_masks: Tensor,
+        batch_img_metas: Sequence[dict],
+        rescale: bool = True,
+    ) -> InstanceList:
+        """Boxes, scores and labels of every image.
+
+        Args:
+            logits: per level (B, K, H, W).
+            dists: per level (B, 4 * reg_max, H, W).
+            prompt_masks: (B, K) bool.
+            batch_img_metas: per image ``ori_shape``, and ``scale_factor`` and ``pad_param``
+                when ``rescale``.
+            rescale: whether boxes are in pixels of the original image (else of the input).
+
+        Returns:
+            per image ``bboxes`` (n, 4) xyxy, ``scores`` (n), ``labels`` (n), by falling score.
+        """
+        priors, strides = self._priors(logits)
+        flat_logits = torch.cat([_at_least_float32(x).flatten(2) for x in logits], 2)  # (B, K, N)
+        flat_dists = _flatten_levels(dists)
+        results = []
+        for scores, dist, mask, meta in zip(
+                flat_logits, flat_dists, prompt_masks, batch_img_metas, strict=True):
+            scores, inds, labels = select_candidates(
+                scores, mask, self.test_cfg.score_thr, self.test_cfg.nms_pre,
+                self.test_cfg.get('multi_label', True))
+            boxes = self._decode(dist[None, inds], priors[inds, :2], strides[inds, 0])[0]
+            if rescale:
+                boxes = _to_original(boxes, meta)
+            results.append(self._nms(boxes, scores, labels, meta if rescale else None))
+        return results
+
+    def _nms(
+        self, boxes: Tensor, scores: Tensor, labels: Tensor, meta: dict | None
+    ) -> InstanceData:
+        """Class-wise NMS, the best ``max_per_img``, clipped to the image where meta is given."""
+        if len(boxes):
+            _, keep = batched_nms(boxes, scores, labels, dict(self.test_cfg.nms))
+            keep = keep[:self.test_cfg.max_per_img]
+            boxes, scores, labels = boxes[keep], scores[keep], labels[keep]
+        if meta is not None:
+            height, width = meta['ori_shape'][:2]
+            boxes = torch.stack(
+                [boxes[:, 0].clamp(0, width), boxes[:, 1].clamp(0, height),
+                 boxes[:, 2].clamp(0, width), boxes[:, 3].clamp(0, height)], dim=1)
+        return InstanceData(bboxes=boxes, scores=scores, labels=labels)
+
+    def _priors(self, maps: Sequence[Tensor]) -> tuple[Tensor, Tensor]:
+        """Points with strides (N, 3 or 4) and the strides alone (N, 1), in pixels."""
+        dtype = _at_least_float32(maps[0]).dtype
+        priors = torch.cat(self.prior_generator.grid_priors(
+            [x.shape[2:] for x in maps], dtype=dtype, device=maps[0].device, with_stride=True))
+        return priors, priors[:, [2]]
+
+    def _decode(self, dists: Tensor, points: Tensor, strides: Tensor) -> Tensor:
+        """Expected side distances to boxes: (B, n, 4 * reg_max) -> (B, n, 4) xyxy in pixels."""
+        bins = dists.unflatten(-1, (4, self.head_module.reg_max)).softmax(-1)
+        distances = bins @ self.dfl_bins.to(bins.dtype)
+        return self.bbox_coder.decode(points, distances, strides)
+
+    def _assign(
+        self, boxes: Tensor, cls_preds: Tensor, priors: Tensor, batch_gt_instances: InstanceList
+    ) -> dict[str, Tensor]:
+        """Task-aligned targets of the batch; see mmyolo's BatchTaskAlignedAssigner."""
+        gt = gt_instances_preprocess(batch_gt_instances, len(boxes)).to(boxes)  # (B, G, 5)
+        gt_labels, gt_boxes = gt[..., :1], gt[..., 1:]
+        real = (gt_boxes.sum(-1, keepdim=True) > 0).to(boxes)
+        # The assigner one-hot encodes over the prompts of this batch.
+        self.assigner.num_classes = cls_preds.shape[-1]
+        return self.assigner(
+            boxes.detach(), cls_preds.detach().sigmoid(), priors, gt_labels, gt_boxes, real)
+
+
+def _at_least_float32(x: Tensor) -> Tensor:
+    return x.float() if x.dtype in (torch.float16, torch.bfloat16) else x
+
+
+def _flatten_levels(maps: Sequence[Tensor]) -> Tensor:
+    """Per-level (B, C, H, W) to (B, N, C), in float32 or better."""
+    return torch.cat([_at_least_float32(x).flatten(2).transpose(1, 2) for x in maps], dim=1)
+
+
+def _to_original(boxes: Tensor, meta: dict) -> Tensor:
+    """Undo letterbox padding and scaling: input pixels to pixels of the original image."""
+    if meta.get('pad_param') is not None:
+        top, _, left, _ = meta['pad_param']
+        boxes = boxes - boxes.new_tensor([left, top, left, top])
+    scale = boxes.new_tensor(meta['scale_factor'])
+    return boxes / scale.repeat(2)

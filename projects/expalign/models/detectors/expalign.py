@@ -1,0 +1,172 @@
+"""The open-vocabulary detector: images and prompts in, boxes with labels that index prompts out."""
+
+from collections.abc import Sequence
+
+import torch
+from mmdet.models.detectors import SingleStageDetector
+from mmdet.structures import DetDataSample, SampleList
+from mmengine.logging import print_log
+from torch import Tensor
+
+from expalign.engine.checkpoint import describe_mismatch
+from expalign.models.necks import EAHOutput
+from expalign.models.utils.prompts import first_occurrences, parse_prompts
+from expalign.registry import MODELS
+
+from .prompt_batch import PromptBatch, encode_prompt_lists
+
+
+@MODELS.register_module()
+class ExpAlignDetector(SingleStageDetector):
+    """ExpAlign (arXiv 2601.22666), driven by mmdet's runners and inference functions.
+
+    The prompts of an image are the ``text`` of its data sample (see
+    :func:`~expalign.models.utils.prompts.parse_prompts`), or else the vocabulary given to
+    :meth:`set_vocabulary`. Predicted labels index them.
+
+    Args:
+        backbone: image encoder, (B, 3, H, W) -> C3, C4, C5.
+        text_encoder: frozen or trained encoder, prompts -> tokens (N, L, D') and masks (N, L).
+        text_adapter: tokens -> text features (N, L, D) and masks.
+        neck: :class:`~expalign.models.necks.EAHNeck`.
+        bbox_head: :class:`~expalign.models.dense_heads.ExpAlignHead`.
+        partial_checkpoint: accept checkpoints that lack or add weights, with one warning; for
+            configs that start from another form of the model. Otherwise they are an error.
+    """
+
+    def __init__(
+        self,
+        backbone: dict,
+        text_encoder: dict,
+        text_adapter: dict,
+        neck: dict,
+        bbox_head: dict,
+        train_cfg: dict | None = None,
+        test_cfg: dict | None = None,
+        data_preprocessor: dict | None = None,
+        partial_checkpoint: bool = False,
+        init_cfg: dict | None = None,
+    ) -> None:
+        super().__init__(
+            backbone=backbone, neck=neck, bbox_head=bbox_head, train_cfg=train_cfg,
+            test_cfg=test_cfg, data_preprocessor=data_preprocessor, init_cfg=init_cfg)
+        self.text_encoder = MODELS.build(text_encoder)
+        self.text_adapter = MODELS.build(text_adapter)
+        self.partial_checkpoint = partial_checkpoint
+        self.vocabulary: tuple[str, ...] | None = None
+        self._token_table: tuple[tuple, PromptBatch] | None = None
+
+    def set_vocabulary(self, texts: str | Sequence[str], custom_entities: bool = False) -> None:
+        """Prompts for images that bring none; encoded once and reused until weights change.
+
+        Args:
+            texts: list of prompts, or a string (split at '.' when ``custom_entities``).
+
+        Raises:
+            ValueError: no prompt, or one of white space alone.
+        """
+        self.vocabulary = tuple(parse_prompts(texts, custom_entities))
+        self._token_table = None
+
+    def loss(self, batch_inputs: Tensor, batch_data_samples: SampleList) -> dict[str, Tensor]:
+        """Losses of a batch: images (B, 3, H, W), samples with ``text`` and ``gt_instances``."""
+        prompt_lists = [self._prompts_of(sample) for sample in batch_data_samples]
+        prompts = self._encode(prompt_lists, batch_data_samples)
+        for sample, texts in zip(batch_data_samples, prompt_lists, strict=True):
+            labels = sample.gt_instances.labels
+            firsts = labels.new_tensor(first_occurrences(texts))
+            sample.gt_instances.labels = firsts[labels]
+        neck_out = self.extract_feat(batch_inputs, prompts)
+        return self.bbox_head.loss(
+            neck_out, prompts.for_images(len(batch_inputs)), batch_data_samples)
+
+    def predict(
+        self, batch_inputs: Tensor, batch_data_samples: SampleList, rescale: bool = True
+    ) -> SampleList:
+        """Detect the prompts of every image.
+
+        Args:
+            batch_inputs: (B, 3, H, W).
+            batch_data_samples: samples whose metainfo may hold ``text``.
+            rescale: whether boxes are in pixels of the original image.
+
+        Returns:
+            The samples with ``pred_instances``: ``bboxes`` (n, 4) xyxy, ``scores`` (n),
+            ``labels`` (n) and ``label_names``, the prompt of each.
+        """
+        prompt_lists = [self._prompts_of(sample) for sample in batch_data_samples]
+        prompts = self._encode_for_prediction(prompt_lists, batch_data_samples)
+        neck_out = self.extract_feat(batch_inputs, prompts)
+        results = self.bbox_head.predict(
+            neck_out, prompts.for_images(len(batch_inputs)), batch_data_samples, rescale=rescale)
+        for result, texts in zip(results, prompt_lists, strict=True):
+            result.label_names = [texts[label] for label in result.labels.tolist()]
+        return self.add_pred_to_datasample(batch_data_samples, results)
+
+    def _forward(
+        self, batch_inputs: Tensor, batch_data_samples: SampleList | None = None
+    ) -> tuple[tuple[Tensor, ...], tuple[Tensor, ...]]:
+        """Raw logits and box distributions; see ``ExpAlignHeadModule.forward``."""
+        samples = batch_data_samples or [DetDataSample() for _ in batch_inputs]
+        prompt_lists = [self._prompts_of(sample) for sample in samples]
+        return self.bbox_head(
+            self.extract_feat(batch_inputs, self._encode(prompt_lists, samples)))
+
+    def extract_feat(self, batch_inputs: Tensor, prompts: PromptBatch) -> EAHOutput:
+        """Pyramid and alignment maps of a batch of images (B, 3, H, W)."""
+        return self.neck(self.backbone(batch_inputs), prompts.txt_feats, prompts.txt_masks)
+
+    def _prompts_of(self, sample: DetDataSample) -> list[str]:
+        text = sample.get('text')
+        if text is not None:
+            return parse_prompts(text, bool(sample.get('custom_entities', False)))
+        if self.vocabulary is None:
+            raise ValueError(
+                f'no prompts for image {sample.get("img_path", "")!r}: give a text (texts=... or '
+                'text_prompt=...) or call set_vocabulary(...) on the model')
+        return list(self.vocabulary)
+
+    def _encode(
+        self, prompt_lists: Sequence[Sequence[str]], samples: SampleList
+    ) -> PromptBatch:
+        """Encode prompts; duplicates and prompts that a sample masks out are not scored."""
+        score_masks = []
+        for texts, sample in zip(prompt_lists, samples, strict=True):
+            unique = [first == k for k, first in enumerate(first_occurrences(texts))]
+            wanted = sample.get('prompt_masks', [True] * len(texts))
+            score_masks.append([a and bool(b) for a, b in zip(unique, wanted, strict=True)])
+        return encode_prompt_lists(prompt_lists, score_masks, self._encode_text)
+
+    def _encode_text(self, texts: Sequence[str]) -> tuple[Tensor, Tensor]:
+        return self.text_adapter(*self.text_encoder(texts))
+
+    def _encode_for_prediction(
+        self, prompt_lists: Sequence[Sequence[str]], samples: SampleList
+    ) -> PromptBatch:
+        """:meth:`_encode`, with the features of the last prompts kept for the next images."""
+        shared = all(texts == prompt_lists[0] for texts in prompt_lists)
+        if self.training or not shared or any('prompt_masks' in sample for sample in samples):
+            return self._encode(prompt_lists, samples)
+        key = (tuple(prompt_lists[0]), self._text_weights_version())
+        if self._token_table is None or self._token_table[0] != key:
+            table = self._encode(prompt_lists[:1], samples[:1])
+            self._token_table = (key, PromptBatch(*(x.detach() for x in table)))
+        return self._token_table[1]
+
+    def _text_weights_version(self) -> tuple:
+        """Changes whenever a weight of the text side is replaced or written to."""
+        modules = (self.text_adapter, self.text_encoder)
+        return tuple(
+            (p.data_ptr(), p._version) for module in modules for p in module.parameters())
+
+    def _load_from_state_dict(self, state_dict, prefix, *args) -> None:
+        if not prefix:
+            mismatch = describe_mismatch(self, state_dict)
+            if mismatch and not self.partial_checkpoint:
+                raise RuntimeError(
+                    f'the checkpoint does not match the model: {mismatch}\nUse the config that '
+                    'the checkpoint was trained with, or, to start training from another form '
+                    'of the model, set model.partial_checkpoint=True.')
+            if mismatch:
+                print_log(f'partial checkpoint: {mismatch}', 'current', level=30)
+        super()._load_from_state_dict(state_dict, prefix, *args)

@@ -1,0 +1,64 @@
+"""Encoded prompts of a batch, whatever mix of prompt counts its images have.
+
+Axes: B images, K prompts (of the image with most), L tokens of the longest prompt, D width.
+"""
+
+from collections.abc import Callable, Sequence
+from typing import NamedTuple
+
+import torch
+from torch import Tensor
+
+TextEncoder = Callable[[Sequence[str]], tuple[Tensor, Tensor]]
+
+
+class PromptBatch(NamedTuple):
+    """Tokens and masks of a batch.
+
+    Attributes:
+        txt_feats: (B or 1, K, L, D); 1 where all images share their prompts.
+        txt_masks: (B or 1, K, L) bool, True at real tokens.
+        prompt_masks: (B or 1, K) bool, True at prompts that are there and to be scored.
+    """
+
+    txt_feats: Tensor
+    txt_masks: Tensor
+    prompt_masks: Tensor
+
+    def for_images(self, num_images: int) -> Tensor:
+        """The prompt masks as (B, K)."""
+        return self.prompt_masks.expand(num_images, -1)
+
+
+def encode_prompt_lists(
+    prompt_lists: Sequence[Sequence[str]],
+    score_masks: Sequence[Sequence[bool]],
+    encode: TextEncoder,
+) -> PromptBatch:
+    """Encode each distinct prompt of the batch once and lay the tokens out per image.
+
+    Args:
+        prompt_lists: the prompts of every image.
+        score_masks: per image and prompt, False where the prompt is not to be scored.
+        encode: maps N prompts to tokens (N, L, D) and their masks (N, L).
+    """
+    distinct = {
+        prompt: index for index, prompt in enumerate(
+            dict.fromkeys(prompt for prompts in prompt_lists for prompt in prompts))}
+    tokens, token_masks = encode(list(distinct))  # (N, L, D), (N, L)
+    shared = all(prompts == prompt_lists[0] for prompts in prompt_lists)
+    rows = prompt_lists[:1] if shared else prompt_lists
+    width = max(len(prompts) for prompts in prompt_lists)
+    index = torch.zeros(len(rows), width, dtype=torch.long)
+    present = torch.zeros(len(rows), width, dtype=torch.bool)
+    for row, prompts in enumerate(rows):
+        index[row, :len(prompts)] = torch.tensor([distinct[prompt] for prompt in prompts])
+        present[row, :len(prompts)] = True
+    prompt_masks = torch.zeros(len(prompt_lists), width, dtype=torch.bool)
+    for row, mask in enumerate(score_masks):
+        prompt_masks[row, :len(mask)] = torch.as_tensor(mask, dtype=torch.bool)
+    index, present = index.to(tokens.device), present.to(tokens.device)
+    return PromptBatch(
+        tokens[index],  # (B or 1, K, L, D)
+        token_masks[index] & present[..., None],
+        prompt_masks.to(tokens.device))

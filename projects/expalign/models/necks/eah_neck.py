@@ -1,0 +1,99 @@
+"""Expectation Alignment Head, the neck that turns pyramid and prompts into alignment maps.
+
+Data flow (paper, Section 3): C3, C4, C5 -> PAFPN -> P3, P4, P5 -> class-embedding branch per
+level -> F_s (B, D, H_s, W_s) -> expectation alignment with the tokens of K prompts.
+"""
+
+import warnings
+from typing import NamedTuple
+
+from mmengine.model import BaseModule
+from torch import Tensor, nn
+
+from expalign.models.layers import conv_branch, expectation_alignment
+from expalign.registry import MODELS
+
+
+class EAHOutput(NamedTuple):
+    """What :class:`EAHNeck` returns, one entry per level in each field.
+
+    Attributes:
+        pyramid: P3, P4, P5, each (B, C_s, H_s, W_s); the box branch reads them.
+        eams: expectation alignment maps, each (B, K, H_s, W_s), before scale and bias.
+        token_weights: weights pi of the tokens, each (B, K, L).
+    """
+
+    pyramid: tuple[Tensor, ...]
+    eams: tuple[Tensor, ...]
+    token_weights: tuple[Tensor, ...]
+
+
+@MODELS.register_module()
+class EAHNeck(BaseModule):
+    """PAFPN, class-embedding branches and Expectation Alignment per level.
+
+    The width of the branches, C = max(P3 width, ``num_base_prompts``), is a constant of the
+    configuration and has nothing to do with the size of a vocabulary: one set of weights serves
+    any number of prompts.
+
+    Args:
+        pafpn: config of the pyramid; maps (C3, C4, C5) to (P3, P4, P5).
+        in_channels: widths of P3, P4, P5.
+        embed_dims: D, the width of the text features.
+        num_base_prompts: K0 of the branch width.
+        tau: temperature of the softmax over tokens (Eq. 3).
+        norm_cfg: norm of the branches' 3x3 convolutions.
+        act_cfg: their activation.
+    """
+
+    def __init__(
+        self,
+        pafpn: dict,
+        in_channels: list[int],
+        embed_dims: int,
+        num_base_prompts: int = 80,
+        tau: float = 1.0,
+        norm_cfg: dict = dict(type='BN', momentum=0.03, eps=0.001),
+        act_cfg: dict = dict(type='SiLU', inplace=True),
+        init_cfg: dict | None = None,
+    ) -> None:
+        super().__init__(init_cfg)
+        self.embed_dims = embed_dims
+        self.tau = tau
+        self.pafpn = MODELS.build(pafpn)
+        hidden = max(in_channels[0], num_base_prompts)
+        self.embed_branches = nn.ModuleList(
+            conv_branch(channels, hidden, embed_dims, norm_cfg, act_cfg)
+            for channels in in_channels)
+        self.embed_norms = nn.ModuleList(
+            nn.BatchNorm2d(embed_dims, momentum=0.03, eps=0.001) for _ in in_channels)
+        self._warned_single_image = False
+
+    def forward(
+        self, img_feats: tuple[Tensor, ...], txt_feats: Tensor, txt_masks: Tensor
+    ) -> EAHOutput:
+        """Align the image with every prompt at every level.
+
+        Args:
+            img_feats: C3, C4, C5, each (B, C_s, H_s, W_s).
+            txt_feats: (B or 1, K, L, D) tokens.
+            txt_masks: (B or 1, K, L) bool, True at real tokens.
+        """
+        self._warn_if_single_image(img_feats[0].shape[0])
+        pyramid = self.pafpn(img_feats)
+        eams, token_weights = [], []
+        for feat, branch, norm in zip(
+                pyramid, self.embed_branches, self.embed_norms, strict=True):
+            embedded = norm(branch(feat))  # (B, D, H, W)
+            eam, weights = expectation_alignment(embedded, txt_feats, txt_masks, self.tau)
+            eams.append(eam)
+            token_weights.append(weights)
+        return EAHOutput(tuple(pyramid), tuple(eams), tuple(token_weights))
+
+    def _warn_if_single_image(self, num_images: int) -> None:
+        if self.training and num_images == 1 and not self._warned_single_image:
+            self._warned_single_image = True
+            warnings.warn(
+                'training with one image a process: batch normalisation then makes the pooled '
+                'image features constant, so that token weights cannot depend on the image; '
+                'use a batch of 4 or more', stacklevel=3)

@@ -1,0 +1,23 @@
+"""The registries of scope ``expalign``, children of mmengine's.
+
+mmengine imports this module by itself when a config names ``expalign.Something``; the packages in
+``locations`` are imported when the first lookup is made.
+"""
+
+from mmengine.registry import DATASETS as MMENGINE_DATASETS
+from mmengine.registry import HOOKS as MMENGINE_HOOKS
+from mmengine.registry import METRICS as MMENGINE_METRICS
+from mmengine.registry import MODELS as MMENGINE_MODELS
+from mmengine.registry import TRANSFORMS as MMENGINE_TRANSFORMS
+from mmengine.registry import Registry
+
+MODELS = Registry(
+    'model', parent=MMENGINE_MODELS, scope='expalign', locations=['expalign.models'])
+DATASETS = Registry(
+    'dataset', parent=MMENGINE_DATASETS, scope='expalign', locations=['expalign.datasets'])
+TRANSFORMS = Registry(
+    'transform', parent=MMENGINE_TRANSFORMS, scope='expalign',
+    locations=['expalign.datasets.transforms'])
+METRICS = Registry(
+    'metric', parent=MMENGINE_METRICS, scope='expalign', locations=['expalign.evaluation'])
+HOOKS = Registry('hook', parent=MMENGINE_HOOKS, scope='expalign', locations=['expalign.engine'])

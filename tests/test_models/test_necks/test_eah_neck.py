@@ -1,0 +1,102 @@
+"""The neck: widths, names, parameter budget and the alignment it returns."""
+
+import warnings
+
+import pytest
+import torch
+from mmyolo.models.necks import YOLOv8PAFPN
+
+from expalign.models.layers import expectation_alignment
+from expalign.models.necks import EAHNeck, ExpAlignPAFPN
+
+
+def count(module):
+    return sum(p.numel() for p in module.parameters())
+
+
+def small_neck(**kwargs):
+    torch.manual_seed(0)
+    return EAHNeck(
+        pafpn=dict(
+            type='expalign.ExpAlignPAFPN', in_channels=[8, 16, 32], out_channels=[16, 24, 24],
+            num_csp_blocks=1),
+        in_channels=[16, 24, 24], embed_dims=12, num_base_prompts=10, **kwargs)
+
+
+def small_inputs(batch=2):
+    torch.manual_seed(1)
+    feats = tuple(
+        torch.randn(batch, channels, 64 // stride, 96 // stride)
+        for channels, stride in ((8, 8), (16, 16), (32, 32)))
+    return feats, torch.randn(batch, 5, 4, 12), torch.ones(batch, 5, 4, dtype=torch.bool)
+
+
+def test_pafpn_reads_the_widths_of_a_convnext():
+    neck = ExpAlignPAFPN(in_channels=[192, 384, 768], out_channels=[256, 512, 512])
+    feats = [torch.zeros(1, c, s, s) for c, s in ((192, 8), (384, 4), (768, 2))]
+    shapes = [tuple(x.shape) for x in neck(feats)]
+    assert shapes == [(1, 256, 8, 8), (1, 512, 4, 4), (1, 512, 2, 2)]
+    # C2f, down-sampling convolutions and norms counted by hand.
+    assert count(neck) == 18_418_688
+
+
+def test_pafpn_is_the_parent_where_widths_agree():
+    widths = dict(in_channels=[16, 32, 48], out_channels=[16, 32, 48], num_csp_blocks=1)
+    ours, parent = ExpAlignPAFPN(**widths), YOLOv8PAFPN(**widths)
+    parent.load_state_dict(ours.state_dict())
+    feats = [torch.randn(2, c, s, s) for c, s in ((16, 8), (32, 4), (48, 2))]
+    parent.eval()
+    for a, b in zip(ours.eval()(feats), parent(feats), strict=True):
+        torch.testing.assert_close(a, b, rtol=0, atol=0)
+
+
+
+
+def test_returns_pyramid_maps_and_weights_by_name():
+    out = small_neck().eval()(*small_inputs())
+    assert [tuple(x.shape) for x in out.pyramid] == [
+        (2, 16, 8, 12), (2, 24, 4, 6), (2, 24, 2, 3)]
+    assert [tuple(x.shape) for x in out.eams] == [(2, 5, 8, 12), (2, 5, 4, 6), (2, 5, 2, 3)]
+    assert all(x.shape == (2, 5, 4) for x in out.token_weights)
+
+
+def test_maps_are_the_alignment_of_normalised_embeddings():
+    neck = small_neck().eval()
+    feats, txt, masks = small_inputs()
+    out = neck(feats, txt, masks)
+    for level, pyramid in enumerate(out.pyramid):
+        embedded = neck.embed_norms[level](neck.embed_branches[level](pyramid))
+        eam, weights = expectation_alignment(embedded, txt, masks, tau=1.0)
+        torch.testing.assert_close(out.eams[level], eam)
+        torch.testing.assert_close(out.token_weights[level], weights)
+
+
+def test_branch_width_is_a_constant_of_the_config():
+    assert small_neck().embed_branches[0][0].conv.out_channels == 16
+    wide = EAHNeck(
+        pafpn=dict(type='expalign.ExpAlignPAFPN', in_channels=[8, 8, 8], out_channels=[8, 8, 8]),
+        in_channels=[8, 8, 8], embed_dims=4, num_base_prompts=80)
+    assert all(branch[0].conv.out_channels == 80 for branch in wide.embed_branches)
+
+
+def test_full_size_embedding_branches_by_hand():
+    # Per level C x 256 x 9 + 256 x 256 x 9 + 4 x 256 (norms) + 256 x 768 + 768 + 2 x 768.
+    neck = EAHNeck(
+        pafpn=dict(
+            type='expalign.ExpAlignPAFPN', in_channels=[192, 384, 768],
+            out_channels=[256, 512, 512]),
+        in_channels=[256, 512, 512], embed_dims=768)
+    by_hand = sum(
+        c * 256 * 9 + 256 * 256 * 9 + 4 * 256 + 256 * 768 + 3 * 768 for c in (256, 512, 512))
+    assert count(neck.embed_branches) + count(neck.embed_norms) == by_hand == 5_318_400
+
+
+def test_single_image_training_warns_once_and_weights_ignore_the_image():
+    neck = small_neck().train()
+    feats, txt, masks = small_inputs(batch=1)
+    with pytest.warns(UserWarning, match='one image a process'):
+        first = neck(feats, txt, masks)
+    with warnings.catch_warnings():
+        warnings.simplefilter('error')
+        second = neck(tuple(x * 3 + 1 for x in feats), txt, masks)
+    torch.testing.assert_close(first.token_weights[0], second.token_weights[0], atol=1e-5, rtol=0)
