@@ -1,0 +1,5 @@
+"""Metrics."""
+
+from .metrics import CocoMetric
+
+__all__ = ['CocoMetric']

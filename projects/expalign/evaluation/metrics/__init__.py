@@ -1,0 +1,5 @@
+"""Metrics, one a file."""
+
+from .coco_metric import CocoMetric
+
+__all__ = ['CocoMetric']

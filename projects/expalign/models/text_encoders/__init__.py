@@ -1,0 +1,14 @@
+"""Text encoders (one vector per token) and the adapter that follows them."""
+
+from .clip_token_encoder import CLIPTokenEncoder
+from .hf_token_encoder import HFTokenEncoder
+from .prompt_vectors import PromptVectorEncoder
+from .text_adapter import TextAdapter
+from .text_normalizer import TextNormalizer
+from .token_cache import CacheInfo
+from .token_encoder import TokenEncoder
+
+__all__ = [
+    'CLIPTokenEncoder', 'CacheInfo', 'HFTokenEncoder', 'PromptVectorEncoder', 'TextAdapter',
+    'TextNormalizer', 'TokenEncoder',
+]

@@ -1,0 +1,186 @@
+"""The detector: modes, prompts of any mix, vocabulary, frozen encoders, checkpoints."""
+
+import pytest
+import torch
+
+from expalign.registry import MODELS
+from tests.helpers.models import sample, tiny_detector_config
+
+
+@pytest.fixture(scope='module')
+def config(tmp_path_factory):
+    return tiny_detector_config(tmp_path_factory.mktemp('tokenizer'))
+
+
+@pytest.fixture
+def model(config):
+    torch.manual_seed(0)
+    model = MODELS.build(config)
+    # Away from the start, where the adapter is the identity and every score is tiny.
+    torch.nn.init.normal_(model.text_adapter.ffn.w3.weight, std=0.1)
+    for bias in model.bbox_head.head_module.biases:
+        torch.nn.init.constant_(bias, -1.0)
+    return model
+
+
+@pytest.fixture
+def images():
+    return torch.randn(2, 3, 64, 64, generator=torch.Generator().manual_seed(0))
+
+
+def predictions(model, images, *samples):
+    with torch.no_grad():
+        return [x.pred_instances for x in model.eval().predict(images, list(samples))]
+
+
+def assert_same(a, b, labels=None):
+    torch.testing.assert_close(a.bboxes, b.bboxes)
+    torch.testing.assert_close(a.scores, b.scores)
+    expected = a.labels if labels is None else torch.tensor(labels)[a.labels]
+    assert torch.equal(expected, b.labels)
+
+
+def test_losses_reach_what_is_trained_and_nothing_that_is_frozen(model, images):
+    model.train()
+    losses = model.loss(images, [sample(['cat', 'a dog']), sample(['owl', 'red', 'dog'], labels=[2])])
+    assert set(losses) == {'loss_cls', 'loss_bbox', 'loss_dfl'}
+    sum(losses.values()).backward()
+    frozen = ('backbone.', 'text_encoder.')
+    for name, parameter in model.named_parameters():
+        assert (parameter.grad is None) == name.startswith(frozen), name
+    assert not model.backbone.model.training
+    assert not model.text_encoder.model.training
+
+
+def test_mixed_prompt_counts_equal_single_images(model, images):
+    texts = [['cat', 'a red dog'], ['owl', 'dog', 'red cat on a mat', 'x'],]
+    together = predictions(model, images, *(sample(text) for text in texts))
+    for i, text in enumerate(texts):
+        alone = predictions(model, images[i:i + 1], sample(text))[0]
+        assert_same(alone, together[i])
+        assert together[i].label_names == [text[label] for label in together[i].labels]
+        assert len(set(together[i].labels.tolist())) == len(text)
+
+
+def test_order_of_prompts_permutes_labels(model, images):
+    one = predictions(model, images[:1], sample(['cat', 'dog', 'owl']))[0]
+    two = predictions(model, images[:1], sample(['owl', 'cat', 'dog']))[0]
+    assert_same(one, two, labels=[1, 2, 0])
+
+
+def test_duplicates_are_kept_and_scored_once(model, images):
+    plain = predictions(model, images[:1], sample(['cat', 'dog']))[0]
+    with pytest.warns(UserWarning, match='duplicate prompts'):
+        doubled = predictions(model, images[:1], sample(['cat', 'cat', 'dog']))[0]
+    assert_same(plain, doubled, labels=[0, 2])
+
+
+def test_truth_under_a_duplicate_counts_for_the_first(model, images):
+    model.eval()
+    first = model.loss(images[:1], [sample(['gnu', 'gnu', 'dog'], labels=[0])])
+    second = model.loss(images[:1], [sample(['gnu', 'gnu', 'dog'], labels=[1])])
+    for name in first:
+        torch.testing.assert_close(first[name], second[name])
+
+
+def test_masked_prompts_are_neither_scored_nor_negatives(model, images):
+    masked = predictions(
+        model, images[:1], sample(['cat', 'owl', 'dog'], prompt_masks=[True, False, True]))[0]
+    plain = predictions(model, images[:1], sample(['cat', 'dog']))[0]
+    assert_same(plain, masked, labels=[0, 2])
+    a = model.loss(images[:1], [sample(['cat', 'owl', 'dog'], prompt_masks=[True, False, True])])
+    b = model.loss(images[:1], [sample(['cat', 'dog'])])
+    torch.testing.assert_close(a['loss_cls'], b['loss_cls'])
+
+
+def test_strings_follow_custom_entities(model, images):
+    listed = predictions(model, images[:1], sample(['cat', 'dog']))[0]
+    split = predictions(model, images[:1], sample('cat . dog.', custom_entities=True))[0]
+    assert_same(listed, split)
+    whole = predictions(model, images[:1], sample('cat . dog', custom_entities=False))[0]
+    assert set(whole.label_names) == {'cat . dog'}
+
+
+def test_vocabulary_serves_images_without_text(model, images):
+    with pytest.raises(ValueError, match=r'no prompts for image .*set_vocabulary'):
+        predictions(model, images[:1], sample())
+    model.set_vocabulary('cat . dog', custom_entities=True)
+    assert_same(
+        predictions(model, images[:1], sample(['cat', 'dog']))[0],
+        predictions(model, images[:1], sample())[0])
+    with pytest.raises(ValueError, match='only white space'):
+        model.set_vocabulary(['cat', ' '])
+
+
+def test_tokens_of_a_vocabulary_are_encoded_once_until_weights_change(model, images, monkeypatch):
+    calls = []
+    forward = model.text_adapter.forward
+    monkeypatch.setattr(
+        model.text_adapter, 'forward', lambda *args: calls.append(1) or forward(*args))
+    model.set_vocabulary(['cat', 'dog'])
+    before = predictions(model, images, sample(), sample())[0]
+    predictions(model, images, sample(), sample(['cat', 'dog']))
+    assert len(calls) == 1
+    with torch.no_grad():
+        model.text_adapter.ffn.w3.bias.add_(torch.randn(16))
+    after = predictions(model, images, sample(), sample())[0]
+    assert len(calls) == 2
+    assert not torch.equal(before.scores, after.scores)
+
+
+def test_loading_weights_renews_the_vocabulary(model, images):
+    model.set_vocabulary(['cat', 'dog'])
+    before = predictions(model, images, sample(), sample())[0]
+    state = {k: v.clone() for k, v in model.state_dict().items()}
+    state['text_adapter.ffn.w3.bias'] += torch.randn(16)
+    model.load_state_dict(state)
+    assert not torch.equal(predictions(model, images, sample(), sample())[0].scores, before.scores)
+
+
+def test_tensor_mode_gives_raw_maps(model, images):
+    model.set_vocabulary(['cat', 'dog', 'owl'])
+    logits, dists = model(images, mode='tensor')
+    assert [tuple(x.shape) for x in logits] == [(2, 3, 8, 8), (2, 3, 4, 4), (2, 3, 2, 2)]
+    assert [tuple(x.shape) for x in dists] == [(2, 64, 8, 8), (2, 64, 4, 4), (2, 64, 2, 2)]
+
+
+@pytest.mark.parametrize('prompts', [1, 7, 40, 80, 81, 1203])
+def test_one_set_of_weights_serves_any_number_of_prompts(model, images, prompts):
+    texts = [f'thing {i}' for i in range(prompts)]
+    result = predictions(model, images[:1], sample(texts))[0]
+    assert 0 < len(result.bboxes) <= 50
+    assert 0 <= result.labels.min() and result.labels.max() < prompts
+    assert result.label_names == [texts[label] for label in result.labels]
+
+
+@pytest.mark.parametrize('pooling', ['mean', 'eot'])
+def test_poolings_train_and_predict(tmp_path, pooling, images):
+    model = MODELS.build(tiny_detector_config(tmp_path, token_pooling=pooling))
+    sum(model.loss(images, [sample(['cat', 'a dog'])] * 2).values()).backward()
+    assert model.text_adapter.ffn.w3.weight.grad.abs().sum() > 0
+    assert len(predictions(model, images, *[sample(['cat', 'dog'])] * 2)) == 2
+
+
+def test_checkpoint_of_another_model_is_refused_by_name_and_shape(model, config):
+    state = model.state_dict()
+    key = 'neck.embed_branches.0.2.weight'
+    state[key] = state[key][:5]
+    del state['text_adapter.proj.weight']
+    with pytest.raises(RuntimeError) as error:
+        model.load_state_dict(state, strict=False)
+    message = str(error.value)
+    assert f'{key} (5, 8, 1, 1) instead of (10, 8, 1, 1)' in message
+    assert '1 missing from the checkpoint (text_adapter.proj.weight)' in message
+    assert 'model.partial_checkpoint=True' in message
+
+
+def test_checkpoint_without_frozen_encoders_is_whole(model, config):
+    state = {k: v for k, v in model.state_dict().items()
+             if not k.startswith(('backbone.', 'text_encoder.'))}
+    MODELS.build(config).load_state_dict(state, strict=False)
+
+
+def test_partial_checkpoint_is_accepted_where_the_config_says_so(model, config):
+    state = model.state_dict()
+    del state['text_adapter.proj.weight']
+    MODELS.build({**config, 'partial_checkpoint': True}).load_state_dict(state, strict=False)

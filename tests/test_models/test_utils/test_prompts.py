@@ -1,0 +1,46 @@
+"""What a text means."""
+
+import warnings
+
+import pytest
+
+from expalign.models.utils.prompts import first_occurrences, parse_prompts
+
+
+@pytest.mark.parametrize(('text', 'custom', 'prompts'), [
+    (['cat', ' a red dog '], False, ['cat', 'a red dog']),
+    (('cat', 'dog'), True, ['cat', 'dog']),
+    (['St. Bernard'], True, ['St. Bernard']),
+    ('cat . dog.', True, ['cat', 'dog']),
+    ('cat . dog', False, ['cat . dog']),
+    ('a person. the red bus', True, ['a person', 'the red bus']),
+])
+def test_lists_are_prompts_and_strings_split_on_demand(text, custom, prompts):
+    assert parse_prompts(text, custom) == prompts
+
+
+@pytest.mark.parametrize('text', [[], '', ' . . '])
+def test_no_prompt_is_an_error(text):
+    with pytest.raises(ValueError, match='give at least one|only white space'):
+        parse_prompts(text, custom_entities=True)
+
+
+def test_a_prompt_of_white_space_is_named():
+    with pytest.raises(ValueError, match=r"prompt 1 of \['cat', '\\t '\] is only white space"):
+        parse_prompts(['cat', '\t '])
+
+
+@pytest.mark.parametrize(('text', 'message'), [
+    (3, 'string or a list of strings, got int'), (['cat', 7], 'prompt 1 is 7 of type int')])
+def test_other_types_are_named(text, message):
+    with pytest.raises(TypeError, match=message):
+        parse_prompts(text)
+
+
+def test_duplicates_point_to_the_first_and_warn_once():
+    prompts = ['owl', 'elk', 'owl', 'owl', 'elk', 'emu']
+    with pytest.warns(UserWarning, match=r"scored once, under their first index: \['elk', 'owl'\]"):
+        assert first_occurrences(prompts) == [0, 1, 0, 0, 1, 5]
+    with warnings.catch_warnings():
+        warnings.simplefilter('error')
+        first_occurrences(prompts)

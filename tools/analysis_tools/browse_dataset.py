@@ -1,0 +1,132 @@
+"""Draw samples of a config's data as the model gets them: boxes and prompts, after the pipeline.
+
+    python tools/analysis_tools/browse_dataset.py CONFIG --output-dir DIR [--split train] [--num 16]
+
+Each picture shows the boxes of one sample; below it are the prompts that have a box, the prompts
+that have none, and those that are masked out of the loss.
+"""
+
+import argparse
+import textwrap
+from pathlib import Path
+
+import mmcv
+import numpy as np
+from mmengine.config import DictAction
+
+import expalign  # noqa: F401  (before mmdet: the compatibility layer)
+from expalign.engine.config import load_config
+
+MIN_WIDTH = 480  # of a picture, so that the prompts fit
+FONT_SIZE = 8  # points
+CHAR_WIDTH, LINE_HEIGHT = 7, 15  # pixels that one character of that size takes
+LINE_COLORS = {'present': 'darkgreen', 'absent': 'dimgray', 'masked': 'firebrick'}
+
+
+def parse_args() -> argparse.Namespace:
+    """Read the command line."""
+    parser = argparse.ArgumentParser(description='Draw samples of a data set to files')
+    parser.add_argument('config', help='config file')
+    parser.add_argument('--output-dir', type=Path, required=True, help='folder for the pictures')
+    parser.add_argument('--split', choices=('train', 'val', 'test'), default='train')
+    parser.add_argument('--num', type=int, default=16, help='number of samples, from the first on')
+    parser.add_argument('--seed', type=int, default=0, help='seed of the random transforms')
+    parser.add_argument('--cfg-options', nargs='+', action=DictAction, metavar='KEY=VALUE',
+                        help='override settings of the config')
+    return parser.parse_args()
+
+
+def build_dataset(cfg, split: str):
+    """Build the data set of one of the config's dataloaders."""
+    from mmdet.registry import DATASETS
+    from mmengine.registry import init_default_scope
+
+    dataloader = cfg.get(f'{split}_dataloader')
+    if dataloader is None:
+        raise ValueError(f'the config has no {split}_dataloader')
+    init_default_scope('mmdet')
+    return DATASETS.build(dataloader.dataset)
+
+
+def prompts_by_kind(data_sample) -> dict[str, list[str]]:
+    """Return the prompts of a sample: 'present' (with a box), 'absent' and 'masked'."""
+    present = set(data_sample.gt_instances.labels.tolist())
+    masks = data_sample.get('prompt_masks', [True] * len(data_sample.text))
+    kinds = {kind: [] for kind in LINE_COLORS}
+    for index, (prompt, counts) in enumerate(zip(data_sample.text, masks, strict=True)):
+        kind = 'masked' if not counts else 'present' if index in present else 'absent'
+        kinds[kind].append(prompt)
+    return kinds
+
+
+def caption_lines(kinds: dict[str, list[str]], width: int) -> list[tuple[str, str]]:
+    """Return lines of text with their colours, to be set in ``width`` pixels."""
+    lines = []
+    for kind, prompts in kinds.items():
+        if prompts or kind == 'present':
+            text = f'{kind} ({len(prompts)}): {" · ".join(prompts)}'
+            wrapped = textwrap.wrap(text, width // CHAR_WIDTH, subsequent_indent='  ')
+            lines += [(line, LINE_COLORS[kind]) for line in wrapped]
+    return lines
+
+
+def boxes_in_image(data_sample, test_mode: bool):
+    """Return a copy of the sample whose boxes lie in the coordinates of the network's input.
+
+    Test pipelines load annotations after the last resize, for metrics in the original image.
+    """
+    sample = data_sample.clone()
+    boxes = sample.gt_instances.bboxes
+    boxes = boxes.tensor.clone() if hasattr(boxes, 'tensor') else boxes.clone()
+    if test_mode and 'scale_factor' in sample:
+        top, _, left, _ = sample.get('pad_param', np.zeros(4))
+        boxes *= boxes.new_tensor(sample.scale_factor).repeat(2)
+        boxes += boxes.new_tensor([left, top, left, top])
+    sample.gt_instances.bboxes = boxes
+    return sample
+
+
+def draw_sample(visualizer, item: dict, test_mode: bool) -> np.ndarray:
+    """Return the picture of one packed sample, (H, W, 3) uint8 RGB."""
+    sample = boxes_in_image(item['data_samples'], test_mode)
+    image = item['inputs'].permute(1, 2, 0).numpy()[..., ::-1]  # (3, H, W) BGR -> (H, W, 3) RGB
+    visualizer.dataset_meta = dict(classes=sample.text, palette='random')
+    visualizer.add_datasample('sample', np.ascontiguousarray(image), sample, draw_pred=False)
+    image = visualizer.get_image()
+
+    height, width = image.shape[0], max(image.shape[1], MIN_WIDTH)
+    lines = caption_lines(prompts_by_kind(sample), width - 2 * CHAR_WIDTH)
+    canvas = np.full((height + (len(lines) + 1) * LINE_HEIGHT, width, 3), 255, dtype=np.uint8)
+    canvas[:height, :image.shape[1]] = image
+    visualizer.set_image(canvas)
+    for row, (line, color) in enumerate(lines):
+        visualizer.draw_texts(
+            line,
+            np.array([CHAR_WIDTH, height + (row + 0.5) * LINE_HEIGHT]),
+            font_sizes=FONT_SIZE,
+            font_families='monospace',
+            colors=color)
+    return visualizer.get_image()
+
+
+def main() -> None:
+    """Draw the samples and report where they are."""
+    args = parse_args()
+    cfg = load_config(args.config, args.cfg_options)
+    dataset = build_dataset(cfg, args.split)
+
+    from mmdet.visualization import DetLocalVisualizer
+    from mmengine.runner import set_random_seed
+    set_random_seed(args.seed)
+    visualizer = DetLocalVisualizer()
+    num = min(args.num, len(dataset))
+    for index in range(num):
+        item = dataset[index]
+        stem = Path(item['data_samples'].img_path).stem
+        picture = draw_sample(visualizer, item, dataset.test_mode)
+        mmcv.imwrite(picture[..., ::-1], str(args.output_dir / f'{index:04d}_{stem}.jpg'))
+    print(f'{num} pictures of {args.split} in {args.output_dir}')
+
+
+if __name__ == '__main__':
+    main()
