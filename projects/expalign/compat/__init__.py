@@ -1,0 +1,55 @@
+"""Compatibility layer: makes mmcv without compiled operators, mmyolo 0.6.0 and lvis 0.5.3 work.
+
+:func:`install` registers import hooks, which cost nothing until one of these modules is imported:
+
+==============================  ==========================================================
+module                          what the hook does
+==============================  ==========================================================
+``mmcv._ext``                   when no compiled one is found, a stand-in with a real NMS
+                                (``mmcv_ext.py``)
+``mmyolo``                      lifts the upper bound on mmcv's version
+                                (``mmyolo_version.py``)
+``lvis.eval``                   provides ``np.float``, which numpy no longer has
+                                (``lvis_numpy.py``)
+``mmengine.runner.checkpoint``  lets it load ``.safetensors`` files
+                                (``safetensors_scheme.py``)
+==============================  ==========================================================
+"""
+
+import sys
+
+from . import lvis_numpy, safetensors_scheme
+from .import_hooks import SourceHook, StandInFinder
+from .mmyolo_version import RelaxedVersionLoader
+
+_FINDERS = (
+    SourceHook('mmyolo', RelaxedVersionLoader),
+    SourceHook('lvis.eval', lvis_numpy.NumpyFloatLoader),
+    SourceHook('mmengine.runner.checkpoint', safetensors_scheme.RegisteringLoader),
+)
+_STAND_IN = StandInFinder('mmcv._ext', 'mmcv_ext.py')
+
+
+def install() -> None:
+    """Register the import hooks; calling it again changes nothing."""
+    for finder in _FINDERS:
+        if finder not in sys.meta_path:
+            sys.meta_path.insert(0, finder)
+    if _STAND_IN not in sys.meta_path:
+        sys.meta_path.append(_STAND_IN)
+    lvis_numpy.patch_if_imported()
+    safetensors_scheme.register_if_imported()
+
+
+def mmcv_ops_compiled() -> bool:
+    """Whether ``mmcv._ext`` is mmcv's own compiled extension; imports mmcv, not the extension.
+
+    Raises:
+        ModuleNotFoundError: mmcv is not installed.
+    """
+    from importlib.util import find_spec
+    spec = find_spec('mmcv._ext')
+    return spec is not None and spec.origin != _STAND_IN.origin
+
+
+__all__ = ['install', 'mmcv_ops_compiled']

@@ -1,0 +1,60 @@
+"""The two kinds of import hook that the compatibility layer uses.
+
+Each finder answers for exactly one module name and declines every other.
+"""
+
+import sys
+from collections.abc import Sequence
+from importlib.machinery import ModuleSpec, SourceFileLoader
+from importlib.util import spec_from_file_location
+from pathlib import Path
+from types import ModuleType
+
+
+class StandInFinder:
+    """Offers a file of this folder as module ``name``.
+
+    Append it to ``sys.meta_path``: it is then asked last, and a real ``name`` always wins.
+    """
+
+    def __init__(self, name: str, filename: str) -> None:
+        self.name = name
+        self.origin = str(Path(__file__).with_name(filename))
+
+    def find_spec(self,
+                  name: str,
+                  path: Sequence[str] | None = None,
+                  target: ModuleType | None = None) -> ModuleSpec | None:
+        if name != self.name:
+            return None
+        return spec_from_file_location(name, self.origin)
+
+
+class SourceHook:
+    """Loads module ``name`` from where it is found anyway, but through ``loader_class``.
+
+    Put it at the front of ``sys.meta_path``. Location, package path and submodules stay those that
+    the other finders report. A module that is not a plain source file is left alone.
+    """
+
+    def __init__(self, name: str, loader_class: type[SourceFileLoader]) -> None:
+        self.name = name
+        self.loader_class = loader_class
+
+    def find_spec(self,
+                  name: str,
+                  path: Sequence[str] | None = None,
+                  target: ModuleType | None = None) -> ModuleSpec | None:
+        if name != self.name:
+            return None
+        spec = self._find_elsewhere(path, target)
+        if spec is not None and type(spec.loader) is SourceFileLoader:
+            spec.loader = self.loader_class(spec.loader.name, spec.loader.path)
+        return spec
+
+    def _find_elsewhere(self, path: Sequence[str] | None,
+                        target: ModuleType | None) -> ModuleSpec | None:
+        others = (finder for finder in sys.meta_path
+                  if finder is not self and hasattr(finder, 'find_spec'))
+        specs = (finder.find_spec(self.name, path, target) for finder in others)
+        return next((spec for spec in specs if spec is not None), None)
