@@ -42,7 +42,8 @@ def assert_same(a, b, labels=None):
 
 def test_losses_reach_what_is_trained_and_nothing_that_is_frozen(model, images):
     model.train()
-    losses = model.loss(images, [sample(['cat', 'a dog']), sample(['owl', 'red', 'dog'], labels=[2])])
+    samples = [sample(['cat', 'a dog']), sample(['owl', 'red', 'dog'], labels=[2])]
+    losses = model.loss(images, samples)
     assert set(losses) == {'loss_cls', 'loss_bbox', 'loss_dfl'}
     sum(losses.values()).backward()
     frozen = ('backbone.', 'text_encoder.')
@@ -149,7 +150,7 @@ def test_one_set_of_weights_serves_any_number_of_prompts(model, images, prompts)
     texts = [f'thing {i}' for i in range(prompts)]
     result = predictions(model, images[:1], sample(texts))[0]
     assert 0 < len(result.bboxes) <= 50
-    assert 0 <= result.labels.min() and result.labels.max() < prompts
+    assert result.labels.min() >= 0 and result.labels.max() < prompts
     assert result.label_names == [texts[label] for label in result.labels]
 
 

@@ -2,12 +2,12 @@
 
 import pytest
 import torch
-from tests.helpers.tokenizers import make_bert_tokenizer, make_clip_tokenizer, tiny_clip_config
 from transformers import CLIPConfig, CLIPModel, CLIPTextConfig, CLIPTextModelWithProjection
 
 from expalign.models.text_encoders import CLIPTokenEncoder
 from expalign.models.utils.pretrained import PretrainedModelError
 from expalign.registry import MODELS
+from tests.helpers.tokenizers import make_bert_tokenizer, make_clip_tokenizer, tiny_clip_config
 
 PROMPTS = ['cat', 'an owl, on a red dog', '', 'red']
 

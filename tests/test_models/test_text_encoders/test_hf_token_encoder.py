@@ -4,11 +4,11 @@ import json
 
 import pytest
 import torch
-from tests.helpers.tokenizers import make_bert_tokenizer, tiny_bert_config, tiny_clip_config
 from transformers import BertConfig, BertModel, SiglipConfig, SiglipModel
 
 from expalign.models.text_encoders import HFTokenEncoder
 from expalign.models.utils.pretrained import PretrainedModelError
+from tests.helpers.tokenizers import make_bert_tokenizer, tiny_bert_config, tiny_clip_config
 
 PROMPTS = ['cat', 'an owl, on a red dog']
 

@@ -5,15 +5,15 @@ import pickle
 
 import pytest
 import torch
+
+from expalign.models.text_encoders import CLIPTokenEncoder, HFTokenEncoder
+from expalign.models.text_encoders.token_cache import TokenCache
 from tests.helpers.tokenizers import (
     make_bert_tokenizer,
     make_clip_tokenizer,
     tiny_bert_config,
     tiny_clip_config,
 )
-
-from expalign.models.text_encoders import CLIPTokenEncoder, HFTokenEncoder
-from expalign.models.text_encoders.token_cache import TokenCache
 
 
 @pytest.fixture(scope='module')

@@ -1,0 +1,1 @@
+"""Reading other projects' checkpoints without running them, and renaming what is in them."""
