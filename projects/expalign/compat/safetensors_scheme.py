@@ -8,7 +8,10 @@ module is there.
 import sys
 from importlib.machinery import SourceFileLoader
 from types import ModuleType
+from typing import Any
 
+# mmengine tries its patterns in reverse alphabetical order; its own for local paths, '', is last.
+LOCAL_SAFETENSORS = r'(?s:.*)\.safetensors$'
 _MODULE = 'mmengine.runner.checkpoint'
 
 
@@ -27,5 +30,10 @@ def register_if_imported() -> None:
 
 
 def _register(module: ModuleType) -> None:
-    from expalign.engine.safetensors_loader import LOCAL_SAFETENSORS, load_from_safetensors
-    module.CheckpointLoader.register_scheme(LOCAL_SAFETENSORS, load_from_safetensors, force=True)
+    module.CheckpointLoader.register_scheme(LOCAL_SAFETENSORS, _load, force=True)
+
+
+def _load(filename: str, map_location: Any = None) -> dict[str, Any]:
+    # Imported here: when the scheme is registered, mmengine itself is still being imported.
+    from expalign.engine.safetensors_loader import load_from_safetensors
+    return load_from_safetensors(filename, map_location)

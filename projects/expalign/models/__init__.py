@@ -1,5 +1,5 @@
 """Models of ExpAlign; importing this package registers them."""
 
-from . import backbones, dense_heads, detectors, necks, text_encoders
+from . import backbones, dense_heads, detectors, losses, necks, text_encoders
 
-__all__ = ['backbones', 'dense_heads', 'detectors', 'necks', 'text_encoders']
+__all__ = ['backbones', 'dense_heads', 'detectors', 'losses', 'necks', 'text_encoders']

@@ -29,8 +29,10 @@ def images():
 
 
 def predictions(model, images, *samples):
+    if model.training:
+        model.eval()
     with torch.no_grad():
-        return [x.pred_instances for x in model.eval().predict(images, list(samples))]
+        return [x.pred_instances for x in model.predict(images, list(samples))]
 
 
 def assert_same(a, b, labels=None):
@@ -127,6 +129,15 @@ def test_tokens_of_a_vocabulary_are_encoded_once_until_weights_change(model, ima
     after = predictions(model, images, sample(), sample())[0]
     assert len(calls) == 2
     assert not torch.equal(before.scores, after.scores)
+
+
+def test_weights_exchanged_unseen_are_noticed_at_the_next_eval(model, images):
+    """As moving averages are: through ``.data``, then ``model.eval()``."""
+    model.set_vocabulary(['cat', 'dog'])
+    before = predictions(model, images, sample(), sample())[0]
+    model.text_adapter.ffn.w3.bias.data.copy_(torch.randn(16))
+    model.eval()
+    assert not torch.equal(predictions(model, images, sample(), sample())[0].scores, before.scores)
 
 
 def test_loading_weights_renews_the_vocabulary(model, images):

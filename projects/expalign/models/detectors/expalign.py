@@ -2,9 +2,9 @@
 
 from collections.abc import Sequence
 
-import torch
 from mmdet.models.detectors import SingleStageDetector
 from mmdet.structures import DetDataSample, SampleList
+from mmengine.dist import get_world_size
 from mmengine.logging import print_log
 from torch import Tensor
 
@@ -30,6 +30,8 @@ class ExpAlignDetector(SingleStageDetector):
         text_adapter: tokens -> text features (N, L, D) and masks.
         neck: :class:`~expalign.models.necks.EAHNeck`.
         bbox_head: :class:`~expalign.models.dense_heads.ExpAlignHead`.
+        consistency: :class:`~expalign.models.losses.ConsistencyRegularizer` of the second
+            training stage; None for none.
         partial_checkpoint: accept checkpoints that lack or add weights, with one warning; for
             configs that start from another form of the model. Otherwise they are an error.
     """
@@ -41,6 +43,7 @@ class ExpAlignDetector(SingleStageDetector):
         text_adapter: dict,
         neck: dict,
         bbox_head: dict,
+        consistency: dict | None = None,
         train_cfg: dict | None = None,
         test_cfg: dict | None = None,
         data_preprocessor: dict | None = None,
@@ -52,6 +55,7 @@ class ExpAlignDetector(SingleStageDetector):
             test_cfg=test_cfg, data_preprocessor=data_preprocessor, init_cfg=init_cfg)
         self.text_encoder = MODELS.build(text_encoder)
         self.text_adapter = MODELS.build(text_adapter)
+        self.consistency = None if consistency is None else MODELS.build(consistency)
         self.partial_checkpoint = partial_checkpoint
         self.vocabulary: tuple[str, ...] | None = None
         self._token_table: tuple[tuple, PromptBatch] | None = None
@@ -68,6 +72,14 @@ class ExpAlignDetector(SingleStageDetector):
         self.vocabulary = tuple(parse_prompts(texts, custom_entities))
         self._token_table = None
 
+    def train(self, mode: bool = True) -> 'ExpAlignDetector':
+        """Set the mode; what is kept of the last prompts is encoded again.
+
+        Weights may be exchanged unseen around it, as moving averages are for validation.
+        """
+        self._token_table = None
+        return super().train(mode)
+
     def loss(self, batch_inputs: Tensor, batch_data_samples: SampleList) -> dict[str, Tensor]:
         """Losses of a batch: images (B, 3, H, W), samples with ``text`` and ``gt_instances``."""
         prompt_lists = [self._prompts_of(sample) for sample in batch_data_samples]
@@ -77,8 +89,16 @@ class ExpAlignDetector(SingleStageDetector):
             firsts = labels.new_tensor(first_occurrences(texts))
             sample.gt_instances.labels = firsts[labels]
         neck_out = self.extract_feat(batch_inputs, prompts)
-        return self.bbox_head.loss(
-            neck_out, prompts.for_images(len(batch_inputs)), batch_data_samples)
+        prompt_masks = prompts.for_images(len(batch_inputs))
+        losses = self.bbox_head.loss(neck_out, prompt_masks, batch_data_samples)
+        if self.consistency is not None:
+            terms = self.consistency(
+                neck_out.eams, prompt_masks,
+                [sample.gt_instances for sample in batch_data_samples], batch_inputs.shape[-2:])
+            # The head's losses are multiplied by the images of the global batch; so are these.
+            images = len(batch_inputs) * get_world_size()
+            losses.update({name: term * images for name, term in terms.items()})
+        return losses
 
     def predict(
         self, batch_inputs: Tensor, batch_data_samples: SampleList, rescale: bool = True

@@ -1,0 +1,56 @@
+"""Does a checkpoint fit a model? One readable answer instead of a long warning in the log."""
+
+from collections.abc import Mapping
+
+from torch import Tensor, nn
+
+# Encoders load their own weights when they are built, so a checkpoint may be published without.
+ENCODERS = ('backbone', 'text_encoder')
+MAX_LISTED = 5
+
+
+def describe_mismatch(model: nn.Module, state_dict: Mapping[str, Tensor]) -> str | None:
+    """Compare names and shapes, without loading anything.
+
+    The weights of a frozen encoder (``backbone`` or ``text_encoder`` without a parameter that
+    requires a gradient) may be absent, and so may counters of batches in normalisation layers.
+
+    Args:
+        model: the model, without a wrapper.
+        state_dict: the weights by the names of the model's own ``state_dict()``.
+
+    Returns:
+        None where everything fits; else a sentence that counts the weights that are missing,
+        unknown and of another shape, and names the first of each kind, with both shapes.
+    """
+    wanted = model.state_dict()
+    optional = tuple(f'{name}.' for name in ENCODERS if is_frozen(getattr(model, name, None)))
+    missing = [
+        name for name in wanted if name not in state_dict
+        and not name.startswith(optional) and not name.endswith('num_batches_tracked')]
+    unknown = [name for name in state_dict if name not in wanted]
+    reshaped = [
+        f'{name} {tuple(state_dict[name].shape)} instead of {tuple(wanted[name].shape)}'
+        for name in wanted
+        if name in state_dict and state_dict[name].shape != wanted[name].shape]
+    parts = [
+        f'{len(names)} {verdict} ({_first(names)})'
+        for names, verdict in (
+            (missing, 'missing from the checkpoint'),
+            (unknown, 'unknown to the model'),
+            (reshaped, 'of another shape'))
+        if names]
+    return '; '.join(parts) or None
+
+
+def is_frozen(module: nn.Module | None) -> bool:
+    """True for a module that has parameters, none of which is trained."""
+    if module is None:
+        return False
+    flags = [parameter.requires_grad for parameter in module.parameters()]
+    return bool(flags) and not any(flags)
+
+
+def _first(names: list[str]) -> str:
+    more = f' and {len(names) - MAX_LISTED} more' if len(names) > MAX_LISTED else ''
+    return ', '.join(names[:MAX_LISTED]) + more

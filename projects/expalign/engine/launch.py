@@ -1,0 +1,58 @@
+"""Starting a run: what the tools' command lines share, and process groups without a GPU."""
+
+import argparse
+import datetime
+import os
+
+import torch
+from mmengine.config import Config, DictAction
+from mmengine.registry import RUNNERS
+from mmengine.runner import Runner
+from torch import distributed
+
+LAUNCHERS = ('none', 'pytorch', 'slurm', 'mpi')
+
+
+def add_run_arguments(parser: argparse.ArgumentParser) -> None:
+    """Add the options that training and testing share, under OpenMMLab's names."""
+    parser.add_argument('--work-dir', help='folder for logs and results')
+    parser.add_argument(
+        '--cfg-options', nargs='+', action=DictAction, metavar='KEY=VALUE',
+        help='override settings of the config; a list is written "[a,b]" without blanks')
+    parser.add_argument('--launcher', choices=LAUNCHERS, default='none', help='job launcher')
+    # Some launchers pass the rank as an argument; mmengine reads the environment.
+    parser.add_argument('--local_rank', '--local-rank', type=int, default=0)
+
+
+def prepare_distributed(cfg: Config, launcher: str, local_rank: int = 0) -> None:
+    """Make ``cfg`` ready for ``Runner.from_cfg`` in every process of the launcher.
+
+    With CUDA the runner does it all. Without it, mmengine would select a CUDA device for the
+    process and for the wrapper of the model, and both fail; so the gloo process group is made
+    here (the runner accepts one that exists), the wrapper gets no device, and batch
+    normalisation stays local, as its synchronised form refuses CPU tensors.
+
+    Raises:
+        RuntimeError: a launcher other than ``pytorch`` on a machine without CUDA.
+    """
+    os.environ.setdefault('LOCAL_RANK', str(local_rank))
+    cfg.launcher = launcher
+    if launcher == 'none' or torch.cuda.is_available():
+        return
+    if launcher != 'pytorch':
+        raise RuntimeError(
+            f'--launcher {launcher} needs CUDA, and none is available; '
+            'on CPU start the processes with tools/dist_train.sh or tools/dist_test.sh')
+    timeout = cfg.get('env_cfg', {}).get('dist_cfg', {}).get('timeout', 1800)
+    distributed.init_process_group('gloo', timeout=datetime.timedelta(seconds=timeout))
+    wrapper = dict(
+        type='MMDistributedDataParallel', broadcast_buffers=False,
+        find_unused_parameters=cfg.get('find_unused_parameters', False))
+    wrapper.update(cfg.get('model_wrapper_cfg') or {})
+    cfg.model_wrapper_cfg = {**wrapper, 'device_ids': None}
+    cfg.sync_bn = None
+
+
+def build_runner(cfg: Config) -> Runner:
+    """The runner that the config asks for (``runner_type``), by default mmengine's."""
+    return RUNNERS.build(cfg) if 'runner_type' in cfg else Runner.from_cfg(cfg)

@@ -1,0 +1,44 @@
+"""Lets every OpenMMLab entry point read ``.safetensors`` checkpoints from local paths.
+
+A safetensors file holds named tensors and a header of strings, and no code. The header's
+``dataset_meta``, where there is one, is JSON; all other entries are kept as they are.
+"""
+
+import json
+import os
+from typing import Any
+
+from safetensors import SafetensorError, safe_open
+
+
+def load_from_safetensors(filename: str, map_location: Any = None) -> dict[str, Any]:
+    """Read a checkpoint in mmengine's form.
+
+    Args:
+        filename: local path.
+        map_location: a device or its name; CPU by default.
+
+    Returns:
+        ``state_dict`` (name -> tensor) and ``meta`` (the header's entries; ``dataset_meta`` as a
+        dict).
+
+    Raises:
+        FileNotFoundError: there is no such file.
+        ValueError: it is no safetensors file, or its ``dataset_meta`` is not JSON.
+    """
+    path = os.path.expanduser(filename)
+    if not os.path.isfile(path):
+        raise FileNotFoundError(f'checkpoint {filename} does not exist')
+    device = 'cpu' if map_location is None else str(map_location)
+    try:
+        with safe_open(path, framework='pt', device=device) as file:
+            state_dict = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
+            meta: dict[str, Any] = dict(file.metadata() or {})
+    except SafetensorError as error:
+        raise ValueError(f'{filename} is not a safetensors file: {error}') from error
+    if 'dataset_meta' in meta:
+        try:
+            meta['dataset_meta'] = json.loads(meta['dataset_meta'])
+        except json.JSONDecodeError as error:
+            raise ValueError(f"{filename}: 'dataset_meta' is not JSON: {error}") from error
+    return dict(state_dict=state_dict, meta=meta)

@@ -1,0 +1,43 @@
+"""Test-time augmentation for a config that does not define its own: the image and its mirror."""
+
+from copy import deepcopy
+
+from mmengine.config import Config, ConfigDict
+
+FLIP_KEYS = ('flip', 'flip_direction')
+MERGE_NMS = dict(type='nms', iou_threshold=0.7)
+MERGE_MAX = 300
+
+
+def add_test_time_augmentation(cfg: Config) -> None:
+    """Wrap model and test pipeline; ``tta_model`` and ``tta_pipeline`` of the config win.
+
+    Boxes of both views are merged by the NMS that the model's ``test_cfg`` names.
+    """
+    # mmdet registers its class in mmengine's registry, which does not import it by itself.
+    import mmdet.models.test_time_augs  # noqa: F401
+    dataset = cfg.test_dataloader.dataset
+    while 'dataset' in dataset:
+        dataset = dataset.dataset
+    test_cfg = cfg.model.get('test_cfg') or {}
+    tta_model = cfg.get('tta_model') or dict(
+        type='mmengine.DetTTAModel',
+        tta_cfg=dict(nms=test_cfg.get('nms', MERGE_NMS),
+                     max_per_img=test_cfg.get('max_per_img', MERGE_MAX)))
+    dataset.pipeline = cfg.get('tta_pipeline') or mirrored_pipeline(dataset.pipeline)
+    cfg.model = ConfigDict(**tta_model, module=cfg.model)
+
+
+def mirrored_pipeline(pipeline: list[dict]) -> list[dict]:
+    """The pipeline run twice behind the image's loading, the first time on the mirror image.
+
+    The image is mirrored before it is resized and padded, so that the padding of each view is
+    undone exactly.
+
+    Args:
+        pipeline: a test pipeline that starts with loading and ends with packing.
+    """
+    load, *stages = deepcopy(pipeline)
+    stages[-1]['meta_keys'] = (*stages[-1]['meta_keys'], *FLIP_KEYS)
+    flips = [dict(type='mmdet.RandomFlip', prob=prob) for prob in (1., 0.)]
+    return [load, dict(type='TestTimeAug', transforms=[flips, *([stage] for stage in stages)])]

@@ -1,0 +1,85 @@
+"""Consistency regularisation of the alignment maps, for the second training stage."""
+
+from collections.abc import Sequence
+
+from mmdet.utils import InstanceList
+from mmengine.config import ConfigDict
+from torch import Tensor, nn
+
+from expalign.registry import MODELS
+
+from .fusion import fuse_to_coarsest, fuse_to_finest
+from .map_ops import check_choice
+from .target_masks import positive_prompts, target_masks
+
+SEM_DEFAULTS = dict(type='expalign.MultiPositiveInfoNCELoss', loss_weight=0.5)
+GEO_DEFAULTS = dict(type='expalign.GACOLoss', loss_weight=1.0)
+
+
+@MODELS.register_module()
+class ConsistencyRegularizer(nn.Module):
+    """The semantic and the geometric loss of alignment maps (paper, Eqs 5-13).
+
+    It has no parameters. A loss whose config or ``loss_weight`` is None, or whose weight is 0,
+    is not computed.
+
+    Args:
+        sem: config of the semantic loss; ``type`` and ``loss_weight`` default to
+            ``'expalign.MultiPositiveInfoNCELoss'`` and 0.5.
+        geo: config of the geometric loss; by default ``'expalign.GACOLoss'`` and 1.0.
+        topk_of: the map whose cells are counted for the semantic loss: 1 % of the finest
+            level's, ``'p3'`` (Eq. 6), or of the fused ``'map'``'s own.
+    """
+
+    def __init__(
+        self,
+        sem: dict | None = SEM_DEFAULTS,
+        geo: dict | None = GEO_DEFAULTS,
+        topk_of: str = 'p3',
+    ) -> None:
+        super().__init__()
+        check_choice('topk_of', topk_of, ('p3', 'map'))
+        self.topk_of = topk_of
+        self.loss_sem = _build(sem, SEM_DEFAULTS)
+        self.loss_geo = _build(geo, GEO_DEFAULTS)
+
+    def forward(
+        self,
+        eams: Sequence[Tensor],
+        prompt_masks: Tensor,
+        batch_gt_instances: InstanceList,
+        input_size: tuple[int, int],
+    ) -> dict[str, Tensor]:
+        """Weighted means over the batch of all processes.
+
+        Args:
+            eams: alignment maps of P3, P4, P5, each (B, K, H_s, W_s), before scale and bias.
+            prompt_masks: (B, K) bool, False at prompts that are padding or not to be learnt.
+            batch_gt_instances: see :func:`~expalign.models.losses.target_masks`; crowd and
+                ignored instances are not among them.
+            input_size: height and width of the input in pixels.
+
+        Returns:
+            dict of ``loss_sem`` and ``loss_geo``, or the one that has a weight.
+        """
+        losses = {}
+        num_prompts = prompt_masks.shape[1]
+        if self.loss_sem is not None:
+            fused = fuse_to_coarsest(eams)
+            counted = eams[0] if self.topk_of == 'p3' else fused
+            topk = max(1, counted.shape[-2] * counted.shape[-1] // 100)
+            positives = positive_prompts(batch_gt_instances, num_prompts)
+            losses['loss_sem'] = self.loss_sem(fused, positives, prompt_masks, topk=topk)
+        if self.loss_geo is not None:
+            masks = target_masks(
+                batch_gt_instances, num_prompts, input_size, eams[0].shape[-2:])
+            losses['loss_geo'] = self.loss_geo(fuse_to_finest(eams), masks, prompt_masks)
+        return losses
+
+
+def _build(config: dict | None, defaults: dict) -> nn.Module | None:
+    """The loss of a config, or None where it has no weight."""
+    if config is None:
+        return None
+    config = ConfigDict({**defaults, **config})
+    return MODELS.build(config) if config.loss_weight else None

@@ -1,0 +1,59 @@
+"""Safetensors checkpoints through mmengine's loader."""
+
+import subprocess
+import sys
+
+import pytest
+import torch
+from mmengine.runner import CheckpointLoader, load_checkpoint
+from safetensors.torch import save_file
+
+from expalign.engine.safetensors_loader import load_from_safetensors
+
+
+@pytest.fixture
+def checkpoint(tmp_path):
+    """A file with the weights of a linear layer and a header."""
+    path = tmp_path / 'a.safetensors'
+    save_file({'weight': torch.ones(1, 2), 'bias': torch.full((1,), 3.0)}, path,
+              {'dataset_meta': '{"classes": ["cat"]}', 'licence': 'none'})
+    return str(path)
+
+
+def test_loads_into_a_model(checkpoint):
+    layer = torch.nn.Linear(2, 1)
+    loaded = load_checkpoint(layer, checkpoint, map_location='cpu', strict=True)
+    assert layer(torch.ones(1, 2)).item() == 5
+    assert loaded['meta'] == {'dataset_meta': {'classes': ['cat']}, 'licence': 'none'}
+
+
+def test_scheme_is_chosen_by_the_suffix_of_local_paths():
+    def loader(path):
+        return CheckpointLoader._get_checkpoint_loader(path)
+    assert loader('a/b.safetensors') is load_from_safetensors
+    assert loader('/a\nb.safetensors') is load_from_safetensors
+    for path in ('a.pth', 'a.safetensors.pth', 'https://host/a.safetensors'):
+        assert loader(path) is not load_from_safetensors
+
+
+def test_registered_before_any_model_is_imported(checkpoint):
+    # The inferencer reads weights before it builds the model.
+    code = (
+        'import sys, expalign\n'
+        "assert not {'torch', 'mmengine', 'safetensors'} & sys.modules.keys()\n"
+        'from mmengine.runner.checkpoint import _load_checkpoint\n'
+        f"print(sorted(_load_checkpoint({checkpoint!r})['state_dict']))\n")
+    run = subprocess.run(
+        [sys.executable, '-c', code], capture_output=True, text=True, check=True)
+    assert run.stdout.splitlines()[-1] == "['bias', 'weight']"
+
+
+def test_errors_name_the_file(tmp_path):
+    with pytest.raises(FileNotFoundError, match='checkpoint nowhere.safetensors does not exist'):
+        load_from_safetensors('nowhere.safetensors')
+    (tmp_path / 'b.safetensors').write_bytes(b'text')
+    with pytest.raises(ValueError, match='b.safetensors is not a safetensors file'):
+        load_from_safetensors(str(tmp_path / 'b.safetensors'))
+    save_file({'a': torch.ones(1)}, tmp_path / 'c.safetensors', {'dataset_meta': 'cat'})
+    with pytest.raises(ValueError, match="c.safetensors: 'dataset_meta' is not JSON"):
+        load_from_safetensors(str(tmp_path / 'c.safetensors'))
