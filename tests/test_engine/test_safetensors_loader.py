@@ -8,6 +8,7 @@ import torch
 from mmengine.runner import CheckpointLoader, load_checkpoint
 from safetensors.torch import save_file
 
+from expalign.compat import safetensors_scheme
 from expalign.engine.safetensors_loader import load_from_safetensors
 
 
@@ -28,12 +29,12 @@ def test_loads_into_a_model(checkpoint):
 
 
 def test_scheme_is_chosen_by_the_suffix_of_local_paths():
-    def loader(path):
-        return CheckpointLoader._get_checkpoint_loader(path)
-    assert loader('a/b.safetensors') is load_from_safetensors
-    assert loader('/a\nb.safetensors') is load_from_safetensors
+    def is_ours(path):
+        loader = CheckpointLoader._get_checkpoint_loader(path)
+        return loader is safetensors_scheme.load_from_safetensors
+    assert is_ours('a/b.safetensors') and is_ours('/a\nb.safetensors')
     for path in ('a.pth', 'a.safetensors.pth', 'https://host/a.safetensors'):
-        assert loader(path) is not load_from_safetensors
+        assert not is_ours(path)
 
 
 def test_registered_before_any_model_is_imported(checkpoint):

@@ -30,10 +30,11 @@ def register_if_imported() -> None:
 
 
 def _register(module: ModuleType) -> None:
-    module.CheckpointLoader.register_scheme(LOCAL_SAFETENSORS, _load, force=True)
+    module.CheckpointLoader.register_scheme(LOCAL_SAFETENSORS, load_from_safetensors, force=True)
 
 
-def _load(filename: str, map_location: Any = None) -> dict[str, Any]:
+def load_from_safetensors(filename: str, map_location: Any = None) -> dict[str, Any]:
+    """See :func:`expalign.engine.safetensors_loader.load_from_safetensors`."""
     # Imported here: when the scheme is registered, mmengine itself is still being imported.
-    from expalign.engine.safetensors_loader import load_from_safetensors
-    return load_from_safetensors(filename, map_location)
+    from expalign.engine import safetensors_loader
+    return safetensors_loader.load_from_safetensors(filename, map_location)

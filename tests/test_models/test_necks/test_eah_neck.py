@@ -31,6 +31,12 @@ def small_inputs(batch=2):
     return feats, torch.randn(batch, 5, 4, 12), torch.ones(batch, 5, 4, dtype=torch.bool)
 
 
+@pytest.fixture
+def guided():
+    """A guided neck in eval mode and its inputs."""
+    return small_neck(inject='max_sigmoid').eval(), *small_inputs()
+
+
 def test_pafpn_reads_the_widths_of_a_convnext():
     neck = ExpAlignPAFPN(in_channels=[192, 384, 768], out_channels=[256, 512, 512])
     feats = [torch.zeros(1, c, s, s) for c, s in ((192, 8), (384, 4), (768, 2))]
@@ -48,7 +54,6 @@ def test_pafpn_is_the_parent_where_widths_agree():
     parent.eval()
     for a, b in zip(ours.eval()(feats), parent(feats), strict=True):
         torch.testing.assert_close(a, b, rtol=0, atol=0)
-
 
 
 
@@ -100,3 +105,66 @@ def test_single_image_training_warns_once_and_weights_ignore_the_image():
         warnings.simplefilter('error')
         second = neck(tuple(x * 3 + 1 for x in feats), txt, masks)
     torch.testing.assert_close(first.token_weights[0], second.token_weights[0], atol=1e-5, rtol=0)
+
+
+def test_without_injection_names_and_results_are_those_of_the_plain_pyramid():
+    plain, explicit = small_neck(), small_neck(inject='none')
+    assert list(plain.state_dict()) == list(explicit.state_dict())
+    assert not [name for name in plain.state_dict() if 'gate' in name]
+    feats, txt, masks = small_inputs()
+    pyramid = explicit.eval()(feats, txt, masks).pyramid
+    for a, b in zip(pyramid, explicit.pafpn(feats), strict=True):
+        torch.testing.assert_close(a, b, rtol=0, atol=0)
+
+
+def test_injection_lets_the_prompts_reach_the_pyramid(guided):
+    neck, feats, txt, masks = guided
+    assert sum('gate.guide_proj.weight' in name for name in neck.state_dict()) == 4
+    first, second = neck(feats, txt, masks), neck(feats, -txt, masks)
+    assert [x.shape for x in first.pyramid] == [x.shape for x in second.pyramid]
+    assert all((a - b).abs().max() > 1e-4
+               for a, b in zip(first.pyramid, second.pyramid, strict=True))
+
+
+def test_guided_pyramid_written_out(guided):
+    neck, feats, txt, masks = guided
+    masks[:, 2, 1:] = False
+    guides = torch.stack([  # (B, K, D): mean over the real tokens
+        torch.stack([tokens[mask].mean(0) for tokens, mask in zip(row, rows, strict=True)])
+        for row, rows in zip(txt, masks, strict=True)])
+    there = torch.ones(2, 5, dtype=torch.bool)
+    c3, c4, c5 = feats
+    fpn = neck.pafpn
+    up = torch.nn.Upsample(scale_factor=2, mode='nearest')
+    n4 = fpn.top_down_layers[0](torch.cat([up(c5), c4], 1), guides, there)
+    p3 = fpn.top_down_layers[1](torch.cat([up(n4), c3], 1), guides, there)
+    p4 = fpn.bottom_up_layers[0](
+        torch.cat([fpn.downsample_layers[0](p3), n4], 1), guides, there)
+    p5 = fpn.bottom_up_layers[1](
+        torch.cat([fpn.downsample_layers[1](p4), c5], 1), guides, there)
+    for ours, expected in zip(neck(feats, txt, masks).pyramid, (p3, p4, p5), strict=True):
+        torch.testing.assert_close(ours, expected)
+
+
+def test_padding_does_not_reach_the_guided_pyramid(guided):
+    neck, feats, txt, masks = guided
+    padded = torch.nn.functional.pad(txt, (0, 0, 0, 2, 0, 3), value=50.0)  # L and K grow
+    padded_masks = torch.nn.functional.pad(masks, (0, 2, 0, 3), value=False)
+    plain, more = neck(feats, txt, masks), neck(feats, padded, padded_masks)
+    for a, b in zip(plain.pyramid, more.pyramid, strict=True):
+        torch.testing.assert_close(a, b)
+    for a, b in zip(plain.eams, more.eams, strict=True):
+        torch.testing.assert_close(a, b[:, :5])
+
+
+def test_shared_prompts_broadcast_through_the_guided_pyramid(guided):
+    neck, feats, txt, masks = guided
+    shared = neck(feats, txt[:1], masks[:1])
+    repeated = neck(feats, txt[:1].expand(2, -1, -1, -1), masks)
+    for a, b in zip(shared.pyramid, repeated.pyramid, strict=True):
+        torch.testing.assert_close(a, b)
+
+
+def test_unknown_injection_is_refused():
+    with pytest.raises(ValueError, match="inject must be 'none' or 'max_sigmoid', got 'gate'"):
+        small_neck(inject='gate')

@@ -1,7 +1,8 @@
 """Expectation Alignment Head, the neck that turns pyramid and prompts into alignment maps.
 
 Data flow (paper, Section 3): C3, C4, C5 -> PAFPN -> P3, P4, P5 -> class-embedding branch per
-level -> F_s (B, D, H_s, W_s) -> expectation alignment with the tokens of K prompts.
+level -> F_s (B, D, H_s, W_s) -> expectation alignment with the tokens of K prompts. With
+``inject='max_sigmoid'`` the prompts also gate the features inside the pyramid.
 """
 
 import warnings
@@ -11,6 +12,8 @@ from mmengine.model import BaseModule
 from torch import Tensor, nn
 
 from expalign.models.layers import conv_branch, expectation_alignment
+from expalign.models.layers.max_sigmoid import NORM_CFG, masked_token_mean
+from expalign.models.layers.max_sigmoid_csp import ACT_CFG
 from expalign.registry import MODELS
 
 
@@ -42,6 +45,9 @@ class EAHNeck(BaseModule):
         embed_dims: D, the width of the text features.
         num_base_prompts: K0 of the branch width.
         tau: temperature of the softmax over tokens (Eq. 3).
+        inject: ``'none'``: the pyramid reads the image alone. ``'max_sigmoid'``: its C2f layers
+            are gated by the best-matching prompt (YOLO-World v2); the guide of a prompt is the
+            mean of its real tokens.
         norm_cfg: norm of the branches' 3x3 convolutions.
         act_cfg: their activation.
     """
@@ -53,13 +59,19 @@ class EAHNeck(BaseModule):
         embed_dims: int,
         num_base_prompts: int = 80,
         tau: float = 1.0,
-        norm_cfg: dict = dict(type='BN', momentum=0.03, eps=0.001),
-        act_cfg: dict = dict(type='SiLU', inplace=True),
+        inject: str = 'none',
+        norm_cfg: dict = NORM_CFG,
+        act_cfg: dict = ACT_CFG,
         init_cfg: dict | None = None,
     ) -> None:
         super().__init__(init_cfg)
+        if inject not in ('none', 'max_sigmoid'):
+            raise ValueError(f"EAHNeck: inject must be 'none' or 'max_sigmoid', got {inject!r}")
         self.embed_dims = embed_dims
         self.tau = tau
+        self.inject = inject
+        if inject == 'max_sigmoid':
+            pafpn = {**pafpn, 'guide_channels': embed_dims}
         self.pafpn = MODELS.build(pafpn)
         hidden = max(in_channels[0], num_base_prompts)
         self.embed_branches = nn.ModuleList(
@@ -80,7 +92,8 @@ class EAHNeck(BaseModule):
             txt_masks: (B or 1, K, L) bool, True at real tokens.
         """
         self._warn_if_single_image(img_feats[0].shape[0])
-        pyramid = self.pafpn(img_feats)
+        guides = masked_token_mean(txt_feats, txt_masks) if self.inject != 'none' else ()
+        pyramid = self.pafpn(img_feats, *guides)
         eams, token_weights = [], []
         for feat, branch, norm in zip(
                 pyramid, self.embed_branches, self.embed_norms, strict=True):

@@ -49,14 +49,13 @@ class PromptVectorEncoder(BaseModule):
             tokens (N, 1, D) float32 and token_masks (N, 1), all True.
 
         Raises:
-            KeyError: a prompt is not in the file.
-            ValueError: there is no prompt.
+            ValueError: a prompt is not in the file, or there is none.
         """
         if not texts:
             raise ValueError('PromptVectorEncoder got an empty list of prompts')
         unknown = [text for text in dict.fromkeys(texts) if text not in self._rows]
         if unknown:
-            raise KeyError(self._unknown_message(unknown))
+            raise ValueError(self._unknown_message(unknown))
         tokens = self.table[[self._rows[text] for text in texts]][:, None]
         return tokens, torch.ones(len(texts), 1, dtype=torch.bool, device=tokens.device)
 

@@ -1,0 +1,33 @@
+# Parity with YOLO-World v2-S on coco-mini; prompts are looked up in a file of CLIP vectors.
+_base_ = '../expalign_v8s_clip.py'
+data_root = '{{$EXPALIGN_DATA:data}}/coco-mini/'
+
+model = dict(
+    text_encoder=dict(
+        _delete_=True,
+        type='expalign.PromptVectorEncoder',
+        vectors='{{$EXPALIGN_DATA:data}}/clip-names/clip_vitb32_names.npz'))
+
+# One bilinear resize up or down, as the reference does it; elsewhere images are shrunk by area.
+test_pipeline = [
+    dict(type='expalign.LoadImageFromFile'),
+    dict(
+        type='mmyolo.LetterResize',
+        scale=(640, 640),
+        allow_scale_up=True,
+        interpolation='bilinear',
+        pad_val=dict(img=114)),
+    dict(type='mmdet.LoadAnnotations', with_bbox=True),
+    dict(
+        type='mmdet.PackDetInputs',
+        meta_keys=('img_id', 'img_path', 'ori_shape', 'img_shape', 'scale_factor', 'pad_param',
+                   'text', 'custom_entities')),
+]
+
+test_dataloader = dict(
+    batch_size=8,
+    num_workers=0,
+    persistent_workers=False,
+    pin_memory=False,
+    dataset=dict(data_root=data_root, pipeline=test_pipeline))
+test_evaluator = dict(ann_file=data_root + 'annotations/instances_val2017.json')

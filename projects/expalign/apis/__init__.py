@@ -1,0 +1,1 @@
+"""What users call beside mmdet's own inference functions."""
