@@ -1,0 +1,36 @@
+"""The demo's variables reach the program as they were written."""
+
+import os
+import subprocess
+
+import pytest
+
+
+def make_demo(*variables: str, **env: str) -> list[str]:
+    """The arguments that ``make demo`` starts the demo with; nothing is installed or run."""
+    inherited = {k: v for k, v in os.environ.items() if k not in ('IMAGE', 'TEXT', 'MAKEFLAGS')}
+    result = subprocess.run(
+        ['make', '--old-file=.venv/.installed', 'demo', 'PYTHON=printf "%s\\n"', *variables],
+        env=inherited | env, capture_output=True, text=True, check=True)
+    return result.stdout.splitlines()
+
+
+HARD = 'a $5 "note" on it\'s; `side` & $(HOME) #1'
+
+
+@pytest.mark.parametrize('from_environment', [True, False])
+def test_image_and_text_are_passed_literally(from_environment):
+    values = dict(IMAGE='my photos/a b.jpg', TEXT=HARD)
+    lines = make_demo(**values) if from_environment else make_demo(
+        *(f'{name}={value}' for name, value in values.items()))
+    assert lines == ['demo/train_and_detect.py', '--image', 'my photos/a b.jpg', '--text', HARD,
+                     '--out', 'outputs/demo']
+
+
+def test_nothing_given_leaves_the_defaults():
+    assert make_demo() == ['demo/train_and_detect.py', '--out', 'outputs/demo']
+
+
+def test_blank_text_is_not_taken_for_none():
+    assert make_demo('TEXT= ') == [
+        'demo/train_and_detect.py', '--text', '', '--out', 'outputs/demo']

@@ -1,0 +1,74 @@
+"""tools/train.py and tools/test.py on a few of the shipped photographs, in one process."""
+
+import pickle
+from pathlib import Path
+
+import pytest
+import torch
+
+CONFIG = 'configs/expalign_mini.py'
+SMALL = [
+    'train_dataloader.batch_size=2', 'train_dataloader.dataset.indices=2',
+    'val_dataloader.dataset.indices=1', 'test_dataloader.dataset.indices=2',
+    'default_hooks.checkpoint.interval=1', 'log_level=WARNING',
+    'model.test_cfg.score_thr=1e-6']  # so short a training leaves every score low
+
+
+@pytest.fixture(scope='module')
+def checkpoints(run_script, tmp_path_factory) -> tuple[Path, Path]:
+    """Checkpoints after one epoch of one iteration, and after a second one, resumed."""
+    work_dir = tmp_path_factory.mktemp('train')
+    for epochs, options in ((1, ()), (2, ('--resume',))):
+        run_script('tools/train.py', CONFIG, '--work-dir', work_dir, *options, '--cfg-options',
+                   f'train_cfg.max_epochs={epochs}', f'train_cfg.val_interval={epochs}',
+                   'default_hooks.checkpoint.max_keep_ckpts=2', *SMALL)
+    return work_dir / 'epoch_1.pth', work_dir / 'epoch_2.pth'
+
+
+def test_resume_goes_on(checkpoints):
+    first, second = (torch.load(path, weights_only=False) for path in checkpoints)
+    assert (first['meta']['epoch'], first['meta']['iter']) == (1, 1)
+    assert (second['meta']['epoch'], second['meta']['iter']) == (2, 2)
+    assert any(not torch.equal(value, second['state_dict'][name])
+               for name, value in first['state_dict'].items())
+
+
+@pytest.mark.parametrize('options', [['--show-dir', 'pictures'], ['--tta']])
+def test_test_writes_predictions(run_script, checkpoints, tmp_path, options):
+    out = tmp_path / 'predictions.pkl'
+    run_script('tools/test.py', CONFIG, checkpoints[1], '--work-dir', tmp_path, '--out', out,
+               *options, '--cfg-options', *SMALL)
+    predictions = [image['pred_instances'] for image in pickle.loads(out.read_bytes())]
+    assert len(predictions) == 2
+    for found in predictions:
+        assert 0 < len(found['scores']) <= 300
+        assert found['bboxes'].shape == (len(found['scores']), 4)
+    pictures = list(tmp_path.rglob('pictures/*.jpg'))
+    assert len(pictures) == (2 if '--show-dir' in options else 0)
+
+
+def test_checkpoint_of_another_model_is_explained(run_script, checkpoints, tmp_path):
+    with pytest.raises(RuntimeError) as info:
+        run_script('tools/test.py', CONFIG, checkpoints[1], '--work-dir', tmp_path,
+                   '--cfg-options', 'model.bbox_head.head_module.reg_max=8', *SMALL)
+    assert 'the checkpoint does not match the model: ' in str(info.value)
+    assert 'bbox_head' in str(info.value)
+    assert '(64,) instead of (32,)' in str(info.value)
+
+
+@pytest.mark.parametrize(('arguments', 'message'), [
+    (['{ckpt}', '--out', 'a.json'], '--out a.json: the name must end in .pkl or .pickle'),
+    (['absent.pth'], 'checkpoint absent.pth does not exist'),
+])
+def test_test_refuses_early(run_script, capsys, arguments, message):
+    arguments = [argument.format(ckpt=CONFIG) for argument in arguments]
+    with pytest.raises(SystemExit):
+        run_script('tools/test.py', CONFIG, *arguments)
+    assert message in capsys.readouterr().err
+
+
+def test_auto_scale_lr_needs_its_base(run_script, tmp_path):
+    config = tmp_path / 'plain.py'
+    config.write_text('optim_wrapper = dict()\n')
+    with pytest.raises(ValueError, match=r'plain\.py has no auto_scale_lr\.base_batch_size'):
+        run_script('tools/train.py', config, '--auto-scale-lr')

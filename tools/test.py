@@ -1,0 +1,60 @@
+"""Test a model and print its metrics: ``python tools/test.py CONFIG CHECKPOINT [options]``."""
+
+import argparse
+from pathlib import Path
+
+import expalign  # noqa: F401  (before mmdet: the compatibility layer)
+from expalign.engine.config import load_config, set_work_dir
+from expalign.engine.launch import add_run_arguments, build_runner, prepare_distributed
+from expalign.engine.test_time_augmentation import add_test_time_augmentation
+
+
+def parse_args() -> argparse.Namespace:
+    """Read the command line; refuse what would fail only after the whole test."""
+    parser = argparse.ArgumentParser(description='Test a model')
+    parser.add_argument('config', help='config file')
+    parser.add_argument('checkpoint', help='checkpoint file')
+    parser.add_argument('--out', metavar='FILE.pkl', help='write the predictions to this file')
+    parser.add_argument('--show', action='store_true', help='show the predictions in a window')
+    parser.add_argument(
+        '--show-dir', help='folder for pictures of the predictions, below WORK_DIR/TIMESTAMP')
+    parser.add_argument(
+        '--wait-time', type=float, default=2, help='seconds that --show shows one picture')
+    parser.add_argument(
+        '--tta', action='store_true', help='average over the image and its mirror image')
+    add_run_arguments(parser)
+    args = parser.parse_args()
+    if args.out is not None and Path(args.out).suffix not in ('.pkl', '.pickle'):
+        parser.error(f'--out {args.out}: the name must end in .pkl or .pickle')
+    if not Path(args.checkpoint).is_file() and '://' not in args.checkpoint:
+        parser.error(f'checkpoint {args.checkpoint} does not exist')
+    return args
+
+
+def apply_options(cfg, args: argparse.Namespace) -> None:
+    """Write what the command line asks for into the config."""
+    set_work_dir(cfg, args.work_dir, args.config)
+    cfg.load_from = args.checkpoint
+    cfg.resume = False
+    if args.show or args.show_dir:
+        from mmdet.engine.hooks.utils import trigger_visualization_hook
+        trigger_visualization_hook(cfg, args)
+    if args.tta:
+        add_test_time_augmentation(cfg)
+
+
+def main() -> None:
+    """Test."""
+    args = parse_args()
+    cfg = load_config(args.config, args.cfg_options)
+    apply_options(cfg, args)
+    prepare_distributed(cfg, args.launcher, args.local_rank)
+    runner = build_runner(cfg)
+    if args.out is not None:
+        from mmdet.evaluation import DumpDetResults
+        runner.test_evaluator.metrics.append(DumpDetResults(out_file_path=args.out))
+    runner.test()
+
+
+if __name__ == '__main__':
+    main()

@@ -1,0 +1,51 @@
+"""Train a model: ``python tools/train.py CONFIG [options]``."""
+
+import argparse
+
+import expalign  # noqa: F401  (before mmdet: the compatibility layer)
+from expalign.engine.config import load_config, set_work_dir
+from expalign.engine.launch import add_run_arguments, build_runner, prepare_distributed
+
+
+def parse_args() -> argparse.Namespace:
+    """Read the command line."""
+    parser = argparse.ArgumentParser(description='Train a model')
+    parser.add_argument('config', help='config file')
+    parser.add_argument('--amp', action='store_true', help='train in mixed precision (GPU)')
+    parser.add_argument(
+        '--auto-scale-lr', action='store_true',
+        help='scale the learning rate by the batch size, relative to auto_scale_lr of the config')
+    parser.add_argument(
+        '--resume', nargs='?', const='auto', metavar='CHECKPOINT',
+        help='go on from a checkpoint; without a value, from the latest in the work folder')
+    add_run_arguments(parser)
+    return parser.parse_args()
+
+
+def apply_options(cfg, args: argparse.Namespace) -> None:
+    """Write what the command line asks for into the config."""
+    set_work_dir(cfg, args.work_dir, args.config)
+    if args.amp:
+        cfg.optim_wrapper.type = 'AmpOptimWrapper'
+        cfg.optim_wrapper.loss_scale = 'dynamic'
+    if args.auto_scale_lr:
+        if 'base_batch_size' not in cfg.get('auto_scale_lr', {}):
+            raise ValueError(
+                f'--auto-scale-lr: {args.config} has no auto_scale_lr.base_batch_size')
+        cfg.auto_scale_lr.enable = True
+    if args.resume is not None:
+        cfg.resume = True
+        cfg.load_from = None if args.resume == 'auto' else args.resume
+
+
+def main() -> None:
+    """Train."""
+    args = parse_args()
+    cfg = load_config(args.config, args.cfg_options)
+    apply_options(cfg, args)
+    prepare_distributed(cfg, args.launcher, args.local_rank)
+    build_runner(cfg).train()
+
+
+if __name__ == '__main__':
+    main()
