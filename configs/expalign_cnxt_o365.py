@@ -8,8 +8,9 @@ _base_ = [
 ]
 
 custom_hooks = [
+    dict(type='expalign.FiniteLossHook'),
     dict(
-        type='mmengine.EMAHook',
+        type='expalign.TrainableEMAHook',
         ema_type='mmyolo.ExpMomentumEMA',
         momentum=1e-4,
         update_buffers=True,

@@ -56,6 +56,7 @@ def run_script(run_at_root):
     For example ``run_script('tools/train.py', 'config.py', '--amp')``.
     """
     def run(path: str, *arguments: object):
+        forget_visualizers()
         spec = importlib.util.spec_from_file_location(Path(path).stem + '_script', ROOT / path)
         module = importlib.util.module_from_spec(spec)
         spec.loader.exec_module(module)
@@ -64,6 +65,16 @@ def run_script(run_at_root):
             return module.main()
 
     return run
+
+
+def forget_visualizers() -> None:
+    """Empty mmengine's tables of named visualizers, as a new process would find them.
+
+    A hook takes the one that was named last, which may be of a runner of another test.
+    """
+    from mmengine.visualization import Visualizer
+    for kind in (Visualizer, *Visualizer.__subclasses__()):
+        kind._instance_dict.clear()
 
 
 @pytest.fixture

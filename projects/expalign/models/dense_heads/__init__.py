@@ -2,5 +2,10 @@
 
 from .candidates import select_candidates
 from .expalign_head import ExpAlignHead, ExpAlignHeadModule
+from .expalign_ins_head import ExpAlignInsHead, ExpAlignInsHeadModule
+from .mask_decode import decode_masks
+from .rle_masks import RLEMasks
 
-__all__ = ['ExpAlignHead', 'ExpAlignHeadModule', 'select_candidates']
+__all__ = [
+    'ExpAlignHead', 'ExpAlignHeadModule', 'ExpAlignInsHead', 'ExpAlignInsHeadModule', 'RLEMasks',
+    'decode_masks', 'select_candidates']

@@ -10,6 +10,7 @@ import math
 from collections.abc import Sequence
 
 import torch
+from mmcv.ops import batched_nms
 from mmdet.models.utils import unpack_gt_instances
 from mmdet.structures import SampleList
 from mmdet.utils import InstanceList, reduce_mean
@@ -18,7 +19,6 @@ from mmengine.model import BaseModule
 from mmengine.structures import InstanceData
 from mmyolo.models.dense_heads import YOLOv8Head
 from mmyolo.models.utils import gt_instances_preprocess
-from mmcv.ops import batched_nms
 from torch import Tensor, nn
 
 from expalign.models.layers import conv_branch
@@ -26,6 +26,8 @@ from expalign.models.necks import EAHOutput
 from expalign.registry import MODELS
 
 from .candidates import select_candidates
+from .letterbox import boxes_to_original, clip_boxes
+from .levels import at_least_float32, flatten_levels
 
 
 @MODELS.register_module()
@@ -131,9 +133,8 @@ class ExpAlignHead(YOLOv8Head):
         self, neck_out: EAHOutput, prompt_masks: Tensor, batch_data_samples: SampleList
     ) -> dict[str, Tensor]:
         """Losses of a batch; ``prompt_masks`` (B, K) bool is False where a prompt is padding."""
-        logits, dists = self(neck_out)
         batch_gt_instances, _, _ = unpack_gt_instances(batch_data_samples)
-        return self.loss_by_feat(logits, dists, prompt_masks, batch_gt_instances)
+        return self.loss_by_feat(*self(neck_out), prompt_masks, batch_gt_instances)
 
     def loss_by_feat(
         self,
@@ -158,10 +159,20 @@ class ExpAlignHead(YOLOv8Head):
         Returns:
             dict of ``loss_cls``, ``loss_bbox``, ``loss_dfl``.
         """
+        return self._losses_and_targets(logits, dists, prompt_masks, batch_gt_instances)[0]
+
+    def _losses_and_targets(
+        self,
+        logits: Sequence[Tensor],
+        dists: Sequence[Tensor],
+        prompt_masks: Tensor,
+        batch_gt_instances: InstanceList,
+    ) -> tuple[dict[str, Tensor], dict[str, Tensor]]:
+        """:meth:`loss_by_feat` and the assigned targets, see mmyolo's task-aligned assigner."""
         num_images = prompt_masks.shape[0]
         priors, strides = self._priors(logits)  # (N, 3), (N, 1)
-        cls_preds = _flatten_levels(logits)  # (B, N, K)
-        dist_preds = _flatten_levels(dists)  # (B, N, 4 * reg_max)
+        cls_preds = flatten_levels(logits)  # (B, N, K)
+        dist_preds = flatten_levels(dists)  # (B, N, 4 * reg_max)
         boxes = self._decode(dist_preds, priors[:, :2], strides[:, 0])  # (B, N, 4)
         targets = self._assign(boxes, cls_preds, priors, batch_gt_instances)
         scores, positives = targets['assigned_scores'], targets['fg_mask_pre_prior'].bool()
@@ -185,10 +196,11 @@ class ExpAlignHead(YOLOv8Head):
         else:
             loss_bbox = loss_dfl = dist_preds.sum() * 0
         images = num_images * get_world_size()
-        return dict(
+        losses = dict(
             loss_cls=bce.sum() / norm * images,
             loss_bbox=loss_bbox * images,
             loss_dfl=loss_dfl * images)
+        return losses, targets
 
     def predict(
         self,
@@ -222,9 +234,21 @@ class ExpAlignHead(YOLOv8Head):
         Returns:
             per image ``bboxes`` (n, 4) xyxy, ``scores`` (n), ``labels`` (n), by falling score.
         """
+        found = self._detect(logits, dists, prompt_masks, batch_img_metas, rescale)
+        return [instances for instances, _ in found]
+
+    def _detect(
+        self,
+        logits: Sequence[Tensor],
+        dists: Sequence[Tensor],
+        prompt_masks: Tensor,
+        batch_img_metas: Sequence[dict],
+        rescale: bool,
+    ) -> list[tuple[InstanceData, Tensor]]:
+        """:meth:`predict_by_feat` with the indices of the priors (n) that the boxes come from."""
         priors, strides = self._priors(logits)
-        flat_logits = torch.cat([_at_least_float32(x).flatten(2) for x in logits], 2)  # (B, K, N)
-        flat_dists = _flatten_levels(dists)
+        flat_logits = torch.cat([at_least_float32(x).flatten(2) for x in logits], 2)  # (B, K, N)
+        flat_dists = flatten_levels(dists)
         results = []
         for scores, dist, mask, meta in zip(
                 flat_logits, flat_dists, prompt_masks, batch_img_metas, strict=True):
@@ -233,28 +257,24 @@ class ExpAlignHead(YOLOv8Head):
                 self.test_cfg.get('multi_label', True))
             boxes = self._decode(dist[None, inds], priors[inds, :2], strides[inds, 0])[0]
             if rescale:
-                boxes = _to_original(boxes, meta)
-            results.append(self._nms(boxes, scores, labels, meta if rescale else None))
+                boxes = boxes_to_original(boxes, meta)
+            keep = self._nms(boxes, scores, labels)
+            boxes, scores, labels, inds = boxes[keep], scores[keep], labels[keep], inds[keep]
+            if rescale:
+                boxes = clip_boxes(boxes, meta['ori_shape'])
+            results.append((InstanceData(bboxes=boxes, scores=scores, labels=labels), inds))
         return results
 
-    def _nms(
-        self, boxes: Tensor, scores: Tensor, labels: Tensor, meta: dict | None
-    ) -> InstanceData:
-        """Class-wise NMS, the best ``max_per_img``, clipped to the image where meta is given."""
-        if len(boxes):
-            _, keep = batched_nms(boxes, scores, labels, dict(self.test_cfg.nms))
-            keep = keep[:self.test_cfg.max_per_img]
-            boxes, scores, labels = boxes[keep], scores[keep], labels[keep]
-        if meta is not None:
-            height, width = meta['ori_shape'][:2]
-            boxes = torch.stack(
-                [boxes[:, 0].clamp(0, width), boxes[:, 1].clamp(0, height),
-                 boxes[:, 2].clamp(0, width), boxes[:, 3].clamp(0, height)], dim=1)
-        return InstanceData(bboxes=boxes, scores=scores, labels=labels)
+    def _nms(self, boxes: Tensor, scores: Tensor, labels: Tensor) -> Tensor:
+        """Class-wise NMS: the indices of the best ``max_per_img`` boxes, by falling score."""
+        if not len(boxes):
+            return labels.new_zeros(0)
+        _, keep = batched_nms(boxes, scores, labels, dict(self.test_cfg.nms))
+        return keep[:self.test_cfg.max_per_img]
 
     def _priors(self, maps: Sequence[Tensor]) -> tuple[Tensor, Tensor]:
         """Points with strides (N, 3 or 4) and the strides alone (N, 1), in pixels."""
-        dtype = _at_least_float32(maps[0]).dtype
+        dtype = at_least_float32(maps[0]).dtype
         priors = torch.cat(self.prior_generator.grid_priors(
             [x.shape[2:] for x in maps], dtype=dtype, device=maps[0].device, with_stride=True))
         return priors, priors[:, [2]]
@@ -276,21 +296,3 @@ class ExpAlignHead(YOLOv8Head):
         self.assigner.num_classes = cls_preds.shape[-1]
         return self.assigner(
             boxes.detach(), cls_preds.detach().sigmoid(), priors, gt_labels, gt_boxes, real)
-
-
-def _at_least_float32(x: Tensor) -> Tensor:
-    return x.float() if x.dtype in (torch.float16, torch.bfloat16) else x
-
-
-def _flatten_levels(maps: Sequence[Tensor]) -> Tensor:
-    """Per-level (B, C, H, W) to (B, N, C), in float32 or better."""
-    return torch.cat([_at_least_float32(x).flatten(2).transpose(1, 2) for x in maps], dim=1)
-
-
-def _to_original(boxes: Tensor, meta: dict) -> Tensor:
-    """Undo letterbox padding and scaling: input pixels to pixels of the original image."""
-    if meta.get('pad_param') is not None:
-        top, _, left, _ = meta['pad_param']
-        boxes = boxes - boxes.new_tensor([left, top, left, top])
-    scale = boxes.new_tensor(meta['scale_factor'])
-    return boxes / scale.repeat(2)

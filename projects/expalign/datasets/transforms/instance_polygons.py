@@ -1,0 +1,141 @@
+"""Instance masks as polygons, some of which may be absent.
+
+An instance without a mask has one polygon without points. It goes through every transform of
+mmdet and mmyolo as it is, so whether an instance has a mask need not be carried beside the masks.
+
+A polygon is a flat array (x1, y1, x2, y2, ...) in pixels, pixel i reaching from i to i + 1.
+"""
+
+from collections.abc import Sequence
+
+import cv2
+import numpy as np
+import pycocotools.mask as coco_mask
+from mmdet.structures.mask import PolygonMasks
+
+MIN_COORDINATES = 6  # of a polygon: three points
+Polygons = list[np.ndarray]
+
+
+class InstancePolygons(PolygonMasks):
+    """mmdet's polygons, except that :meth:`translate` leaves them whole.
+
+    mmdet's moves the points that leave the image to its border one by one, which changes the
+    shape inside; :func:`clip_polygon` cuts where the border is.
+    """
+
+    def resize(self, out_shape: Sequence[int], interpolation: str | None = None):
+        """Scale to an image of (height, width) ``out_shape``."""
+        return type(self)(super().resize(out_shape, interpolation).masks, *out_shape)
+
+    def translate(self, out_shape: Sequence[int], offset: float, direction: str = 'horizontal',
+                  border_value: float | None = None, interpolation: str | None = None):
+        """Shift by ``offset`` pixels along x (``'horizontal'``) or y (``'vertical'``)."""
+        shift = np.float32((offset, 0) if direction == 'horizontal' else (0, offset))
+        moved = [[(p.reshape(-1, 2) + shift).ravel() for p in polygons] for polygons in self.masks]
+        return type(self)(moved, *out_shape)
+
+
+def absent() -> Polygons:
+    """The polygons of an instance without a mask."""
+    return [np.zeros(0, dtype=np.float32)]
+
+
+def has_mask(masks: PolygonMasks) -> np.ndarray:
+    """Which of the G instances have a mask, (G,) bool."""
+    return np.array([any(map(len, polygons)) for polygons in masks.masks], dtype=bool)
+
+
+def polygons_of(annotation: list | dict, size: tuple[int, int]) -> Polygons:
+    """The polygons of a COCO ``segmentation``; :func:`absent` where there is no area.
+
+    Polygons of fewer than three points or of an odd number of coordinates do not count.
+
+    Args:
+        annotation: list of polygons, or a run-length encoding, compressed or not.
+        size: height and width of the image.
+
+    Raises:
+        TypeError: it is neither.
+        ValueError: the encoding is of another size than the image, or has none.
+    """
+    if isinstance(annotation, dict):
+        polygons = outlines(_decode(annotation, size))
+    elif isinstance(annotation, list):
+        polygons = [np.asarray(p, dtype=np.float32) for p in annotation
+                    if len(p) >= MIN_COORDINATES and len(p) % 2 == 0]
+    else:
+        raise TypeError(
+            f'a segmentation must be a list of polygons or a run-length encoding, got '
+            f'{type(annotation).__name__}')
+    return polygons or absent()
+
+
+def _decode(rle: dict, size: tuple[int, int]) -> np.ndarray:
+    """The (H, W) uint8 mask of an encoding."""
+    if 'counts' not in rle or tuple(rle.get('size', ())) != tuple(size):
+        raise ValueError(
+            f"a run-length encoding of size {rle.get('size')} (height, width) with the keys "
+            f"{sorted(rle)} does not fit the image of size {list(size)}: it needs 'counts' and "
+            "the image's 'size'")
+    if isinstance(rle['counts'], list):
+        rle = coco_mask.frPyObjects(rle, *size)
+    return coco_mask.decode(rle)
+
+
+def outlines(mask: np.ndarray) -> Polygons:
+    """Polygons along the pixel edges of a mask (H, W): drawn again, they give the same mask.
+
+    Each hole is joined to the outline around it by a seam that is walked in both directions.
+    """
+    # Twice as fine a grid has pixel centres at odd places and pixel corners at even ones.
+    grid = np.zeros([2 * length + 1 for length in mask.shape], dtype=np.uint8)
+    grid[1::2, 1::2] = mask
+    grid = cv2.dilate(grid, np.ones((3, 3), dtype=np.uint8))
+    contours, hierarchy = cv2.findContours(grid, cv2.RETR_CCOMP, cv2.CHAIN_APPROX_SIMPLE)
+    if hierarchy is None:
+        return []
+    points = [contour[:, 0] / np.float32(2) for contour in contours]
+    parents = hierarchy[0, :, 3]
+    joined = {index: points[index] for index in np.flatnonzero(parents < 0)}
+    for index in np.flatnonzero(parents >= 0):
+        joined[parents[index]] = _join(joined[parents[index]], points[index])
+    return [outline.ravel() for outline in joined.values()]
+
+
+def _join(outline: np.ndarray, hole: np.ndarray) -> np.ndarray:
+    """One closed line (n, 2) along an outline and a hole in it, by way of their nearest points."""
+    distances = np.square(outline[:, None] - hole).sum(-1)
+    i, j = np.unravel_index(distances.argmin(), distances.shape)
+    return np.concatenate([outline[:i + 1], hole[j:], hole[:j + 1], outline[i:]])
+
+
+def clip_polygon(polygon: np.ndarray, size: tuple[int, int]) -> np.ndarray:
+    """The part of a polygon inside an image of (height, width) (Sutherland and Hodgman, 1974).
+
+    An array without points where nothing is left.
+    """
+    points = polygon.reshape(-1, 2)
+    for axis, length in ((0, size[1]), (1, size[0])):
+        points = _cut(points, points[:, axis])
+        points = _cut(points, length - points[:, axis])
+    return points.ravel()
+
+
+def _cut(points: np.ndarray, inside: np.ndarray) -> np.ndarray:
+    """The part of a polygon (n, 2) where a linear function, given at its points, is positive."""
+    if (inside >= 0).all():
+        return points
+    following, inside_following = np.roll(points, -1, axis=0), np.roll(inside, -1)
+    crosses = (inside > 0) != (inside_following > 0)
+    span = np.where(crosses, inside - inside_following, 1)
+    crossings = points + (inside / span)[:, None] * (following - points)
+    candidates = np.stack([points, crossings], axis=1)  # (n, 2, 2): in the order of the walk
+    return candidates[np.stack([inside > 0, crosses], axis=1)].astype(points.dtype)
+
+
+def project_polygon(polygon: np.ndarray, matrix: np.ndarray) -> np.ndarray:
+    """A polygon through a homography (3, 3)."""
+    points = polygon.reshape(-1, 2)
+    homogeneous = np.concatenate([points, np.ones_like(points[:, :1])], axis=1) @ matrix.T
+    return (homogeneous[:, :2] / homogeneous[:, 2:]).astype(polygon.dtype).ravel()

@@ -1,0 +1,224 @@
+"""Segmentation head: YOLOv8-seg's prototypes and coefficients on top of the detection head.
+
+Axes: B images, K prompts, N priors of all levels, G instances, M prototypes, h x w cells of the
+prototypes (stride 4).
+
+The mask logits of a location are its M coefficients times the M prototype maps. Instances
+without a mask teach boxes and classes only.
+"""
+
+from collections.abc import Sequence
+
+import torch
+from mmdet.utils import InstanceList, reduce_mean
+from mmengine.dist import get_world_size
+from mmengine.structures import InstanceData
+from mmyolo.models.dense_heads.yolov5_ins_head import ProtoModule
+from torch import Tensor, nn
+from torch.utils.checkpoint import checkpoint
+
+from expalign.models.layers import conv_branch
+from expalign.registry import MODELS
+
+from .expalign_head import ExpAlignHead, ExpAlignHeadModule
+from .letterbox import scale_and_pad
+from .levels import at_least_float32, flatten_levels
+from .mask_decode import decode_masks
+from .mask_loss import mask_loss_sum, masks_on_grid, match_instances, presence_of_masks
+from .rle_masks import RLEMasks
+
+
+class PrototypeBranch(ProtoModule):
+    """YOLOv8's prototypes: mmyolo's of YOLOv5, enlarged by a learnt convolution.
+
+    Maps P3 (B, in_channels, H, W) to (B, mask_channels, 2H, 2W).
+    """
+
+    def __init__(self, in_channels: int, middle_channels: int, mask_channels: int, **kwargs):
+        super().__init__(
+            in_channels=in_channels, middle_channels=middle_channels,
+            mask_channels=mask_channels, **kwargs)
+        self.upsample = nn.ConvTranspose2d(middle_channels, middle_channels, 2, stride=2)
+
+
+@MODELS.register_module()
+class ExpAlignInsHeadModule(ExpAlignHeadModule):
+    """Parameters of the detection head, mask coefficients per level, and prototypes from P3.
+
+    Args:
+        in_channels: widths of P3, P4, P5.
+        num_prototypes: M.
+        prototype_channels: hidden width of the prototypes' branch.
+        norm_cfg, act_cfg: of the convolutions.
+        kwargs: see :class:`ExpAlignHeadModule`.
+    """
+
+    def __init__(
+        self,
+        in_channels: Sequence[int],
+        num_prototypes: int = 32,
+        prototype_channels: int = 256,
+        norm_cfg: dict = dict(type='BN', momentum=0.03, eps=0.001),
+        act_cfg: dict = dict(type='SiLU', inplace=True),
+        **kwargs,
+    ) -> None:
+        super().__init__(in_channels, norm_cfg=norm_cfg, act_cfg=act_cfg, **kwargs)
+        hidden = max(in_channels[0] // 4, num_prototypes)
+        self.coeff_branches = nn.ModuleList(
+            conv_branch(channels, hidden, num_prototypes, norm_cfg, act_cfg)
+            for channels in in_channels)
+        self.prototype_branch = PrototypeBranch(
+            in_channels[0], prototype_channels, num_prototypes, norm_cfg=norm_cfg,
+            act_cfg=act_cfg)
+        self.prototype_stride = self.featmap_strides[0] // 2
+
+    def forward(
+        self, pyramid: Sequence[Tensor], eams: Sequence[Tensor]
+    ) -> tuple[tuple[Tensor, ...], tuple[Tensor, ...], tuple[Tensor, ...], Tensor]:
+        """What the detection head gives, with mask coefficients and prototypes.
+
+        Args:
+            pyramid: P3, P4, P5, each (B, C_s, H_s, W_s).
+            eams: alignment maps, each (B, K, H_s, W_s).
+
+        Returns:
+            logits, each (B, K, H_s, W_s), distribution logits, each (B, 4 * reg_max, H_s, W_s),
+            coefficients, each (B, M, H_s, W_s), and prototypes (B, M, h, w).
+        """
+        logits, dists = super().forward(pyramid, eams)
+        coeffs = tuple(
+            branch(feat) for branch, feat in zip(self.coeff_branches, pyramid, strict=True))
+        return logits, dists, coeffs, self.prototype_branch(pyramid[0])
+
+
+@MODELS.register_module()
+class ExpAlignInsHead(ExpAlignHead):
+    """Open-vocabulary YOLOv8-seg head.
+
+    Args:
+        loss_mask_weight: gain of the mask loss.
+        kwargs: see :class:`ExpAlignHead`. ``test_cfg`` may also have ``mask_format``, ``'rle'``
+            (default) or ``'dense'``, and ``max_dense_bytes``; see :func:`decode_masks`.
+    """
+
+    def __init__(self, head_module: dict, loss_mask_weight: float = 7.5, **kwargs) -> None:
+        super().__init__(head_module=head_module, **kwargs)
+        self.loss_mask_weight = loss_mask_weight
+
+    def loss_by_feat(
+        self,
+        logits: Sequence[Tensor],
+        dists: Sequence[Tensor],
+        coeffs: Sequence[Tensor],
+        prototypes: Tensor,
+        prompt_masks: Tensor,
+        batch_gt_instances: InstanceList,
+    ) -> dict[str, Tensor]:
+        """Losses of the detection head, and of masks.
+
+        The mask loss is the mean of :func:`mask_loss_sum`'s terms over the foreground locations
+        of all processes whose instance has a mask, times the number of images of the global
+        batch like the other losses; zero if there is no such location.
+
+        Args:
+            logits, dists, prompt_masks: see :meth:`ExpAlignHead.loss_by_feat`.
+            coeffs: per level (B, M, H, W).
+            prototypes: (B, M, h, w).
+            batch_gt_instances: per image also ``masks``, G masks of mmdet in pixels of the
+                input, and ``has_mask`` (G) bool, False where a mask is a placeholder. Without
+                ``masks`` no instance has one; without ``has_mask`` all have.
+
+        Returns:
+            dict of ``loss_cls``, ``loss_bbox``, ``loss_dfl``, ``loss_mask``.
+        """
+        losses, targets = self._losses_and_targets(
+            logits, dists, prompt_masks, batch_gt_instances)
+        losses['loss_mask'] = self._mask_loss(coeffs, prototypes, targets, batch_gt_instances)
+        return losses
+
+    def _mask_loss(
+        self,
+        coeffs: Sequence[Tensor],
+        prototypes: Tensor,
+        targets: dict[str, Tensor],
+        batch_gt_instances: InstanceList,
+    ) -> Tensor:
+        flat_coeffs = flatten_levels(coeffs)  # (B, N, M)
+        prototypes = at_least_float32(prototypes)
+        total, count = (flat_coeffs.sum() + prototypes.sum()) * 0, 0
+        with torch.autocast(prototypes.device.type, enabled=False):
+            for image, instances in enumerate(batch_gt_instances):
+                assigned = {name: target[image] for name, target in targets.items()}
+                priors, indices, boxes = self._locations_with_mask(assigned, instances)
+                if not len(priors):
+                    continue
+                masks = masks_on_grid(
+                    instances.masks, prototypes.shape[2:], self.head_module.prototype_stride,
+                    prototypes.device)
+                # Maps of all locations of an image are kept for one image at a time only.
+                total = total + checkpoint(
+                    mask_loss_sum, flat_coeffs[image, priors], prototypes[image], masks, indices,
+                    boxes / self.head_module.prototype_stride, use_reentrant=False)
+                count += len(priors)
+        world_size = get_world_size()
+        norm = reduce_mean(total.new_tensor(float(count))).clamp(min=1 / world_size)
+        return self.loss_mask_weight * total / norm * len(prototypes) * world_size
+
+    def _locations_with_mask(
+        self, assigned: dict[str, Tensor], instances: InstanceData
+    ) -> tuple[Tensor, Tensor, Tensor]:
+        """Foreground priors of one image whose instance has a mask, that instance and its box."""
+        priors = assigned['fg_mask_pre_prior'].bool().nonzero()[:, 0]
+        boxes = assigned['assigned_bboxes'][priors]
+        if not len(priors):
+            return priors, priors, boxes
+        indices = match_instances(boxes, assigned['assigned_labels'][priors], instances)
+        keep = presence_of_masks(instances)[indices]
+        return priors[keep], indices[keep], boxes[keep]
+
+    def predict_by_feat(
+        self,
+        logits: Sequence[Tensor],
+        dists: Sequence[Tensor],
+        coeffs: Sequence[Tensor],
+        prototypes: Tensor,
+        prompt_masks: Tensor,
+        batch_img_metas: Sequence[dict],
+        rescale: bool = True,
+    ) -> InstanceList:
+        """Detections with masks, which are cut at their boxes.
+
+        Args:
+            logits, dists, prompt_masks, batch_img_metas, rescale: see
+                :meth:`ExpAlignHead.predict_by_feat`.
+            coeffs: per level (B, M, H, W).
+            prototypes: (B, M, h, w).
+
+        Returns:
+            per image also ``masks``, n of the size of the original image (of the input, if not
+            ``rescale``): :class:`RLEMasks` or, where ``test_cfg.mask_format`` is ``'dense'``,
+            a bool tensor (n, H, W).
+        """
+        found = self._detect(logits, dists, prompt_masks, batch_img_metas, rescale)
+        flat_coeffs = flatten_levels(coeffs)
+        prototypes = at_least_float32(prototypes)
+        for image, (instances, priors) in enumerate(found):
+            mask_logits = torch.einsum(
+                'nm,mhw->nhw', flat_coeffs[image, priors], prototypes[image])
+            instances.masks = self._decode_masks(
+                mask_logits, instances.bboxes, batch_img_metas[image] if rescale else None)
+        return [instances for instances, _ in found]
+
+    def _decode_masks(
+        self, mask_logits: Tensor, boxes: Tensor, meta: dict | None
+    ) -> RLEMasks | Tensor:
+        """Masks on the original image, or on the input where ``meta`` is None."""
+        stride = self.head_module.prototype_stride
+        if meta is None:
+            frame = dict(size=tuple(stride * cells for cells in mask_logits.shape[1:]))
+        else:
+            scale, pad = scale_and_pad(meta)
+            frame = dict(size=tuple(meta['ori_shape'][:2]), scale=scale, pad=pad)
+        options = {name: self.test_cfg[name] for name in ('mask_format', 'max_dense_bytes')
+                   if name in self.test_cfg}
+        return decode_masks(mask_logits, boxes, stride=stride, **frame, **options)
