@@ -20,5 +20,7 @@ visualizer = dict(
     type='mmdet.DetLocalVisualizer', vis_backends=vis_backends, name='visualizer')
 log_processor = dict(type='mmengine.LogProcessor', window_size=50, by_epoch=True)
 log_level = 'INFO'
+# Between GPUs; the launcher leaves it out on CPUs, where torch has none.
+sync_bn = 'torch'
 load_from = None
 resume = False

@@ -61,16 +61,17 @@ def test_main_recipe_is_the_papers_stage_1(offline):
     cfg = offline(MAIN)
     assert cfg.train_cfg.max_epochs == 30
     assert cfg.train_dataloader.batch_size * 8 == cfg.auto_scale_lr.base_batch_size == 128
-    wrapper = build_optim_wrapper(MODELS.build(cfg.model), cfg.optim_wrapper)
-    groups = wrapper.optimizer.param_groups
+    model = MODELS.build(cfg.model)
+    groups = build_optim_wrapper(model, cfg.optim_wrapper).optimizer.param_groups
+    trained = {id(parameter) for parameter in model.parameters() if parameter.requires_grad}
+    assert {id(group['params'][0]) for group in groups} == trained
     assert {group['betas'] for group in groups} == {(0.9, 0.999)}
     assert {group['weight_decay'] for group in groups} == {0.0, 0.025}
     for group in groups:
         (parameter,) = group['params']
         # Norms, biases, logit scales (all of one axis at most) are not decayed.
         decayed = parameter.dim() > 1
-        if parameter.requires_grad:
-            assert (group['weight_decay'] == 0.025) == decayed
+        assert (group['weight_decay'] == 0.025) == decayed
     assert cfg.train_pipeline[-2]['num_prompts'] == 80
 
 

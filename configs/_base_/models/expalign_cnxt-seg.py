@@ -1,4 +1,4 @@
-# expalign_cnxt.py with masks, the form of the paper: 58.2 M parameters without the text tower.
+# expalign_cnxt.py with masks, the form of the paper: 58.3 M parameters without the text tower.
 _base_ = './expalign_cnxt.py'
 
 model = dict(

@@ -30,6 +30,7 @@ param_scheduler = [
 
 optim_wrapper = dict(
     type='mmengine.OptimWrapper',
+    constructor='expalign.TrainableOptimWrapperConstructor',
     optimizer=dict(type='AdamW', lr=base_lr, betas=(0.9, 0.999), weight_decay=0.025),
     clip_grad=dict(max_norm=10.0),
     paramwise_cfg=dict(

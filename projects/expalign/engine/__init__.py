@@ -1,9 +1,10 @@
-"""Running the model: configs, launchers, checkpoints and, in scope ``expalign``, hooks.
+"""Running the model: configs, launchers, checkpoints and, in scope ``expalign``, hooks and
+optimizer constructors.
 
 mmengine imports this package when a config names a hook of the scope. Helpers of the tools are
 imported from their own modules.
 """
 
-from . import hooks
+from . import hooks, optimizers
 
-__all__ = ['hooks']
+__all__ = ['hooks', 'optimizers']

@@ -1,0 +1,5 @@
+"""Optimizer constructors of scope ``expalign``."""
+
+from .trainable_constructor import TrainableOptimWrapperConstructor
+
+__all__ = ['TrainableOptimWrapperConstructor']
