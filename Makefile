@@ -24,7 +24,7 @@ export TEXT
 DEMO_ARGS += --text "$$TEXT"
 endif
 
-.PHONY: help install demo test test-slow lint clean
+.PHONY: help install demo demo-train test test-slow lint clean
 
 help: ## list the commands
 	@grep -E '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## /\1\t/' | expand -t 12
@@ -43,8 +43,11 @@ $(STAMP): requirements.txt setup.py
 	  --use-pep517 -e .
 	touch $@
 
-demo: $(STAMP) ## train a small model on shipped photographs and detect TEXT in IMAGE
-	@$(PYTHON) demo/train_and_detect.py $(DEMO_ARGS) --out outputs/demo
+demo: $(STAMP) ## detect TEXT in IMAGE, without any training
+	@$(PYTHON) demo/detect_text.py $(DEMO_ARGS) --out outputs/demo
+
+demo-train: $(STAMP) ## train a small model on shipped photographs and detect TEXT in IMAGE
+	@$(PYTHON) demo/train_and_detect.py $(DEMO_ARGS) --out outputs/demo-train
 
 lint: $(STAMP) ## check the style
 	$(PYTHON) -m ruff check .

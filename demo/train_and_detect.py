@@ -1,7 +1,8 @@
-"""The demo: train a small model on the shipped photographs, test it, detect text in a photograph.
+"""Train a small model on the shipped photographs, test it, and detect text in a photograph.
 
-``make demo IMAGE=photo.jpg TEXT="a cat. a red chair"`` runs it; results go to ``outputs/demo/``. A
-training that was interrupted goes on where it was, one that is complete is used again.
+``make demo-train IMAGE=photo.jpg TEXT="a cat. a red chair"`` runs it; results go to
+``outputs/demo-train/``. A training that was interrupted goes on where it was, one that is complete
+is used again.
 """
 
 import argparse
@@ -41,7 +42,7 @@ def parse_args() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description='Train a small model and detect text with it')
     parser.add_argument('--image', default=str(IMAGE), help='photograph to search')
     parser.add_argument('--text', default=TEXT, help="what to search for, separated by '.'")
-    parser.add_argument('--out', default='outputs/demo', help='folder for the results')
+    parser.add_argument('--out', default='outputs/demo-train', help='folder for the results')
     parser.add_argument('--score-thr', type=float, default=0.3, help='lowest score in the picture')
     parser.add_argument('--retrain', action='store_true', help='do not use an earlier training')
     parser.add_argument('--config', default=str(CONFIG), help='config of the model')

@@ -6,11 +6,12 @@ import subprocess
 import pytest
 
 
-def make_demo(*variables: str, **env: str) -> list[str]:
+def make_demo(*variables: str, target: str = 'demo', **env: str) -> list[str]:
     """The arguments that ``make demo`` starts the demo with; nothing is installed or run."""
     inherited = {k: v for k, v in os.environ.items() if k not in ('IMAGE', 'TEXT', 'MAKEFLAGS')}
     result = subprocess.run(
-        ['make', '--old-file=.venv/.installed', 'demo', 'PYTHON=printf "%s\\n"', *variables],
+        ['make', '--no-print-directory', '--old-file=.venv/.installed', target,
+         'PYTHON=printf "%s\\n"', *variables],
         env=inherited | env, capture_output=True, text=True, check=True)
     return result.stdout.splitlines()
 
@@ -23,14 +24,19 @@ def test_image_and_text_are_passed_literally(from_environment):
     values = dict(IMAGE='my photos/a b.jpg', TEXT=HARD)
     lines = make_demo(**values) if from_environment else make_demo(
         *(f'{name}={value}' for name, value in values.items()))
-    assert lines == ['demo/train_and_detect.py', '--image', 'my photos/a b.jpg', '--text', HARD,
+    assert lines == ['demo/detect_text.py', '--image', 'my photos/a b.jpg', '--text', HARD,
                      '--out', 'outputs/demo']
 
 
 def test_nothing_given_leaves_the_defaults():
-    assert make_demo() == ['demo/train_and_detect.py', '--out', 'outputs/demo']
+    assert make_demo() == ['demo/detect_text.py', '--out', 'outputs/demo']
 
 
 def test_blank_text_is_not_taken_for_none():
     assert make_demo('TEXT= ') == [
-        'demo/train_and_detect.py', '--text', '', '--out', 'outputs/demo']
+        'demo/detect_text.py', '--text', '', '--out', 'outputs/demo']
+
+
+def test_training_demo_has_a_target_and_a_folder_of_its_own():
+    assert make_demo('TEXT=a cat', target='demo-train') == [
+        'demo/train_and_detect.py', '--text', 'a cat', '--out', 'outputs/demo-train']

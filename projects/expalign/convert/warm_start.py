@@ -5,9 +5,11 @@ the file made of both stays in the cache there.
 """
 
 import hashlib
+import tempfile
 from pathlib import Path
 
-from .fetch import TERMS, cache_folder, yolo_world_checkpoint
+from .assemble import assemble
+from .fetch import cache_folder, yolo_world_checkpoint
 
 CONFIG = Path(__file__).parents[3] / 'configs' / 'expalign_v8s_minilm.py'
 
@@ -16,7 +18,7 @@ def warm_start_checkpoint(text_side: str | Path, config: str | Path = CONFIG) ->
     """The checkpoint for ``configs/expalign_v8s_minilm.py``, made when it is first asked for.
 
     Args:
-        text_side: the shipped safetensors file; its weights win where both have a name.
+        text_side: the shipped safetensors file.
         config: config of the model, whose shapes the image side must have.
 
     Raises:
@@ -28,18 +30,21 @@ def warm_start_checkpoint(text_side: str | Path, config: str | Path = CONFIG) ->
     target = cache_folder() / f'expalign_v8s_minilm-{digest[:12]}.safetensors'
     if not target.is_file():
         target.parent.mkdir(parents=True, exist_ok=True)
-        _assemble(source, Path(text_side), Path(config), target)
+        _make(source, Path(text_side), Path(config), target)
     return target
 
 
-def _assemble(source: Path, text_side: Path, config: Path, target: Path) -> None:
-    from safetensors.torch import load_file, save_file
+def _make(source: Path, text_side: Path, config: Path, target: Path) -> None:
+    """Convert and join; the target appears in one step."""
+    from safetensors.torch import save_file
 
     from expalign.engine.config import load_config
 
-    from .yolo_world import convert, image_side_shapes, read_source
-    image_side = convert(read_source(source), image_side_shapes(load_config(config).model))
-    weights = {**image_side.state_dict, **load_file(text_side)}
-    part = target.with_suffix('.part')
-    save_file(weights, part, dict(licence=TERMS, config=config.name))
-    part.replace(target)
+    from .yolo_world import convert, header, image_side_shapes, read_source
+    contents = read_source(source)
+    image_side = convert(contents, image_side_shapes(load_config(config).model))
+    with tempfile.TemporaryDirectory(dir=target.parent) as folder:
+        image_file, whole = Path(folder, 'image.safetensors'), Path(folder, 'whole.safetensors')
+        save_file(image_side.state_dict, image_file, header(source, contents, config.name))
+        assemble(image_file, text_side, whole)
+        whole.replace(target)

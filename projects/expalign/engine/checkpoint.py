@@ -24,7 +24,7 @@ def describe_mismatch(model: nn.Module, state_dict: Mapping[str, Tensor]) -> str
         unknown and of another shape, and names the first of each kind, with both shapes.
     """
     wanted = model.state_dict()
-    optional = tuple(f'{name}.' for name in ENCODERS if is_frozen(getattr(model, name, None)))
+    optional = frozen_prefixes(model)
     missing = [
         name for name in wanted if name not in state_dict
         and not name.startswith(optional) and not name.endswith('num_batches_tracked')]
@@ -41,6 +41,11 @@ def describe_mismatch(model: nn.Module, state_dict: Mapping[str, Tensor]) -> str
             (reshaped, 'of another shape'))
         if names]
     return '; '.join(parts) or None
+
+
+def frozen_prefixes(model: nn.Module) -> tuple[str, ...]:
+    """How the names of weights begin that a checkpoint of ``model`` may leave out."""
+    return tuple(f'{name}.' for name in ENCODERS if is_frozen(getattr(model, name, None)))
 
 
 def is_frozen(module: nn.Module | None) -> bool:

@@ -8,7 +8,7 @@ from mmengine.dist import get_world_size
 from mmengine.logging import print_log
 from torch import Tensor
 
-from expalign.engine.checkpoint import describe_mismatch
+from expalign.engine.checkpoint import describe_mismatch, frozen_prefixes
 from expalign.models.necks import EAHOutput
 from expalign.models.utils.prompts import first_occurrences, parse_prompts
 from expalign.registry import MODELS
@@ -189,4 +189,8 @@ class ExpAlignDetector(SingleStageDetector):
                     'of the model, set model.partial_checkpoint=True.')
             if mismatch:
                 print_log(f'partial checkpoint: {mismatch}', 'current', level=30)
+            # Frozen encoders that a checkpoint leaves out keep the weights they have.
+            for name, value in self.state_dict().items():
+                if name.startswith(frozen_prefixes(self)):
+                    state_dict.setdefault(name, value)
         super()._load_from_state_dict(state_dict, prefix, *args)
