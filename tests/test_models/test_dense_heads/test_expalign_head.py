@@ -247,3 +247,22 @@ def test_half_precision_maps_are_scored_in_float32():
     for name in full:
         assert half[name].dtype is torch.float32
         torch.testing.assert_close(half[name], full[name])
+
+
+def test_sums_are_divided_by_the_scores_of_all_processes(monkeypatch):
+    """As if each of 4 processes had these images: the mean is the same, the batch is 4 times it."""
+    head = make_head()
+    logits, dists = random_maps(1, 3, size=288)
+    dists = [torch.zeros_like(x) for x in dists]
+    args = (logits, dists, torch.ones(1, 3, dtype=torch.bool), [truth([[24, 24, 264, 264]], [2])])
+    alone = head.loss_by_feat(*args)
+    module = 'expalign.models.dense_heads.expalign_head'
+    monkeypatch.setattr(f'{module}.get_world_size', lambda: 4)
+    four = head.loss_by_feat(*args)
+    for name in alone:
+        torch.testing.assert_close(four[name], 4 * alone[name])
+    # Where the mean over processes is four times what this one assigns.
+    monkeypatch.setattr(f'{module}.reduce_mean', lambda total: total * 4)
+    uneven = head.loss_by_feat(*args)
+    for name in alone:
+        torch.testing.assert_close(uneven[name], alone[name])
