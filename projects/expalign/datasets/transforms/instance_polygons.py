@@ -104,10 +104,9 @@ def outlines(mask: np.ndarray) -> Polygons:
 
 
 def _join(outline: np.ndarray, hole: np.ndarray) -> np.ndarray:
-    """One closed line (n, 2) along an outline and a hole in it, by way of their nearest points."""
-    distances = np.square(outline[:, None] - hole).sum(-1)
-    i, j = np.unravel_index(distances.argmin(), distances.shape)
-    return np.concatenate([outline[:i + 1], hole[j:], hole[:j + 1], outline[i:]])
+    """One closed line (n, 2) along an outline and a hole in it; the seam may lie anywhere."""
+    i = np.square(outline - hole[0]).sum(-1).argmin()
+    return np.concatenate([outline[:i + 1], hole, hole[:1], outline[i:]])
 
 
 def clip_polygon(polygon: np.ndarray, size: tuple[int, int]) -> np.ndarray:

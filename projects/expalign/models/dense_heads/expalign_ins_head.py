@@ -158,7 +158,8 @@ class ExpAlignInsHead(ExpAlignHead):
                 # Maps of all locations of an image are kept for one image at a time only.
                 total = total + checkpoint(
                     mask_loss_sum, flat_coeffs[image, priors], prototypes[image], masks, indices,
-                    boxes / self.head_module.prototype_stride, use_reentrant=False)
+                    boxes / self.head_module.prototype_stride, use_reentrant=False,
+                    preserve_rng_state=False)
                 count += len(priors)
         world_size = get_world_size()
         norm = reduce_mean(total.new_tensor(float(count))).clamp(min=1 / world_size)
