@@ -1,0 +1,63 @@
+"""The demo without training: early refusals, the way out without weights, and a whole run."""
+
+import json
+import subprocess
+
+import cv2
+import numpy as np
+import pytest
+import torch
+
+from expalign.convert import fetch
+from tests.helpers.yolo_world_layouts import save_ultralytics, tensors, ultralytics
+
+DEMO = 'demo/detect_text.py'
+
+
+@pytest.fixture
+def photograph(tmp_path):
+    path = tmp_path / 'a photo.png'
+    cv2.imwrite(str(path), np.full((120, 200, 3), 90, np.uint8))
+    return path
+
+
+@pytest.mark.parametrize(('arguments', 'message'), [
+    (['--image', 'absent.jpg'], 'absent.jpg does not exist'),
+    (['--text', ' . '], "the text ' . ' names nothing to search for"),
+])
+def test_refuses_before_any_work(run_script, capsys, monkeypatch, arguments, message):
+    monkeypatch.setenv(fetch.VARIABLE, 'absent.pt')
+    with pytest.raises(SystemExit) as error:
+        run_script(DEMO, *arguments)
+    assert error.value.code == 2
+    assert message in capsys.readouterr().err
+
+
+def test_trains_instead_where_the_image_side_cannot_be_had(
+        run_script, capsys, monkeypatch, photograph, tmp_path):
+    monkeypatch.setenv(fetch.VARIABLE, str(tmp_path / 'absent.pt'))
+    called = []
+    monkeypatch.setattr(subprocess, 'call', lambda command: called.append(command) or 3)
+    with pytest.raises(SystemExit) as error:
+        run_script(DEMO, '--image', photograph, '--text', 'a cat', '--out', tmp_path / 'out')
+    assert error.value.code == 3
+    (line,) = capsys.readouterr().out.splitlines()
+    assert 'absent.pt, which is not a file; training a small model' in line
+    (command,) = called
+    assert command[1:] == [
+        'demo/train_and_detect.py', '--image', str(photograph), '--text', 'a cat',
+        '--out', str(tmp_path / 'out')]
+
+
+def test_whole_run_with_an_image_side_of_noise(
+        run_script, capsys, monkeypatch, photograph, tmp_path):
+    checkpoint = tmp_path / 'yolov8s-worldv2.pt'
+    save_ultralytics(checkpoint, tensors(ultralytics('s')), ['cat'], torch.ones(1, 1, 512).half())
+    monkeypatch.setenv(fetch.VARIABLE, str(checkpoint))
+    monkeypatch.setenv('XDG_CACHE_HOME', str(tmp_path / 'cache'))
+    out = tmp_path / 'out'
+    run_script(DEMO, '--image', photograph, '--text', 'a raccoon. a tree.', '--out', out)
+    predictions = json.loads((out / 'predictions.json').read_text())
+    assert predictions['prompts'] == ['a raccoon', 'a tree']
+    assert cv2.imread(str(out / 'detections.jpg')).shape == (120, 200, 3)
+    assert str(out / 'detections.jpg') in capsys.readouterr().out
