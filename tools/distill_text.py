@@ -80,6 +80,11 @@ def progress(steps: int):
     return report
 
 
+def command_line(arguments: list[str]) -> str:
+    """The command, its files without the folders that they have on this machine."""
+    return 'python tools/distill_text.py ' + ' '.join(Path(x).name for x in arguments)
+
+
 def save(adapter: torch.nn.Module, args: argparse.Namespace, count: int) -> None:
     """Write the adapter under the detector's names, in half precision."""
     from safetensors.torch import save_file
@@ -89,7 +94,8 @@ def save(adapter: torch.nn.Module, args: argparse.Namespace, count: int) -> None
         config=Path(CONFIG).name, token_pooling=args.token_pooling, names=str(count),
         data='CLIP ViT-B/32 vectors of names'
              + (' and coco-mini train2017' if args.detection else '; images without annotations'),
-        command='python tools/distill_text.py ' + ' '.join(sys.argv[1:]),
+        command=command_line(sys.argv[1:]),
+        licence='GPL-3.0',
         options=json.dumps({k: v for k, v in vars(args).items() if k not in (
             'vectors', 'weights', 'maps', 'out')})))
 
