@@ -106,7 +106,9 @@ def fit_adapter(
 def spread_ratio(predicted: Tensor, vectors: Tensor) -> float:
     """Mean distance of predictions (N, E) from the mean vector, relative to the vectors' own."""
     mean = vectors.mean(dim=0)
-    return float((predicted.detach() - mean).norm(dim=1).mean() / (vectors - mean).norm(dim=1).mean())
+    deviations = (x.detach() - mean for x in (predicted, vectors))
+    ours, theirs = (x.norm(dim=1).mean() for x in deviations)
+    return float(ours / theirs)
 
 
 def cluster_centres(points: Tensor, count: int, seed: int, iterations: int = 8) -> Tensor:
