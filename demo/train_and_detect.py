@@ -23,6 +23,7 @@ from mmengine.hooks import Hook
 from mmengine.runner import Runner
 
 import expalign  # (before mmdet: the compatibility layer)
+from expalign.apis.box_ap import box_ap
 from expalign.apis.photograph import check_request, describe, detect_text, write_json
 from expalign.engine.config import load_config
 from expalign.engine.launch import build_runner
@@ -126,17 +127,11 @@ class Training:
 def evaluate(cfg: Config, checkpoint: str, split: str, work_dir: Path) -> dict:
     """Box AP and AP50 of the weights on one of :data:`SPLITS`."""
     cfg = deepcopy(cfg)
-    cfg.work_dir = str(work_dir)
-    cfg.load_from = checkpoint
     if split == 'training_images':
         source, target = cfg.train_dataloader.dataset, cfg.test_dataloader.dataset
         target.ann_file, target.data_prefix = source.ann_file, source.data_prefix
         cfg.test_evaluator.ann_file = str(Path(target.data_root) / target.ann_file)
-    runner = build_runner(cfg)
-    metrics = runner.test()
-    dataset = runner.test_dataloader.dataset
-    return dict(AP=metrics['coco/bbox_mAP'], AP50=metrics['coco/bbox_mAP_50'],
-                images=len(dataset), annotations=dataset.ann_file, meaning=SPLITS[split])
+    return box_ap(cfg, checkpoint, work_dir) | dict(meaning=SPLITS[split])
 
 
 def summary(args: argparse.Namespace, metrics: dict, detections: list[dict]) -> str:

@@ -60,4 +60,7 @@ def test_whole_run_with_an_image_side_of_noise(
     predictions = json.loads((out / 'predictions.json').read_text())
     assert predictions['prompts'] == ['a raccoon', 'a tree']
     assert cv2.imread(str(out / 'detections.jpg')).shape == (120, 200, 3)
+    metrics = json.loads((out / 'metrics.json').read_text())
+    assert metrics['images'] == 24
+    assert metrics['annotations'].endswith('demo/data/mini/annotations/instances_val2017.json')
     assert str(out / 'detections.jpg') in capsys.readouterr().out

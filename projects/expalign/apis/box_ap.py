@@ -1,0 +1,29 @@
+"""Box AP of weights on a config's test set, for the demos."""
+
+from copy import deepcopy
+from pathlib import Path
+
+from mmengine.config import Config
+
+from expalign.engine.launch import build_runner
+
+
+def box_ap(cfg: Config, checkpoint: str | Path, work_dir: Path) -> dict:
+    """Run the config's test set.
+
+    Args:
+        cfg: config of the detector; it is not changed.
+        checkpoint: its weights.
+        work_dir: folder for logs.
+
+    Returns:
+        ``AP`` and ``AP50`` of COCO, ``images`` (their number) and ``annotations`` (the file).
+    """
+    cfg = deepcopy(cfg)
+    cfg.work_dir = str(work_dir)
+    cfg.load_from = str(checkpoint)
+    runner = build_runner(cfg)
+    metrics = runner.test()
+    dataset = runner.test_dataloader.dataset
+    return dict(AP=metrics['coco/bbox_mAP'], AP50=metrics['coco/bbox_mAP_50'],
+                images=len(dataset), annotations=dataset.ann_file)
