@@ -190,7 +190,8 @@ class ExpAlignDetector(SingleStageDetector):
             if mismatch:
                 print_log(f'partial checkpoint: {mismatch}', 'current', level=30)
             # Frozen encoders that a checkpoint leaves out keep the weights they have.
+            prefixes = frozen_prefixes(self)
             for name, value in self.state_dict().items():
-                if name.startswith(frozen_prefixes(self)):
+                if name.startswith(prefixes):
                     state_dict.setdefault(name, value)
         super()._load_from_state_dict(state_dict, prefix, *args)

@@ -3,14 +3,13 @@
 Axis letters: N prompts, L tokens per prompt, D embedding width.
 """
 
-import torch
 from mmengine.model import BaseModule
 from torch import Tensor, nn
-from torch.nn import functional as F
 
 from expalign.registry import MODELS
 
 from ..layers.swiglu import SwiGLU
+from .token_pooling import normalize_tokens, pool_tokens
 
 
 @MODELS.register_module()
@@ -62,26 +61,8 @@ class TextAdapter(BaseModule):
             txt_masks: (N, L') bool. L' is 1 for 'mean' and 'eot', else L.
         """
         tokens = tokens.masked_fill(~token_masks[..., None], 0)
-        tokens, token_masks = self._pool(tokens, token_masks)
-        tokens = _normalize(tokens)
-        feats = _normalize(self.proj(tokens + self.ffn(tokens)))
+        tokens, token_masks = pool_tokens(tokens, token_masks, self.token_pooling)
+        tokens = normalize_tokens(tokens)
+        feats = normalize_tokens(self.proj(tokens + self.ffn(tokens)))
         # The biases of a trained network make padding non-zero again.
         return feats.masked_fill(~token_masks[..., None], 0), token_masks
-
-    def _pool(self, tokens: Tensor, masks: Tensor) -> tuple[Tensor, Tensor]:
-        """Reduce (N, L, D) to (N, 1, D) for 'mean' and 'eot'; masked tokens are zero."""
-        if self.token_pooling == 'expectation':
-            return tokens, masks
-        any_token = masks.any(dim=1, keepdim=True)
-        if self.token_pooling == 'mean':
-            count = masks.sum(dim=1).clamp(min=1)[:, None, None]
-            return tokens.sum(dim=1, keepdim=True) / count, any_token
-        last = masks.shape[1] - 1 - masks.flip(1).int().argmax(dim=1)  # (N,)
-        rows = torch.arange(len(tokens), device=tokens.device)
-        return tokens[rows, last][:, None], any_token
-
-
-def _normalize(x: Tensor) -> Tensor:
-    """L2-normalise the last axis; zero stays zero, and its 1 / eps fits float32."""
-    x = x.to(torch.promote_types(x.dtype, torch.float32))
-    return F.normalize(x, dim=-1, eps=1e-6)

@@ -2,9 +2,10 @@
 
 from mmengine.model import BaseModule
 from torch import Tensor
-from torch.nn import functional as F
 
 from expalign.registry import MODELS
+
+from .token_pooling import normalize_tokens, pool_tokens
 
 
 @MODELS.register_module()
@@ -36,10 +37,7 @@ class TextNormalizer(BaseModule):
         Returns:
             txt_feats (N, L', D), L2-normalised and zero where masked, and txt_masks (N, L').
         """
-        if self.token_pooling == 'eot':
-            count = token_masks.sum(dim=1, keepdim=True)  # (N, 1)
-            last = (token_masks.cumsum(dim=1) == count) & token_masks  # one True a row at most
-            tokens = tokens.masked_fill(~last[..., None], 0).sum(dim=1, keepdim=True)
-            token_masks = count > 0
-        feats = F.normalize(tokens.float(), dim=-1, eps=1e-6)
+        tokens = tokens.masked_fill(~token_masks[..., None], 0)
+        tokens, token_masks = pool_tokens(tokens, token_masks, self.token_pooling)
+        feats = normalize_tokens(tokens)
         return feats.masked_fill(~token_masks[..., None], 0), token_masks
