@@ -115,6 +115,44 @@ def test_vocabulary_serves_images_without_text(model, images):
         model.set_vocabulary(['cat', ' '])
 
 
+def test_folding_follows_mode_and_weights(model, images):
+    """Kept prompts are folded in evaluation; training and changed weights are not affected."""
+    text = ['cat', 'a red dog']
+
+    @torch.no_grad()
+    def eams(prompts):
+        return model.extract_feat(images, prompts).eams
+
+    def folded_and_plain():
+        model.eval()
+        samples = [sample(text), sample(text)]
+        kept = model._encode_for_prediction([text, text], samples)
+        return eams(kept), eams(kept._replace(tables=None)), kept
+
+    folded, plain, kept = folded_and_plain()
+    assert kept.tables is not None
+    for a, b in zip(folded, plain, strict=True):
+        torch.testing.assert_close(a, b, rtol=0, atol=1e-5)
+
+    def losses():
+        model.train()
+        torch.manual_seed(0)
+        state = {name: x.clone() for name, x in model.state_dict().items()}
+        out = model.loss(images, [sample(text), sample(text)])
+        model.load_state_dict(state)
+        return out
+
+    before = losses()
+    folded_and_plain()
+    for name, value in losses().items():
+        assert torch.equal(value, before[name])
+    with torch.no_grad():
+        model.neck.embed_norms[0].running_mean.add_(1)
+    changed, plain, _ = folded_and_plain()
+    torch.testing.assert_close(changed[0], plain[0], rtol=0, atol=1e-5)
+    assert not torch.allclose(changed[0], folded[0])
+
+
 def test_tokens_of_a_vocabulary_are_encoded_once_until_weights_change(model, images, monkeypatch):
     calls = []
     forward = model.text_adapter.forward

@@ -168,3 +168,17 @@ def test_shared_prompts_broadcast_through_the_guided_pyramid(guided):
 def test_unknown_injection_is_refused():
     with pytest.raises(ValueError, match="inject must be 'none' or 'max_sigmoid', got 'gate'"):
         small_neck(inject='gate')
+
+
+@torch.no_grad()
+@pytest.mark.parametrize('inject', ['none', 'max_sigmoid'])
+def test_tables_of_a_vocabulary_give_the_same_maps(inject):
+    neck = small_neck(inject=inject).double().eval()
+    feats, txt_feats, txt_masks = small_inputs()
+    feats, txt_feats = tuple(x.double() for x in feats), txt_feats[:1].double()
+    plain = neck(feats, txt_feats, txt_masks[:1])
+    tables = neck.fold_tokens(txt_feats[0], txt_masks[0])
+    folded = neck(feats, txt_feats, txt_masks[:1], tables)
+    for a, b in zip((*plain.eams, *plain.token_weights), (*folded.eams, *folded.token_weights),
+                    strict=True):
+        torch.testing.assert_close(a, b, rtol=0, atol=1e-10)

@@ -134,7 +134,8 @@ class ExpAlignDetector(SingleStageDetector):
 
     def extract_feat(self, batch_inputs: Tensor, prompts: PromptBatch) -> EAHOutput:
         """Pyramid and alignment maps of a batch of images (B, 3, H, W)."""
-        return self.neck(self.backbone(batch_inputs), prompts.txt_feats, prompts.txt_masks)
+        return self.neck(
+            self.backbone(batch_inputs), prompts.txt_feats, prompts.txt_masks, prompts.tables)
 
     def _prompts_of(self, sample: DetDataSample) -> list[str]:
         text = sample.get('text')
@@ -167,17 +168,19 @@ class ExpAlignDetector(SingleStageDetector):
         shared = all(texts == prompt_lists[0] for texts in prompt_lists)
         if self.training or not shared or any('prompt_masks' in sample for sample in samples):
             return self._encode(prompt_lists, samples)
-        key = (tuple(prompt_lists[0]), self._text_weights_version())
+        key = (tuple(prompt_lists[0]), self._kept_weights_version())
         if self._token_table is None or self._token_table[0] != key:
-            table = self._encode(prompt_lists[:1], samples[:1])
-            self._token_table = (key, PromptBatch(*(x.detach() for x in table)))
+            feats, masks, wanted, _ = self._encode(prompt_lists[:1], samples[:1])
+            feats = feats.detach()
+            tables = self.neck.fold_tokens(feats[0], masks[0])
+            self._token_table = (key, PromptBatch(feats, masks, wanted, tables))
         return self._token_table[1]
 
-    def _text_weights_version(self) -> tuple:
-        """Changes whenever a weight of the text side is replaced or written to."""
-        modules = (self.text_adapter, self.text_encoder)
-        return tuple(
-            (p.data_ptr(), p._version) for module in modules for p in module.parameters())
+    def _kept_weights_version(self) -> tuple:
+        """Changes whenever a weight that kept prompts depend on is replaced or written to."""
+        tensors = [*self.text_adapter.parameters(), *self.text_encoder.parameters(),
+                   *self.neck.folded_tensors()]
+        return tuple((x.data_ptr(), x._version) for x in tensors)
 
     def _load_from_state_dict(self, state_dict, prefix, *args) -> None:
         if not prefix:

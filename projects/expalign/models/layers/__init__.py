@@ -6,5 +6,15 @@ from .expectation_alignment import (
     masked_softmax,
     token_weights_from_pooled,
 )
+from .folded_alignment import TokenTable, embedding_map, fold_tokens, folded_alignment
 
-__all__ = ['conv_branch', 'expectation_alignment', 'masked_softmax', 'token_weights_from_pooled']
+__all__ = [
+    'TokenTable',
+    'conv_branch',
+    'embedding_map',
+    'expectation_alignment',
+    'fold_tokens',
+    'folded_alignment',
+    'masked_softmax',
+    'token_weights_from_pooled',
+]

@@ -11,7 +11,13 @@ from typing import NamedTuple
 from mmengine.model import BaseModule
 from torch import Tensor, nn
 
-from expalign.models.layers import conv_branch, expectation_alignment
+from expalign.models.layers import (
+    TokenTable,
+    conv_branch,
+    expectation_alignment,
+    fold_tokens,
+    folded_alignment,
+)
 from expalign.models.layers.max_sigmoid import NORM_CFG, masked_token_mean
 from expalign.models.layers.max_sigmoid_csp import ACT_CFG
 from expalign.registry import MODELS
@@ -81,8 +87,28 @@ class EAHNeck(BaseModule):
             nn.BatchNorm2d(embed_dims, momentum=0.03, eps=0.001) for _ in in_channels)
         self._warned_single_image = False
 
+    def fold_tokens(self, txt_feats: Tensor, txt_masks: Tensor) -> tuple[TokenTable, ...]:
+        """A vocabulary's tables for :meth:`forward`, one a level, of the present weights.
+
+        Args:
+            txt_feats: (K, L, D) tokens.
+            txt_masks: (K, L) bool, True at real tokens.
+        """
+        return tuple(
+            fold_tokens(branch[-1], norm, txt_feats, txt_masks)
+            for branch, norm in zip(self.embed_branches, self.embed_norms, strict=True))
+
+    def folded_tensors(self) -> list[Tensor]:
+        """The weights and statistics that the tables of :meth:`fold_tokens` hold."""
+        modules = [branch[-1] for branch in self.embed_branches] + list(self.embed_norms)
+        return [x for module in modules for x in (*module.parameters(), *module.buffers())]
+
     def forward(
-        self, img_feats: tuple[Tensor, ...], txt_feats: Tensor, txt_masks: Tensor
+        self,
+        img_feats: tuple[Tensor, ...],
+        txt_feats: Tensor,
+        txt_masks: Tensor,
+        tables: tuple[TokenTable, ...] | None = None,
     ) -> EAHOutput:
         """Align the image with every prompt at every level.
 
@@ -90,18 +116,27 @@ class EAHNeck(BaseModule):
             img_feats: C3, C4, C5, each (B, C_s, H_s, W_s).
             txt_feats: (B or 1, K, L, D) tokens.
             txt_masks: (B or 1, K, L) bool, True at real tokens.
+            tables: of the same tokens, see :meth:`fold_tokens`: the same maps for less, in
+                evaluation mode.
         """
         self._warn_if_single_image(img_feats[0].shape[0])
         guides = masked_token_mean(txt_feats, txt_masks) if self.inject != 'none' else ()
         pyramid = self.pafpn(img_feats, *guides)
-        eams, token_weights = [], []
-        for feat, branch, norm in zip(
-                pyramid, self.embed_branches, self.embed_norms, strict=True):
-            embedded = norm(branch(feat))  # (B, D, H, W)
-            eam, weights = expectation_alignment(embedded, txt_feats, txt_masks, self.tau)
-            eams.append(eam)
-            token_weights.append(weights)
-        return EAHOutput(tuple(pyramid), tuple(eams), tuple(token_weights))
+        aligned = [
+            self._align(level, feat, txt_feats, txt_masks, tables)
+            for level, feat in enumerate(pyramid)]
+        eams, token_weights = zip(*aligned, strict=True)
+        return EAHOutput(tuple(pyramid), eams, token_weights)
+
+    def _align(
+        self, level: int, feat: Tensor, txt_feats: Tensor, txt_masks: Tensor,
+        tables: tuple[TokenTable, ...] | None,
+    ) -> tuple[Tensor, Tensor]:
+        """Alignment maps (B, K, H, W) and token weights (B, K, L) of one level."""
+        branch, norm = self.embed_branches[level], self.embed_norms[level]
+        if tables is not None:
+            return folded_alignment(branch[:-1](feat), tables[level], self.tau)
+        return expectation_alignment(norm(branch(feat)), txt_feats, txt_masks, self.tau)
 
     def _warn_if_single_image(self, num_images: int) -> None:
         if self.training and num_images == 1 and not self._warned_single_image:
