@@ -22,6 +22,10 @@ from expalign.engine.config import load_config
 from expalign.models.layers.max_sigmoid import masked_token_mean
 from expalign.registry import DATASETS, MODELS
 
+# The transforms of testing that know instances with and without a mask.
+MASK_STEPS = {'mmdet.LoadAnnotations': 'expalign.LoadInstances',
+              'mmdet.PackDetInputs': 'expalign.PackInstances'}
+
 
 def parse_args() -> argparse.Namespace:
     """Read the command line."""
@@ -46,6 +50,8 @@ def main() -> None:
     model = MODELS.build(cfg.model).eval()
     load_checkpoint(model, args.weights, map_location='cpu')
     source = cfg.test_dataloader.dataset
+    for step in source.pipeline:
+        step.type = MASK_STEPS.get(step.type, step.type)
     source.update(
         ann_file=f'annotations/instances_{args.split}.json', data_prefix=dict(img=f'{args.split}/'))
     dataset = DATASETS.build(source)
@@ -87,16 +93,20 @@ def run(model: torch.nn.Module, inputs: torch.Tensor, guides: tuple) -> tuple:
 def describe(sample) -> dict:
     """What CachedMaps needs to know of an image; ground truth in pixels of the input."""
     top, _, left, _ = sample.pad_param
-    scale = torch.tensor(sample.scale_factor, dtype=torch.float32).repeat(2)
+    scale, offset = np.float32(sample.scale_factor), np.float32((left, top))
+    truth = sample.gt_instances
     # Annotations are loaded after resizing, so they are in pixels of the original image.
-    boxes = torch.as_tensor(getattr(
-        sample.gt_instances.bboxes, 'tensor', sample.gt_instances.bboxes)) * scale
-    boxes = boxes + torch.tensor([left, top, left, top], dtype=torch.float32)
+    boxes = torch.as_tensor(getattr(truth.bboxes, 'tensor', truth.bboxes)).numpy()
+    boxes = boxes.reshape(-1, 2, 2) * scale + offset
+    polygons = [
+        [(polygon.reshape(-1, 2) * scale + offset).ravel().round(2).tolist()
+         for polygon in instance] if masked else []
+        for instance, masked in zip(truth.masks.masks, truth.has_mask, strict=True)]
     return dict(
         img_id=int(sample.img_id), ori_shape=[int(x) for x in sample.ori_shape[:2]],
         scale_factor=[float(x) for x in sample.scale_factor],
         pad_param=[float(x) for x in sample.pad_param],
-        bboxes=boxes.tolist(), labels=sample.gt_instances.labels.tolist())
+        bboxes=boxes.reshape(-1, 4).tolist(), labels=truth.labels.tolist(), polygons=polygons)
 
 
 if __name__ == '__main__':

@@ -20,8 +20,9 @@ from expalign.distill import RidgeFitOptions, fit_adapter, held_out_names
 from expalign.distill.cached_maps import CachedMaps, FoldedHead, sample_cells
 from expalign.distill.detection_terms import detection_terms
 from expalign.distill.name_tokens import encode_names, read_name_vectors, token_rows
-from expalign.distill.refine import RefineOptions, refine_adapter
+from expalign.distill.refine import NameBank, RefineOptions, refine_adapter
 from expalign.engine.config import load_config
+from expalign.models.text_encoders import TextAdapter
 from expalign.registry import MODELS
 
 CONFIG = 'configs/expalign_v8s_minilm.py'
@@ -43,6 +44,8 @@ def parse_args() -> argparse.Namespace:
         '--token-pooling', choices=('expectation', 'mean', 'eot'), default='expectation')
     parser.add_argument('--steps', type=int, default=RefineOptions().steps, help='0: fit alone')
     parser.add_argument('--lr', type=float, default=RefineOptions().lr)
+    parser.add_argument(
+        '--start', metavar='TEXT', help='text side to start from instead of the closed-form fit')
     parser.add_argument('--spread', type=float, default=RidgeFitOptions().spread)
     parser.add_argument('--ridge', type=float, default=RidgeFitOptions().ridge)
     parser.add_argument(
@@ -85,6 +88,21 @@ def command_line(arguments: list[str]) -> str:
     return 'python tools/distill_text.py ' + ' '.join(Path(x).name for x in arguments)
 
 
+def start(args: argparse.Namespace, bank: NameBank, vectors: torch.Tensor) -> TextAdapter:
+    """The adapter before refinement: of a file, or fitted in closed form."""
+    if not args.start:
+        return fit_adapter(
+            token_rows(bank), vectors, args.token_pooling,
+            RidgeFitOptions(spread=args.spread, ridge=args.ridge), args.seed)
+    from safetensors.torch import load_file
+    width, out = bank.tokens[0].shape[2], vectors.shape[1]
+    adapter = TextAdapter(width, out, args.token_pooling)
+    adapter.load_state_dict({
+        name.removeprefix('text_adapter.'): x.float()
+        for name, x in load_file(args.start).items()})
+    return adapter
+
+
 def save(adapter: torch.nn.Module, args: argparse.Namespace, count: int) -> None:
     """Write the adapter under the detector's names, in half precision."""
     from safetensors.torch import save_file
@@ -115,9 +133,7 @@ def main() -> None:
     print(f'{len(rows)} of {len(names)} names')
     vectors = vectors[rows]
     bank = encode_names(model.text_encoder, [names[row] for row in rows])
-    adapter = fit_adapter(
-        token_rows(bank), vectors, args.token_pooling,
-        RidgeFitOptions(spread=args.spread, ridge=args.ridge), args.seed)
+    adapter = start(args, bank, vectors)
     if args.steps:
         cells, means = sample_cells(maps, head, vectors, seed=args.seed)
         options = RefineOptions(steps=args.steps, lr=args.lr, detection_weight=args.detection)

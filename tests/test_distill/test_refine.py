@@ -59,10 +59,15 @@ def test_folded_maps_equal_the_literal_ones():
 def test_cached_maps_are_read_back(tmp_path):
     np.save(tmp_path / 'hidden.npy', np.ones((1, 8400, 2), np.float16))
     np.save(tmp_path / 'boxes.npy', np.zeros((1, 8400, 4), np.float32))
-    (tmp_path / 'images.json').write_text(json.dumps([dict(bboxes=[[1, 2, 3, 4]], labels=[7])]))
+    (tmp_path / 'images.json').write_text(json.dumps([dict(
+        bboxes=[[1, 2, 3, 4], [0, 0, 9, 9]], labels=[7, 2],
+        polygons=[[], [[0, 0, 9, 0, 9, 9]]])]))
     maps = CachedMaps(tmp_path)
-    boxes, labels = maps.ground_truth(0)
-    assert (len(maps), boxes.tolist(), labels.tolist()) == (1, [[1, 2, 3, 4]], [7])
+    truth = maps.ground_truth(0)
+    assert (len(maps), truth.labels.tolist()) == (1, [7, 2])
+    assert truth.bboxes.tolist() == [[1, 2, 3, 4], [0, 0, 9, 9]]
+    assert truth.has_mask.tolist() == [False, True]
+    assert truth.masks[1].areas.tolist() == [40.5]
     assert maps.hidden(0).dtype == torch.float32
     head = FoldedHead(
         tuple(torch.eye(3, 2) * (level + 1) for level in range(3)), (torch.zeros(3),) * 3,

@@ -14,13 +14,16 @@ from typing import NamedTuple
 
 import numpy as np
 import torch
+from mmengine.structures import InstanceData
 from torch import Tensor, nn
 
-from expalign.models.layers.expectation_alignment import masked_softmax
+from expalign.datasets.transforms.instance_polygons import InstancePolygons, absent, has_mask
+from expalign.models.layers import embedding_map, masked_softmax
 
 LEVELS = (slice(0, 6400), slice(6400, 8000), slice(8000, 8400))
 SIDES = (80, 40, 20)
 STRIDES = (8, 16, 32)
+INPUT_SIZE = SIDES[0] * STRIDES[0]  # pixels, height and width
 
 
 class FoldedHead(NamedTuple):
@@ -34,14 +37,12 @@ class FoldedHead(NamedTuple):
     @classmethod
     def of(cls, neck: nn.Module, head_module: nn.Module) -> 'FoldedHead':
         """Fold the end of an EAHNeck's branches and the scales of an ExpAlignHeadModule."""
-        weights, offsets = [], []
-        for branch, norm in zip(neck.embed_branches, neck.embed_norms, strict=True):
-            factor = (norm.weight / torch.sqrt(norm.running_var + norm.eps)).detach()
-            conv = branch[-1]
-            weights.append(conv.weight.detach()[:, :, 0, 0] * factor[:, None])
-            offsets.append((conv.bias - norm.running_mean).detach() * factor + norm.bias.detach())
+        weights, offsets = zip(*(
+            embedding_map(branch[-1], norm)
+            for branch, norm in zip(neck.embed_branches, neck.embed_norms, strict=True)),
+            strict=True)
         return cls(
-            tuple(weights), tuple(offsets),
+            tuple(x.detach() for x in weights), tuple(x.detach() for x in offsets),
             tuple(float(x.detach().exp()) for x in head_module.logit_scales),
             tuple(float(x.detach()) for x in head_module.biases))
 
@@ -84,7 +85,8 @@ class CachedMaps:
     """Maps in a folder: ``hidden.npy`` (n, N, C), ``boxes.npy`` (n, N, 4), ``images.json``.
 
     ``images.json`` lists per image ``img_id``, ``ori_shape``, ``scale_factor``, ``pad_param`` and
-    the ground truth in pixels of the input, ``bboxes`` (G, 4) and ``labels`` (G).
+    the ground truth in pixels of the input: ``bboxes`` (G, 4), ``labels`` (G) and ``polygons``
+    (G lists of flat polygons, empty where an instance has no mask).
 
     Raises:
         FileNotFoundError: the folder lacks one of them.
@@ -111,11 +113,16 @@ class CachedMaps:
         """Decoded boxes of all cells, (N, 4) xyxy in pixels of the input."""
         return torch.from_numpy(self._boxes[index].astype(np.float32))
 
-    def ground_truth(self, index: int) -> tuple[Tensor, Tensor]:
-        """Boxes (G, 4) and labels (G)."""
+    def ground_truth(self, index: int) -> InstanceData:
+        """``bboxes`` (G, 4), ``labels`` (G), ``masks`` (G polygon masks) and ``has_mask`` (G)."""
         image = self.images[index]
-        boxes = torch.tensor(image['bboxes'], dtype=torch.float32).reshape(-1, 4)
-        return boxes, torch.tensor(image['labels'], dtype=torch.long)
+        masks = InstancePolygons(
+            [[np.asarray(polygon, np.float32) for polygon in polygons] or absent()
+             for polygons in image['polygons']], INPUT_SIZE, INPUT_SIZE)
+        return InstanceData(
+            bboxes=torch.tensor(image['bboxes'], dtype=torch.float32).reshape(-1, 4),
+            labels=torch.tensor(image['labels'], dtype=torch.long),
+            masks=masks, has_mask=torch.from_numpy(has_mask(masks)))
 
 
 @torch.no_grad()

@@ -7,10 +7,9 @@ detection losses only the class loss has a gradient, and it needs no network but
 from collections.abc import Callable, Iterator
 
 import torch
-from mmengine.structures import InstanceData
 from torch import Tensor, nn
 
-from .cached_maps import SIDES, STRIDES, CachedMaps, FoldedHead
+from .cached_maps import INPUT_SIZE, SIDES, CachedMaps, FoldedHead
 
 
 def detection_terms(
@@ -57,8 +56,7 @@ def class_loss(
     sizes = [(side, side) for side in SIDES]
     priors = torch.cat(bbox_head.prior_generator.grid_priors(
         sizes, device=preds.device, with_stride=True))
-    instances = [InstanceData(bboxes=gt, labels=labels)
-                 for gt, labels in map(maps.ground_truth, batch)]
+    instances = [maps.ground_truth(index) for index in batch]
     targets = bbox_head._assign(boxes, preds, priors, instances)
     scores = targets['assigned_scores']
     return bbox_head.loss_cls(preds, scores).sum() / scores.sum().clamp(min=1)
@@ -71,9 +69,7 @@ def _consistency(
         torch.stack([image[level] for image in eams]).unflatten(2, (side, side))
         for level, side in enumerate(SIDES)]
     prompts = torch.ones(stacked[0].shape[:2], dtype=torch.bool)
-    instances = [InstanceData(bboxes=gt, labels=labels)
-                 for gt, labels in map(maps.ground_truth, batch)]
-    size = SIDES[0] * STRIDES[0]
-    return sum(consistency(stacked, prompts, instances, (size, size)).values())
+    instances = [maps.ground_truth(index) for index in batch]
+    return sum(consistency(stacked, prompts, instances, (INPUT_SIZE, INPUT_SIZE)).values())
 
 
