@@ -90,6 +90,19 @@ def test_gradcheck():
         (img.requires_grad_(), txt.requires_grad_()))
 
 
+def test_gradients_under_autocast_are_near_those_without():
+    img, txt, mask = make_inputs()
+    grads = []
+    for enabled in (False, True):
+        leaves = [x.detach().float().requires_grad_() for x in (img, txt)]
+        with torch.autocast('cpu', torch.bfloat16, enabled=enabled):
+            eam, _ = expectation_alignment(*leaves, mask)
+        grads.append(torch.autograd.grad(eam.float().square().sum(), leaves))
+    for exact, rounded in zip(*grads, strict=True):
+        assert rounded.dtype == torch.float32
+        assert (rounded - exact).norm() < 0.02 * exact.norm()
+
+
 def test_padding_changes_nothing_whatever_it_holds():
     img, txt, masks = make_inputs()
     eam, weights = expectation_alignment(img, txt, masks)

@@ -9,6 +9,7 @@ over tokens can be taken before the product with the map. The tensor of token si
 
 import torch
 from torch import Tensor
+from torch.autograd.function import once_differentiable
 
 
 def masked_softmax(scores: Tensor, mask: Tensor) -> Tensor:
@@ -70,11 +71,61 @@ def expectation_alignment(
         ValueError: the shapes do not belong together, or ``tau`` is not positive.
     """
     _check_shapes(img_feats, txt_feats, txt_masks)
-    pooled = img_feats.mean(dim=(2, 3))  # (B, D)
-    weights = token_weights_from_pooled(pooled, txt_feats, txt_masks, tau)  # (B, K, L)
-    prompts = torch.einsum('bkl,bkld->bkd', weights, txt_feats)  # (B, K, D)
-    eam = torch.einsum('bdhw,bkd->bkhw', img_feats, prompts)
-    return eam, weights
+    cells = img_feats.flatten(2)  # (B, D, N)
+    txt_feats = txt_feats.to(cells.dtype)
+    if torch.is_grad_enabled() and (cells.requires_grad or txt_feats.requires_grad):
+        eam, weights = _Alignment.apply(cells, txt_feats, txt_masks, tau)
+    else:
+        eam, weights = _align(cells, txt_feats, txt_masks, tau)[:2]
+    return eam.unflatten(2, img_feats.shape[2:]), weights
+
+
+def _align(
+    cells: Tensor, txt_feats: Tensor, txt_masks: Tensor, tau: float
+) -> tuple[Tensor, Tensor, Tensor, Tensor]:
+    """Maps (B, K, N) of cells (B, D, N), weights (B, K, L), prompts (B, K, D), pooled (B, D)."""
+    pooled = cells.mean(dim=2)
+    weights = token_weights_from_pooled(pooled, txt_feats, txt_masks, tau)
+    prompts = torch.einsum('bkl,bkld->bkd', weights, txt_feats)
+    return torch.bmm(prompts, cells), weights, prompts, pooled
+
+
+class _Alignment(torch.autograd.Function):
+    """:func:`_align` whose backward pass walks the cells as often as a single product does.
+
+    What autograd does by itself adds the gradient of the mean to that of the product in passes of
+    their own over (B, D, N), a quarter of the time of the whole.
+    """
+
+    @staticmethod
+    def forward(ctx, cells, txt_feats, txt_masks, tau):
+        eam, weights, prompts, pooled = _align(cells, txt_feats, txt_masks, tau)
+        ctx.save_for_backward(cells, txt_feats, weights, prompts, pooled)
+        ctx.tau = tau
+        return eam.to(cells.dtype), weights
+
+    @staticmethod
+    @once_differentiable
+    def backward(ctx, grad_eam, grad_weights):
+        cells, txt_feats, weights, prompts, pooled = ctx.saved_tensors
+        dtype = cells.dtype
+        grad_prompts = torch.bmm(grad_eam, cells.transpose(1, 2))  # (B, K, D)
+        to_weights = grad_weights + torch.einsum('bkd,bkld->bkl', grad_prompts, txt_feats)
+        # The softmax's gradient; masked tokens have weight zero, hence none.
+        to_scores = weights * (to_weights - (to_weights * weights).sum(-1, keepdim=True))
+        to_scores = (to_scores / ctx.tau).to(dtype)
+        grad_cells = grad_txt = None
+        if ctx.needs_input_grad[0]:
+            to_mean = torch.einsum('bkl,bkld->bd', to_scores, txt_feats) / cells.shape[2]
+            grad_cells = torch.baddbmm(
+                to_mean[:, :, None], prompts.to(dtype).transpose(1, 2), grad_eam)
+        if ctx.needs_input_grad[1]:
+            # A token is read with its weight in the product and with its score in the softmax.
+            factors = torch.stack([weights.to(dtype), to_scores], dim=3)  # (B, K, L, 2)
+            values = torch.stack(
+                [grad_prompts, pooled.to(dtype)[:, None].expand_as(grad_prompts)], dim=2)
+            grad_txt = (factors @ values).sum_to_size(txt_feats.shape)
+        return grad_cells, grad_txt, None, None
 
 
 def _check_shapes(img_feats: Tensor, txt_feats: Tensor, txt_masks: Tensor) -> None:
