@@ -24,6 +24,10 @@ REQUIRES = [
     'lvis>=0.5.3',
     'pycocotools>=2.0.8',
     'opencv-python>=4.8',
+    'ijson>=3.3',
+    'tqdm>=4.60',
+    'pillow>=10',
+    'PyYAML>=6',
 ]
 EXTRAS = {
     'demo': [

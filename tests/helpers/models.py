@@ -42,6 +42,18 @@ def tiny_detector_config(tokenizer_folder: str | Path, token_pooling: str = 'exp
             nms=dict(type='nms', iou_threshold=0.7), max_per_img=50))
 
 
+def tiny_segmentation_config(tokenizer_folder: str | Path) -> dict:
+    """:func:`tiny_detector_config` with masks and both consistency losses."""
+    config = tiny_detector_config(tokenizer_folder)
+    config.bbox_head = ConfigDict(
+        type='expalign.ExpAlignInsHead',
+        head_module=dict(
+            type='expalign.ExpAlignInsHeadModule', in_channels=[8, 8, 8], num_prototypes=4,
+            prototype_channels=8))
+    config.consistency = ConfigDict(type='expalign.ConsistencyRegularizer')
+    return config
+
+
 def sample(text=None, boxes=((4, 4, 40, 40),), labels=(0,), size=64, **meta) -> DetDataSample:
     """A data sample of a square image with instances and, unless None, a text."""
     meta = dict(

@@ -2,7 +2,9 @@
 
 from pathlib import Path
 
+import numpy as np
 import torch
+from mmdet.structures.mask import PolygonMasks
 from mmengine.runner import Runner
 from torch.utils.data import Dataset
 
@@ -10,7 +12,7 @@ from .models import sample
 
 
 class GeneratedImages(Dataset):
-    """Images of noise, each with one instance of one of three prompts."""
+    """Images of noise, each with one instance of one of three prompts and its mask."""
 
     def __init__(self, num_images: int = 4) -> None:
         self.num_images = num_images
@@ -25,10 +27,15 @@ class GeneratedImages(Dataset):
             generator=torch.Generator().manual_seed(index))
         data_sample = sample(['cat', 'dog', 'owl'], labels=[index % 3])
         data_sample.set_metainfo(dict(img_id=index))
+        half_of_the_box = np.array([4.0, 4.0, 40.0, 4.0, 40.0, 40.0])
+        data_sample.gt_instances.masks = PolygonMasks([[half_of_the_box]], 64, 64)
         return dict(inputs=image, data_samples=data_sample)
 
 
-def make_runner(model: dict, work_dir: str | Path, epochs: int = 2, **settings) -> Runner:
+def make_runner(
+    model: dict, work_dir: str | Path, epochs: int = 2, default_hooks: dict | None = None,
+    optim_wrapper: dict | None = None, **settings,
+) -> Runner:
     """A runner that trains a detector on :class:`GeneratedImages`, two images an iteration."""
     return Runner(
         model=model,
@@ -38,10 +45,11 @@ def make_runner(model: dict, work_dir: str | Path, epochs: int = 2, **settings) 
             sampler=dict(type='DefaultSampler', shuffle=True),
             collate_fn=dict(type='pseudo_collate')),
         train_cfg=dict(by_epoch=True, max_epochs=epochs),
-        optim_wrapper=dict(optimizer=dict(type='AdamW', lr=1e-2)),
-        default_hooks=dict(checkpoint=dict(type='CheckpointHook', interval=1)),
+        optim_wrapper=optim_wrapper or dict(optimizer=dict(type='AdamW', lr=1e-2)),
+        default_hooks=default_hooks or dict(checkpoint=dict(type='CheckpointHook', interval=1)),
         randomness=dict(seed=0),
         log_level='WARNING',
         default_scope='mmdet',
-        experiment_name=Path(work_dir).name,
+        # Runs of one name share their logged values.
+        experiment_name='_'.join(Path(work_dir).parts[-2:]),
         **settings)

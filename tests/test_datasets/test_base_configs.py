@@ -11,6 +11,7 @@ from mmdet.registry import DATASETS
 from mmengine.config import Config
 from mmengine.registry import METRICS, DefaultScope
 from mmengine.runner import Runner
+from torch.utils.data import DataLoader
 
 from expalign.datasets import CocoDataset, Objects365V1Dataset
 
@@ -58,6 +59,7 @@ def load_config(name, folder):
         dataloader.dataset.data_prefix = dict(img=str(MINI / f'{split}2017'))
         dataloader.batch_size = min(dataloader.batch_size, 2)
         dataloader.update(num_workers=0, persistent_workers=False, pin_memory=False)
+    cfg.train_dataloader.dataset.leakage = None  # the photographs are COCO's
     cfg.val_evaluator.ann_file = cfg.val_dataloader.dataset.ann_file
     return cfg
 
@@ -65,11 +67,13 @@ def load_config(name, folder):
 def check_training_sample(inputs, sample, size, num_prompts):
     assert inputs.shape == (3, size, size) and inputs.dtype == torch.uint8
     assert len(sample.text) == len(set(sample.text)) == num_prompts
-    assert sample.prompt_masks == [True] * num_prompts
+    assert len(sample.prompt_masks) == len(sample.positives) == num_prompts
+    assert sum(sample.prompt_masks) > num_prompts - 12
     boxes, labels = sample.gt_instances.bboxes.tensor, sample.gt_instances.labels
     assert boxes.shape == (len(labels), 4)
     assert (boxes >= 0).all() and (boxes <= size).all()
     assert (labels >= 0).all() and (labels < num_prompts).all()
+    assert np.flatnonzero(sample.positives).tolist() == sorted(set(labels.tolist()))
     assert (sample.img_path.endswith('.jpg') and isinstance(sample.img_id, int))
 
 
@@ -104,7 +108,7 @@ def test_names_stay_with_their_boxes_through_mosaic(tmp_path):
 
     dataset_cfg = Config.fromfile('configs/_base_/datasets/coco_detection.py').train_dataloader[
         'dataset']
-    assert 'mmyolo.Mosaic' in [step.type for step in dataset_cfg.pipeline]
+    assert 'expalign.Mosaic' in [step.type for step in dataset_cfg.pipeline]
     dataset_cfg.update(
         data_root=str(tmp_path), ann_file='colors.json', data_prefix=dict(img=''),
         metainfo=dict(classes=list(colors)[::-1]),
@@ -124,12 +128,30 @@ def test_names_stay_with_their_boxes_through_mosaic(tmp_path):
     assert len(checked) > 8
 
 
+def test_mosaics_do_not_depend_on_workers(tmp_path):
+    cfg = load_config('coco', tmp_path).train_dataloader.dataset
+    dataset = DATASETS.build(cfg)
+
+    def load(workers, epoch=0):
+        dataset.set_epoch(epoch)
+        loader = DataLoader(dataset, num_workers=workers, sampler=range(4), collate_fn=list)
+        return [(item['inputs'], item['data_samples'].text, item['data_samples'].positives,
+                 item['data_samples'].gt_instances.bboxes.tensor) for [item] in loader]
+
+    alone = load(0)
+    for workers in (1, 2):
+        for one, other in zip(alone, load(workers), strict=True):
+            assert torch.equal(one[0], other[0]) and torch.equal(one[3], other[3])
+            assert one[1:3] == other[1:3]
+    assert not any(torch.equal(a[0], b[0]) for a, b in zip(alone, load(0, epoch=1), strict=True))
+
+
 @pytest.mark.parametrize(
     ('name', 'pipeline'), [('mini', 'train_pipeline'), ('coco', 'train_pipeline_stage2')])
 def test_pipeline_without_mosaic(name, pipeline, tmp_path):
     cfg = load_config(name, tmp_path)
     kinds = [step.type for step in cfg[pipeline]]
-    assert 'mmyolo.Mosaic' not in kinds and kinds[-2:] == [
+    assert 'expalign.Mosaic' not in kinds and kinds[-2:] == [
         'expalign.SamplePrompts', 'mmdet.PackDetInputs']
     dataset_cfg = cfg.train_dataloader.dataset
     dataset_cfg.pipeline = cfg[pipeline]
@@ -180,8 +202,8 @@ def test_every_type_has_its_scope(name):
 
 def test_missing_data_is_one_clear_error(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
-    cfg = Config.fromfile(str(ROOT / 'configs' / '_base_' / 'datasets' / 'o365v1_detection.py'))
-    with pytest.raises(FileNotFoundError, match="'data/Objects365v1/annotations/objects365_train"):
+    cfg = Config.fromfile(str(ROOT / 'configs' / '_base_' / 'datasets' / 'coco_detection.py'))
+    with pytest.raises(FileNotFoundError, match="'data/coco/annotations/instances_train2017"):
         DATASETS.build(cfg.train_dataloader.dataset)
     with pytest.raises(FileNotFoundError, match="'ann_file' of the evaluator"):
         METRICS.build(cfg.val_evaluator)

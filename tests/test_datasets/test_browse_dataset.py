@@ -5,9 +5,12 @@ import sys
 from pathlib import Path
 
 import cv2
+import numpy as np
 import pytest
 import torch
 from mmdet.structures import DetDataSample
+from mmdet.structures.mask import PolygonMasks
+from mmdet.visualization import DetLocalVisualizer
 from mmengine.registry import DefaultScope
 from mmengine.structures import InstanceData
 
@@ -48,6 +51,41 @@ def test_options_reach_the_pipeline(script, monkeypatch, tmp_path):
     assert cv2.imread(str(short)).shape[0] < cv2.imread(str(full / short.name)).shape[0]
 
 
+def test_another_pipeline_and_epoch(script, monkeypatch, tmp_path):
+    pictures = []
+    for number, args in enumerate([
+            [], ['--epoch', 0, '--seed', 0], ['--epoch', 1], ['--pipeline', 'test_pipeline']]):
+        folder = tmp_path / str(number)
+        run(script, monkeypatch, CONFIG, '--output-dir', folder, '--num', 1, *args)
+        pictures.append(cv2.imread(str(next(folder.iterdir()))))
+    first, again, later, plain = (picture[:320, :320].astype(int) for picture in pictures)
+    assert (first == again).all()  # a run's samples are drawn from its seed and epoch alone
+    assert abs(first - later).mean() > 1 < abs(first - plain).mean()
+    with pytest.raises(ValueError, match="has no 'pipeline'; it has test_pipeline, train_pipel"):
+        run(script, monkeypatch, CONFIG, '--output-dir', tmp_path, '--pipeline', 'pipeline')
+
+
+def test_masks_are_drawn(script):
+    """A square of 20 x 20 white pixels in its own colour; the instance without a mask is a box."""
+    square = np.array([20, 20, 40, 20, 40, 40, 20, 40], dtype=np.float32)
+    sample = DetDataSample(metainfo=dict(text=['cat'], source='pets'))
+    sample.gt_instances = InstanceData(
+        bboxes=torch.tensor([[20., 20., 40., 40.], [60., 60., 80., 80.]]),
+        labels=torch.tensor([0, 0]), has_mask=torch.tensor([True, False]),
+        masks=PolygonMasks([[square], [np.zeros(6, dtype=np.float32)]], 100, 100))
+    item = dict(inputs=torch.full((3, 100, 100), 255, dtype=torch.uint8), data_samples=sample)
+    picture = script['draw_sample'](DetLocalVisualizer(), item, test_mode=False)
+    assert picture[50:55, 50:55].min() == 255
+    assert picture[33:38, 33:38].min() < 200 and picture[73:77, 73:77].min() == 255
+    assert picture[69:71, 59:62].min() < 200  # the left side of the box
+
+
+def test_a_sample_without_prompts(script):
+    sample = DetDataSample(metainfo=dict(img_path='a.jpg'))
+    with pytest.raises(ValueError, match="the sample of 'a.jpg' has no prompts"):
+        script['prompts_by_kind'](sample)
+
+
 def make_sample():
     sample = DetDataSample(metainfo=dict(
         text=['cat', 'dog', 'a red car'], prompt_masks=[True, True, False],
@@ -59,9 +97,9 @@ def make_sample():
 
 def test_prompts_are_sorted_by_kind(script):
     kinds = script['prompts_by_kind'](make_sample())
-    assert kinds == {'present': ['dog'], 'absent': ['cat'], 'masked': ['a red car']}
+    assert kinds == {'positive': ['dog'], 'negative': ['cat'], 'masked': ['a red car']}
     lines = [line for line, _ in script['caption_lines'](kinds, 480)]
-    assert lines == ['present (1): dog', 'absent (1): cat', 'masked (1): a red car']
+    assert lines == ['positive (1): dog', 'negative (1): cat', 'masked (1): a red car']
 
 
 def test_boxes_of_test_pipelines_are_moved_to_the_input(script):

@@ -34,8 +34,7 @@ def test_difference_to_detection(name):
     """The same transforms with the same settings in the same order, on masks where it matters."""
     detection = Config.fromfile(BASES / f'{name}_detection.py')
     segmentation = Config.fromfile(BASES / f'{name}_segmentation.py')
-    renamed = {'LoadAnnotations': 'LoadInstances', 'YOLOv5RandomAffine': 'RandomAffine',
-               'PackDetInputs': 'PackInstances'}
+    renamed = {'LoadAnnotations': 'LoadInstances', 'PackDetInputs': 'PackInstances'}
     for key in ('train_pipeline', 'train_pipeline_stage2'):
         if key not in detection:
             continue
@@ -100,7 +99,7 @@ def test_masks_follow_mosaic_affine_and_flip(tmp_path):
     """In the augmented image the pixels of a mask have the colour of its prompt, others do not."""
     write_triangles(tmp_path)
     cfg = Config.fromfile(BASES / 'coco_segmentation.py').train_dataloader.dataset
-    assert 'mmyolo.Mosaic' in [step.type for step in cfg.pipeline]
+    assert 'expalign.Mosaic' in [step.type for step in cfg.pipeline]
     cfg.update(
         data_root=str(tmp_path), ann_file='triangles.json', data_prefix=dict(img=''),
         metainfo=dict(classes=list(COLORS)),

@@ -1,9 +1,12 @@
-"""Draw samples of a config's data as the model gets them: boxes and prompts, after the pipeline.
+"""Draw samples of a config's data as the model gets them: boxes, masks and prompts.
 
     python tools/analysis_tools/browse_dataset.py CONFIG --output-dir DIR [--split train] [--num 16]
 
-Each picture shows the boxes of one sample; below it are the prompts that have a box, the prompts
-that have none, and those that are masked out of the loss.
+Each picture shows the boxes of one sample and, where there are any, the masks. Below it are the
+source, the positive prompts, the negative ones, and those that are masked out of the loss.
+
+The pictures are those of a training run with the same ``--seed``, in the epoch ``--epoch``.
+``--pipeline train_pipeline_stage2`` draws with another pipeline of the config.
 """
 
 import argparse
@@ -13,14 +16,16 @@ from pathlib import Path
 import mmcv
 import numpy as np
 from mmengine.config import DictAction
+from mmengine.utils import track_iter_progress
 
 import expalign  # noqa: F401  (before mmdet: the compatibility layer)
+from expalign.datasets.sample_seed import set_epoch
 from expalign.engine.config import load_config
 
 MIN_WIDTH = 480  # of a picture, so that the prompts fit
 FONT_SIZE = 8  # points
 CHAR_WIDTH, LINE_HEIGHT = 7, 15  # pixels that one character of that size takes
-LINE_COLORS = {'present': 'darkgreen', 'absent': 'dimgray', 'masked': 'firebrick'}
+LINE_COLORS = {'positive': 'darkgreen', 'negative': 'dimgray', 'masked': 'firebrick'}
 
 
 def parse_args() -> argparse.Namespace:
@@ -30,31 +35,50 @@ def parse_args() -> argparse.Namespace:
     parser.add_argument('--output-dir', type=Path, required=True, help='folder for the pictures')
     parser.add_argument('--split', choices=('train', 'val', 'test'), default='train')
     parser.add_argument('--num', type=int, default=16, help='number of samples, from the first on')
+    parser.add_argument('--pipeline', metavar='NAME', help='a pipeline of the config, by its name')
     parser.add_argument('--seed', type=int, default=0, help='seed of the random transforms')
+    parser.add_argument('--epoch', type=int, default=0, help='their epoch, from 0')
     parser.add_argument('--cfg-options', nargs='+', action=DictAction, metavar='KEY=VALUE',
                         help='override settings of the config')
     return parser.parse_args()
 
 
-def build_dataset(cfg, split: str):
-    """Build the data set of one of the config's dataloaders."""
+def build_dataset(cfg, split: str, pipeline: str | None = None):
+    """Build the data set of one of the config's dataloaders, with another pipeline if named.
+
+    Raises:
+        ValueError: the config has no such dataloader or pipeline.
+    """
     from mmdet.registry import DATASETS
     from mmengine.registry import init_default_scope
 
     dataloader = cfg.get(f'{split}_dataloader')
     if dataloader is None:
         raise ValueError(f'the config has no {split}_dataloader')
+    if pipeline is not None:
+        if pipeline not in cfg:
+            names = sorted(name for name in cfg if 'pipeline' in name)
+            raise ValueError(f"the config has no '{pipeline}'; it has {', '.join(names)}")
+        dataloader.dataset.pipeline = cfg[pipeline]
     init_default_scope('mmdet')
     return DATASETS.build(dataloader.dataset)
 
 
 def prompts_by_kind(data_sample) -> dict[str, list[str]]:
-    """Return the prompts of a sample: 'present' (with a box), 'absent' and 'masked'."""
+    """Return the prompts of a sample: 'positive' (with a box), 'negative' and 'masked'.
+
+    Raises:
+        ValueError: the sample has no prompts.
+    """
+    if 'text' not in data_sample:
+        raise ValueError(
+            f"the sample of '{data_sample.get('img_path')}' has no prompts: use a dataset of "
+            "expalign, and list 'text' in 'meta_keys' of the transform that packs")
     present = set(data_sample.gt_instances.labels.tolist())
     masks = data_sample.get('prompt_masks', [True] * len(data_sample.text))
     kinds = {kind: [] for kind in LINE_COLORS}
     for index, (prompt, counts) in enumerate(zip(data_sample.text, masks, strict=True)):
-        kind = 'masked' if not counts else 'present' if index in present else 'absent'
+        kind = 'masked' if not counts else 'positive' if index in present else 'negative'
         kinds[kind].append(prompt)
     return kinds
 
@@ -63,7 +87,7 @@ def caption_lines(kinds: dict[str, list[str]], width: int) -> list[tuple[str, st
     """Return lines of text with their colours, to be set in ``width`` pixels."""
     lines = []
     for kind, prompts in kinds.items():
-        if prompts or kind == 'present':
+        if prompts or kind == 'positive':
             text = f'{kind} ({len(prompts)}): {" · ".join(prompts)}'
             wrapped = textwrap.wrap(text, width // CHAR_WIDTH, subsequent_indent='  ')
             lines += [(line, LINE_COLORS[kind]) for line in wrapped]
@@ -73,7 +97,8 @@ def caption_lines(kinds: dict[str, list[str]], width: int) -> list[tuple[str, st
 def boxes_in_image(data_sample, test_mode: bool):
     """Return a copy of the sample whose boxes lie in the coordinates of the network's input.
 
-    Test pipelines load annotations after the last resize, for metrics in the original image.
+    Test pipelines load annotations after the last resize, for metrics in the original image;
+    the masks of theirs are left out.
     """
     sample = data_sample.clone()
     boxes = sample.gt_instances.bboxes
@@ -82,6 +107,7 @@ def boxes_in_image(data_sample, test_mode: bool):
         top, _, left, _ = sample.get('pad_param', np.zeros(4))
         boxes *= boxes.new_tensor(sample.scale_factor).repeat(2)
         boxes += boxes.new_tensor([left, top, left, top])
+        sample.gt_instances.pop('masks', None)
     sample.gt_instances.bboxes = boxes
     return sample
 
@@ -96,6 +122,8 @@ def draw_sample(visualizer, item: dict, test_mode: bool) -> np.ndarray:
 
     height, width = image.shape[0], max(image.shape[1], MIN_WIDTH)
     lines = caption_lines(prompts_by_kind(sample), width - 2 * CHAR_WIDTH)
+    if 'source' in sample:
+        lines.insert(0, (f'source: {sample.source}', 'black'))
     canvas = np.full((height + (len(lines) + 1) * LINE_HEIGHT, width, 3), 255, dtype=np.uint8)
     canvas[:height, :image.shape[1]] = image
     visualizer.set_image(canvas)
@@ -113,19 +141,18 @@ def main() -> None:
     """Draw the samples and report where they are."""
     args = parse_args()
     cfg = load_config(args.config, args.cfg_options)
-    dataset = build_dataset(cfg, args.split)
+    dataset = build_dataset(cfg, args.split, args.pipeline)
+    set_epoch(dataset, args.epoch, args.seed)
 
     from mmdet.visualization import DetLocalVisualizer
-    from mmengine.runner import set_random_seed
-    set_random_seed(args.seed)
     visualizer = DetLocalVisualizer()
     num = min(args.num, len(dataset))
-    for index in range(num):
+    for index in track_iter_progress(list(range(num))):
         item = dataset[index]
         stem = Path(item['data_samples'].img_path).stem
-        picture = draw_sample(visualizer, item, dataset.test_mode)
+        picture = draw_sample(visualizer, item, args.split != 'train')
         mmcv.imwrite(picture[..., ::-1], str(args.output_dir / f'{index:04d}_{stem}.jpg'))
-    print(f'{num} pictures of {args.split} in {args.output_dir}')
+    print(f'\n{num} pictures of {args.split} in {args.output_dir}')
 
 
 if __name__ == '__main__':

@@ -1,5 +1,6 @@
 """Readers of annotation files."""
 
+from .lvis_coco import LVISCOCO
 from .named_coco import NamedCategoryCOCO
 
-__all__ = ['NamedCategoryCOCO']
+__all__ = ['LVISCOCO', 'NamedCategoryCOCO']

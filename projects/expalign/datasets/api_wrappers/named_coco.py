@@ -23,6 +23,15 @@ class NamedCategoryCOCO(COCO):
                 f"annotation file '{annotation_file}' is not in COCO format: {error}") from error
         check_coco_format(self.dataset, annotation_file)
         self.annotation_file = annotation_file
+        self._check_image_ids()
+
+    def _check_image_ids(self) -> None:
+        for image_id, annotations in self.imgToAnns.items():
+            if image_id not in self.imgs:
+                raise ValueError(
+                    f"annotation file '{self.annotation_file}': annotation "
+                    f"{annotations[0].get('id')!r} belongs to image {image_id!r}, which the file "
+                    'does not have')
 
     def get_cat_ids(self, cat_names: Sequence[str] = (), sup_names: Sequence[str] = (),
                     cat_ids: Sequence[int] = ()) -> list[int]:

@@ -2,8 +2,13 @@
 
 from .load_instances import LoadInstances
 from .loading import LoadImageFromFile
+from .mixup import MixUp
+from .mosaic import Mosaic
 from .pack_instances import PackInstances
 from .random_affine import RandomAffine
+from .random_flip import RandomFlip
 from .sample_prompts import SamplePrompts
 
-__all__ = ['LoadImageFromFile', 'LoadInstances', 'PackInstances', 'RandomAffine', 'SamplePrompts']
+__all__ = [
+    'LoadImageFromFile', 'LoadInstances', 'MixUp', 'Mosaic', 'PackInstances', 'RandomAffine',
+    'RandomFlip', 'SamplePrompts']

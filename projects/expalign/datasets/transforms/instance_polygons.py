@@ -57,12 +57,13 @@ def polygons_of(annotation: list | dict, size: tuple[int, int]) -> Polygons:
 
     Raises:
         TypeError: it is neither.
-        ValueError: the encoding is of another size than the image, or has none.
+        ValueError: the encoding is of another size than the image, has none, or is damaged; a
+            coordinate is not finite.
     """
     if isinstance(annotation, dict):
         polygons = outlines(_decode(annotation, size))
     elif isinstance(annotation, list):
-        polygons = [np.asarray(p, dtype=np.float32) for p in annotation
+        polygons = [p for p in map(_polygon, annotation)
                     if len(p) >= MIN_COORDINATES and len(p) % 2 == 0]
     else:
         raise TypeError(
@@ -78,9 +79,29 @@ def _decode(rle: dict, size: tuple[int, int]) -> np.ndarray:
             f"a run-length encoding of size {rle.get('size')} (height, width) with the keys "
             f"{sorted(rle)} does not fit the image of size {list(size)}: it needs 'counts' and "
             "the image's 'size'")
-    if isinstance(rle['counts'], list):
-        rle = coco_mask.frPyObjects(rle, *size)
-    return coco_mask.decode(rle)
+    try:
+        filled = True
+        if isinstance(rle['counts'], list):
+            filled = sum(rle['counts']) == size[0] * size[1]
+            rle = coco_mask.frPyObjects(rle, *size)
+        mask = coco_mask.decode(rle)
+    except (OverflowError, TypeError, ValueError) as error:
+        raise ValueError(f"the 'counts' of a run-length encoding are damaged: {error}") from error
+    # Where the counts end too early, the decoder leaves the rest of the mask to chance; of
+    # compressed ones only that is seen.
+    if not filled or int(mask.sum()) != int(coco_mask.area(rle)):
+        raise ValueError("the 'counts' of a run-length encoding do not fill its size")
+    return mask
+
+
+def _polygon(coordinates: Sequence[float]) -> np.ndarray:
+    if not isinstance(coordinates, Sequence) or isinstance(coordinates, str):
+        raise TypeError(
+            f'a polygon must be a list of coordinates (x1, y1, ...), got {coordinates!r}')
+    polygon = np.asarray(coordinates, dtype=np.float32)
+    if not np.isfinite(polygon).all():
+        raise ValueError('a polygon has a coordinate that is not finite')
+    return polygon
 
 
 def outlines(mask: np.ndarray) -> Polygons:

@@ -4,6 +4,7 @@ from mmdet.datasets.transforms import LoadAnnotations
 
 from expalign.registry import TRANSFORMS
 
+from ..bad_samples import BadAnnotation
 from .instance_polygons import InstancePolygons, absent, polygons_of
 
 
@@ -23,7 +24,8 @@ class LoadInstances(LoadAnnotations):
         kwargs: of mmdet's ``LoadAnnotations``, without ``with_mask`` and ``poly2mask``.
 
     Raises:
-        ValueError: a segmentation that is no COCO segmentation of this image.
+        BadAnnotation: a segmentation that is no COCO segmentation of this image; a ``ValueError``.
+            Training skips the image.
     """
 
     def __init__(self, **kwargs) -> None:
@@ -37,6 +39,7 @@ class LoadInstances(LoadAnnotations):
             try:
                 masks.append(absent() if annotation is None else polygons_of(annotation, size))
             except (TypeError, ValueError) as error:
-                raise ValueError(
-                    f"instance {index} of image '{results.get('img_path')}': {error}") from error
+                raise BadAnnotation(
+                    f"instance {index} of image '{results.get('img_path')}': {error}",
+                    results.get('sample_idx')) from error
         results['gt_masks'] = InstancePolygons(masks, *size)

@@ -1,0 +1,64 @@
+"""Reading of JSON in COCO's layout one record at a time.
+
+The layout is one object with lists ``images``, ``annotations`` and ``categories``, in any order.
+Each list is a pass over the file, so memory does not grow with the file. COCO, LVIS, Objects365 and
+MDETR's grounding files are all of this kind.
+"""
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import ijson
+
+from .outputs import file_with_progress
+
+
+def stream(path: str | Path, key: str) -> Iterator[dict]:
+    """Yield the records of the list ``key``, showing progress.
+
+    Raises:
+        FileNotFoundError: the file does not exist.
+        ValueError: it is not JSON, is cut short, or a record is not an object.
+    """
+    path = Path(path)
+    if not path.is_file():
+        raise FileNotFoundError(f"annotation file '{path}' does not exist")
+    try:
+        with file_with_progress(path, f'{path.name}: {key}') as file:
+            for index, record in enumerate(ijson.items(file, f'{key}.item', use_float=True)):
+                if not isinstance(record, dict):
+                    raise ValueError(
+                        f"{path}: {key}[{index}] is a {type(record).__name__}, not an object: the "
+                        "file is not in COCO's layout")
+                yield record
+    except ijson.JSONError as error:
+        detail = str(error).strip().splitlines()[0] if str(error).strip() else 'it ends too early'
+        raise ValueError(f"{path} is not valid JSON ({detail}): the file may be cut short; "
+                         'fetch or write it again') from error
+
+
+def field(record: dict, key: str, path: str | Path, what: str):
+    """``record[key]``, or a ``ValueError`` that names the file and the record."""
+    try:
+        return record[key]
+    except KeyError:
+        raise ValueError(
+            f"{path}: {what} {record.get('id', record)} has no '{key}', which COCO's layout "
+            'requires') from None
+
+
+def read_categories(path: str | Path) -> dict[int, str]:
+    """Names by category id, in the file's order, without surrounding white space.
+
+    Raises:
+        ValueError: there are none, or an id occurs twice.
+    """
+    names = {}
+    for category in stream(path, 'categories'):
+        number = field(category, 'id', path, 'category')
+        if number in names:
+            raise ValueError(f'{path}: the category id {number} occurs twice')
+        names[number] = str(field(category, 'name', path, 'category')).strip()
+    if not names:
+        raise ValueError(f"{path} has no 'categories': it is not in COCO's layout")
+    return names

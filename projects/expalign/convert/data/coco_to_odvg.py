@@ -1,0 +1,64 @@
+"""COCO's layout to ODVG detection lines."""
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+
+from expalign.datasets.formats.coco import parse_image
+from expalign.datasets.formats.odvg import to_line
+from expalign.datasets.formats.problems import AnnotationProblems
+
+from .coco_stream import read_categories
+from .grouping import images_with_annotations
+from .odvg_writer import odvg_writer, to_json, write_label_map
+from .tally import Tally
+
+MAX_BAD = 100
+IMAGE_FIELDS = ('file_name', 'height', 'width', 'coco_url')
+ANNOTATION_FIELDS = ('id', 'bbox', 'area', 'category_id', 'iscrowd', 'ignore', 'segmentation')
+
+
+def convert_coco(source: str | Path, output: str | Path, label_map: str | Path, masks: bool = True,
+                 max_bad: int = MAX_BAD,
+                 file_name: Callable[[dict, str | Path], str] | None = None,
+                 class_fields: tuple[str, ...] = ()) -> Tally:
+    """Convert a file in COCO's layout; images without annotations stay, as negatives.
+
+    Args:
+        source: annotation file.
+        output: ODVG file to write.
+        label_map: JSON file of names to write. Labels are numbered in the source's order.
+        masks: whether to carry segmentations along.
+        max_bad: wrong annotations that are skipped and counted; one more is an error.
+        file_name: gives an image its path below the folder of images; by default ``file_name``.
+        class_fields: image keys that list category ids; the lines list labels instead.
+
+    Returns:
+        What was read, written and left out.
+
+    Raises:
+        ValueError: the source is not in COCO's layout, or has more than ``max_bad`` wrong
+            annotations.
+    """
+    names = read_categories(source)
+    labels = {number: label for label, number in enumerate(names)}
+    tally, problems = Tally(), AnnotationProblems(str(source), max_bad=max_bad)
+    fields = tuple(name for name in ANNOTATION_FIELDS if masks or name != 'segmentation')
+    with odvg_writer(output) as writer:
+        for image, annotations in images_with_annotations(
+                source, tally, IMAGE_FIELDS + class_fields, fields):
+            if file_name:
+                image['file_name'] = file_name(image, source)
+            record = parse_image(image, annotations, labels, labels, problems)
+            line = to_line(record, list(names.values()))
+            if class_fields:
+                extra = {key: [labels[number] for number in image[key]]
+                         for key in class_fields if key in image}
+                line = to_json(json.loads(line) | extra)
+            tally.note('instances with a mask', count=sum('mask' in i for i in record['instances']))
+            writer.add_line(line, len(record['instances']))
+    write_label_map(label_map, list(names.values()))
+    tally.note('images written', count=writer.num_records)
+    tally.note('instances written', count=writer.num_boxes)
+    tally.note_problems(problems)
+    return tally

@@ -1,0 +1,40 @@
+"""Files that appear complete or not at all, and progress with rate and time left."""
+
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from tqdm import tqdm
+
+REFRESH = 1.0  # seconds between two lines of progress
+
+
+@contextmanager
+def finished_file(path: str | Path) -> Iterator[Path]:
+    """Yield a temporary name beside ``path``; it takes the name ``path`` if nothing was raised.
+
+    Whatever stops the work leaves an older ``path`` as it was and no temporary file.
+    """
+    path = Path(path)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    temporary = path.with_name(f'.{path.name}.{os.getpid()}.partial')
+    try:
+        yield temporary
+        os.replace(temporary, path)
+    finally:
+        temporary.unlink(missing_ok=True)
+
+
+@contextmanager
+def file_with_progress(path: str | Path, description: str) -> Iterator:
+    """Open ``path`` for reading bytes and show how much of it has been read."""
+    size = os.path.getsize(path)
+    with open(path, 'rb') as file, tqdm.wrapattr(
+            file, 'read', total=size, desc=description, mininterval=REFRESH) as wrapped:
+        yield wrapped
+
+
+def progress(items, description: str, total: int | None = None, unit: str = 'image'):
+    """Iterate over ``items`` with a bar on the error stream: rate and, with a total, time left."""
+    return tqdm(items, desc=description, total=total, unit=unit, mininterval=REFRESH)

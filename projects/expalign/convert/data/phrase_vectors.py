@@ -1,0 +1,93 @@
+"""Sentence vectors of phrases, and a choice among phrases by them.
+
+Axes: n phrases, D width of the vectors.
+"""
+
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+import torch
+
+from expalign.models.text_encoders import CLIPTokenEncoder, HFTokenEncoder
+from expalign.models.utils.pretrained import read_optional_json
+
+from .outputs import finished_file, progress
+
+BATCH = 256
+
+
+def encode_phrases(phrases: Sequence[str], model: str) -> np.ndarray:
+    """Unit vectors (n, D) float32 of phrases: the encoder's own sentence vector.
+
+    Args:
+        phrases: used as given.
+        model: hub name, folder or ``'package:NAME/SUBFOLDER'`` of a text encoder.
+
+    Raises:
+        PretrainedModelError: the encoder cannot be had.
+    """
+    owner = f'build_negative_vocabulary(text_model={model!r})'
+    config = read_optional_json(model, 'config.json', owner, 'a local folder') or {}
+    kind = CLIPTokenEncoder if config.get('model_type', '').startswith('clip') else HFTokenEncoder
+    encoder = kind(model=model, cache_size=0)
+    parts = []
+    for start in progress(range(0, len(phrases), BATCH), 'encode', unit='batch'):
+        tokens, masks = encoder(phrases[start:start + BATCH])  # (b, L, D), (b, L)
+        sentences = tokens[torch.arange(len(tokens)), masks.sum(1) - 1]  # the last token
+        parts.append(torch.nn.functional.normalize(sentences, dim=1).cpu().numpy())
+    return np.concatenate(parts)
+
+
+def drop_near_duplicates(vectors: np.ndarray, ceiling: float) -> np.ndarray:
+    """Rows to keep: from the first on, those whose cosine with every kept one is <= ``ceiling``.
+
+    Args:
+        vectors: (n, D) unit vectors, the most wanted first.
+
+    Returns:
+        Ascending row numbers.
+    """
+    kept = np.empty_like(vectors)
+    rows: list[int] = []
+    for row, vector in enumerate(progress(vectors, 'near duplicates', len(vectors), 'phrase')):
+        if not rows or (kept[:len(rows)] @ vector).max() <= ceiling:
+            kept[len(rows)] = vector
+            rows.append(row)
+    return np.array(rows, dtype=int)
+
+
+def spread_out(vectors: np.ndarray, number: int) -> np.ndarray:
+    """``number`` rows by farthest-point selection (Gonzalez, 1985), the first row first.
+
+    Each next one is that whose largest cosine with the chosen ones is smallest; ties go to the
+    first.
+
+    Returns:
+        Row numbers in the order of choice; all rows if there are no more than ``number``.
+    """
+    if number >= len(vectors):
+        return np.arange(len(vectors))
+    chosen = [0]
+    closest = vectors @ vectors[0]
+    closest[0] = np.inf
+    for _ in progress(range(number - 1), 'select', unit='phrase'):
+        chosen.append(int(closest.argmin()))
+        closest = np.maximum(closest, vectors @ vectors[chosen[-1]])
+        closest[chosen[-1]] = np.inf
+    return np.array(chosen)
+
+
+def write_vectors(path: str | Path, names: Sequence[str], vectors: np.ndarray) -> None:
+    """Write ``names`` (n) and ``vectors`` (n, D) float16 to an ``.npz`` file.
+
+    Raises:
+        RuntimeError: the file, read back, holds something else.
+    """
+    with finished_file(path) as temporary:
+        with open(temporary, 'wb') as file:
+            np.savez_compressed(file, names=np.array(names), vectors=vectors.astype(np.float16))
+        with np.load(temporary) as content:
+            found = content['names'].tolist(), content['vectors'].shape
+        if found != (list(names), vectors.shape):
+            raise RuntimeError(f'{path}: what was written cannot be read back; it was not kept')

@@ -1,0 +1,162 @@
+"""Generation of pseudo masks for all boxes of a data set, in parts that can be killed at any time.
+
+Images go by their position in the source: shard i of n does those with position % n == i that no
+journal of the work folder has. So a run can be resumed with another number of processes.
+"""
+
+from collections import Counter
+from collections.abc import Iterable, Iterator
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import cv2
+import numpy as np
+from tqdm import tqdm
+
+from expalign.datasets.bad_samples import BadSample
+from expalign.datasets.transforms import LoadImageFromFile
+
+from .outputs import progress
+from .sam_journal import Journal, Results, check_settings
+from .sam_source import BoxedImage, boxed_images, write_with_masks
+from .tally import Tally
+
+if TYPE_CHECKING:
+    from .sam_masks import MaskRules, Sam2Masks
+
+UNUSABLE = 'images missing, damaged or of another size than annotated'
+
+
+@dataclass(frozen=True)
+class Job:
+    """One source, its images and where results are kept.
+
+    Args:
+        source: ODVG (``.jsonl``) or COCO (``.json``) file.
+        image_root: folder that file names start from.
+        work_dir: folder of the journals.
+        model: name or path of the SAM 2 weights.
+        rules: how masks are made and which are kept.
+        max_unreadable: images that cannot be used before a process gives up.
+    """
+
+    source: str
+    image_root: str
+    work_dir: str
+    model: str
+    rules: 'MaskRules'
+    max_unreadable: int = 100
+
+    def check(self) -> None:
+        """Make the work folder, or see that it belongs to this job."""
+        Path(self.work_dir).mkdir(parents=True, exist_ok=True)
+        check_settings(self.work_dir, {
+            'source': Path(self.source).name, 'source_bytes': Path(self.source).stat().st_size,
+            'model': self.model, **asdict(self.rules)})
+
+
+class TooManyUnreadable(RuntimeError):
+    """More images than allowed could not be read."""
+
+
+def run_shard(job: Job, masks: 'Sam2Masks', shard: int, num_shards: int,
+              images_per_batch: int = 4) -> Tally:
+    """Do the images of one shard that are not done yet.
+
+    Raises:
+        TooManyUnreadable: more than ``job.max_unreadable`` images are missing, damaged or of
+            another size than their annotation says.
+    """
+    job.check()
+    done = Results(job.work_dir)
+    tally, ignored = Tally(), Tally()
+    mine = (image for image in boxed_images(job.source, ignored)
+            if image.index % num_shards == shard and image.index not in done)
+    with Journal(job.work_dir, f'shard_{shard:04d}_of_{num_shards:04d}') as journal:
+        images = progress(mine, f'masks {shard + 1}/{num_shards}')
+        for batch in _batches(_loaded(images, job, journal, tally), images_per_batch):
+            _do_batch(batch, masks, job.rules, journal, tally)
+    return tally
+
+
+def _loaded(images: Iterable[BoxedImage], job: Job, journal: Journal,
+            tally: Tally) -> Iterator[tuple[BoxedImage, np.ndarray]]:
+    """Images that have boxes and can be read; the others are finished here."""
+    loader, unusable = LoadImageFromFile(), 0  # as in training: EXIF, sizes
+    for image in images:
+        if not image.slots:
+            journal.add(_entry(image, {}))
+            tally.note('images without a box to do')
+            continue
+        path = str(Path(job.image_root) / image.file_name)
+        height, width = image.size
+        try:
+            loaded = loader.transform(dict(img_path=path, height=height, width=width))
+        except BadSample as error:
+            tqdm.write(str(error))
+        else:
+            yield image, cv2.cvtColor(loaded['img'], cv2.COLOR_BGR2RGB)
+            continue
+        tally.note(UNUSABLE, path)
+        unusable += 1
+        if unusable > job.max_unreadable:
+            raise TooManyUnreadable(tally.report(
+                f'more than {job.max_unreadable} images cannot be used; check --image-root '
+                f"('{job.image_root}'), or raise --max-unreadable:"))
+        journal.add(_entry(image, {}, {UNUSABLE: len(image.slots)}))
+
+
+def _batches(items: Iterable, size: int) -> Iterator[list]:
+    batch = []
+    for item in items:
+        batch.append(item)
+        if len(batch) == size:
+            yield batch
+            batch = []
+    if batch:
+        yield batch
+
+
+def _do_batch(batch: list, masks: 'Sam2Masks', rules: 'MaskRules', journal: Journal,
+              tally: Tally) -> None:
+    from .sam_masks import masks_of_image
+    logits = masks.logits([pixels for _, pixels in batch], [image.boxes for image, _ in batch])
+    for (image, _), maps in zip(batch, logits, strict=True):
+        results = masks_of_image(maps, image.boxes, image.size, rules)
+        kept = {str(slot): result for slot, result in zip(image.slots, results, strict=True)
+                if isinstance(result, dict)}
+        rejected = Counter(result for result in results if isinstance(result, str))
+        journal.add(_entry(image, kept, rejected))
+        tally.note('images done')
+        tally.note('boxes done', count=len(results))
+
+
+def _entry(image: BoxedImage, masks: dict, rejected: dict | None = None) -> dict:
+    return {'index': image.index, 'image': image.file_name, 'masks': masks,
+            'rejected': dict(rejected or {})}
+
+
+def merge(job: Job, output: str | Path) -> Tally:
+    """Write the source with all masks to ``output``.
+
+    Returns:
+        Masks written and boxes without one, by reason.
+
+    Raises:
+        RuntimeError: images are not done yet.
+    """
+    job.check()
+    results, tally = Results(job.work_dir), Tally()
+    for entry in results:
+        tally.note('masks', count=len(entry['masks']))
+        for reason, count in entry['rejected'].items():
+            tally.note(f'boxes without a mask: {reason}', entry['image'], count)
+    total = sum(1 for _ in boxed_images(job.source, Tally()))
+    if total != len(results):
+        raise RuntimeError(f'{len(results)} of {total} images are done: run the missing shards '
+                           f"with --work-dir '{job.work_dir}' first")
+    write_with_masks(job.source, output, results.find_mask)
+    if results.repeated:
+        tally.note('images that two processes did; one result was taken', count=results.repeated)
+    return tally

@@ -1,0 +1,40 @@
+"""Counts of what a conversion read, wrote and left out."""
+
+from collections import Counter
+from collections.abc import Iterable
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from expalign.datasets.formats.problems import AnnotationProblems
+
+
+class Tally(Counter):
+    """A counter by reason that keeps a few examples of each and prints as a list."""
+
+    EXAMPLES = 3
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.examples: dict[str, list[str]] = {}
+
+    def note(self, reason: str, example: object = None, count: int = 1) -> None:
+        """Count ``reason``; keep ``example`` (a file, an id) if few are known."""
+        self[reason] += count
+        known = self.examples.setdefault(reason, [])
+        if example is not None and len(known) < self.EXAMPLES and str(example) not in known:
+            known.append(str(example))
+
+    def note_problems(self, problems: 'AnnotationProblems') -> None:
+        """Take over the counts of annotations that were not used."""
+        for kind, count in problems.counts.items():
+            self.note(f'annotations left out: {kind}', count=count)
+
+    def lines(self) -> Iterable[str]:
+        """One line a reason, in the order of first sight."""
+        for reason, count in self.items():
+            known = self.examples.get(reason)
+            yield f'{count:>9,} {reason}' + (f' (such as {", ".join(known)})' if known else '')
+
+    def report(self, title: str) -> str:
+        """All lines under a title."""
+        return '\n'.join([title, *self.lines()])

@@ -1,0 +1,134 @@
+"""Referring expressions in the official form of RefCOCO, RefCOCO+ and RefCOCOg.
+
+``refs(unc).p``, ``refs(umd).p`` or ``refs(google).p`` is a pickled list of dicts, one for each
+object that is referred to: ``image_id``, ``ann_id``, ``split`` and ``sentences`` (with ``raw`` or
+``sent``). ``instances.json`` beside it has the images and the objects in COCO's format. The same
+list as JSON is read too.
+"""
+
+import pickle
+from collections import Counter, defaultdict
+from collections.abc import Iterator, Sequence
+from typing import Any
+
+from .problems import AnnotationProblems
+from .record import PhraseList, clean_phrase, image_size, instance, is_usable_box, xyxy
+from .text_file import read_json
+
+KEYS = ('image_id', 'ann_id', 'split', 'sentences')
+
+
+class _PlainUnpickler(pickle.Unpickler):
+    """Lists, dicts, strings and numbers only: no class or function of a file is looked up."""
+
+    def find_class(self, module: str, name: str) -> Any:
+        raise pickle.UnpicklingError(f"it asks for '{module}.{name}'")
+
+
+def read_refs(path: str) -> list[dict]:
+    """The references of a file, a pickle or JSON. Nothing that the file names is run.
+
+    Raises:
+        ValueError: it holds anything but plain containers, strings and numbers, cannot be read,
+            or is no list of references.
+    """
+    if str(path).endswith('.json'):
+        refs = read_json(path)
+    else:
+        with open(path, 'rb') as file:
+            try:
+                refs = _PlainUnpickler(file, encoding='utf-8').load()
+            # A damaged or hostile pickle makes the parser raise all kinds of errors.
+            except Exception as error:
+                raise ValueError(
+                    f"file '{path}' cannot be read as references: a list of plain dicts is "
+                    f'expected ({type(error).__name__}: {error})') from error
+    if not isinstance(refs, list) or not all(
+            isinstance(ref, dict) and all(key in ref for key in KEYS) for ref in refs):
+        raise ValueError(
+            f"file '{path}' is no list of references: each needs {', '.join(map(repr, KEYS))}")
+    return refs
+
+
+def expressions(ref: dict) -> list[str]:
+    """The distinct expressions of a reference, in their order."""
+    texts = (sentence.get('raw') or sentence.get('sent') or '' for sentence in ref['sentences'])
+    cleaned = (clean_phrase(text) for text in texts if isinstance(text, str))
+    return list({text.casefold(): text for text in reversed(list(cleaned)) if text}.values())[::-1]
+
+
+def refs_of_splits(refs: Sequence[dict], splits: Sequence[str], path: str) -> list[dict]:
+    """The references of some splits.
+
+    Raises:
+        ValueError: a split that the file does not have.
+    """
+    known = sorted({ref['split'] for ref in refs})
+    missing = [split for split in splits if split not in known]
+    if missing:
+        raise ValueError(f"file '{path}' has no split {', '.join(map(repr, missing))}; it has "
+                         f"{', '.join(known)}")
+    return [ref for ref in refs if ref['split'] in splits]
+
+
+def records_by_image(refs: Sequence[dict], images: dict[int, dict], annotations: dict[int, dict],
+                     problems: AnnotationProblems) -> Iterator[dict]:
+    """One record an image: a phrase (with its other wordings as synonyms) for each object.
+
+    Wordings that several objects of the image share are not used, unless an object has no other:
+    then one phrase names all of these objects.
+
+    Args:
+        refs: see :func:`refs_of_splits`.
+        images, annotations: of ``instances.json``, by id.
+        problems: takes what is not used.
+    """
+    grouped = defaultdict(list)
+    for ref in refs:
+        grouped[ref['image_id']].append(ref)
+    for image_id, members in grouped.items():
+        record = _empty_record(image_id, images, problems)
+        phrases = PhraseList()
+        uses = Counter(text.casefold() for ref in members for text in expressions(ref))
+        for ref in members:
+            texts = expressions(ref)
+            own = [text for text in texts if uses[text.casefold()] == 1]
+            _add(record, phrases, ref, own or texts[:1], annotations, problems)
+        yield record | dict(text=phrases.text)
+
+
+def records_by_expression(refs: Sequence[dict], images: dict[int, dict],
+                          annotations: dict[int, dict],
+                          problems: AnnotationProblems) -> Iterator[dict]:
+    """One record for each expression, with one phrase and one box, as referring is evaluated."""
+    for ref in refs:
+        for text in expressions(ref):
+            record = _empty_record(ref['image_id'], images, problems)
+            phrases = PhraseList()
+            _add(record, phrases, ref, [text], annotations, problems)
+            yield record | dict(text=phrases.text, caption=text)
+
+
+def _empty_record(image_id: int, images: dict[int, dict], problems: AnnotationProblems) -> dict:
+    where = f"annotation file '{problems.source}', image {image_id!r}"
+    if image_id not in images:
+        raise ValueError(f'{where}: a reference names it, and the file does not have it')
+    height, width = image_size(images[image_id], where)
+    return dict(file_name=images[image_id]['file_name'], height=height, width=width,
+                img_id=image_id, text_kind='grounding', text=[], instances=[])
+
+
+def _add(record: dict, phrases: PhraseList, ref: dict, texts: Sequence[str],
+         annotations: dict[int, dict], problems: AnnotationProblems) -> None:
+    place = f"image '{record['file_name']}', reference {ref.get('ref_id')!r}"
+    annotation = annotations.get(ref['ann_id'])
+    if annotation is None:
+        problems.bad('the reference names an annotation that the file does not have', place)
+    elif not texts:
+        problems.bad('the reference has no expression', place)
+    else:
+        box = xyxy(annotation.get('bbox'))
+        if is_usable_box(box, (record['height'], record['width']), problems, place):
+            label = phrases.label(texts[0], synonyms=list(texts[1:]))
+            record['instances'].append(
+                instance(box, label, annotation.get('segmentation')))

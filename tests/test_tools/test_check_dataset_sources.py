@@ -1,0 +1,118 @@
+"""tools/check_dataset.py on formats other than COCO's, on mixtures and on several splits."""
+
+import json
+import pickle
+
+import pytest
+
+from tests.helpers.annotations import read_lines, write_image, write_json
+from tests.helpers.checked_data import (
+    BOX,
+    TRIANGLE,
+    check,
+    clean_folder,
+    coco_dataset,
+    write_config,
+)
+
+
+def test_odvg(run_script, tmp_path, capsys):
+    write_image(tmp_path / 'images/a.jpg')
+    size = {'filename': 'a.jpg', 'height': 80, 'width': 100}
+    good, bad = [10, 10, 30, 30], [10, 10, 10, 30]
+    lines = [
+        {**size, 'detection': {'instances': [
+            {'bbox': good, 'label': 0, 'mask': TRIANGLE}, {'bbox': good, 'label': 5}]}},
+        {**size, 'grounding': {'caption': 'a cat', 'regions': [
+            {'bbox': [good, bad], 'phrase': 'cat', 'mask': [None, TRIANGLE]},
+            {'bbox': good, 'phrase': ' '}, {'bbox': good, 'phrase': 'cat', 'mask': [[0, 0]]}]}}]
+    (tmp_path / 'a.jsonl').write_text('\n'.join(map(json.dumps, lines)))
+    write_json(tmp_path / 'names.json', {'0': 'cat'})
+    dataset = dict(type='expalign.ODVGDataset', data_root=str(tmp_path), ann_file='a.jsonl',
+                   label_map_file='names.json', data_prefix=dict(img='images/'), pipeline=[])
+    # Without the label map the file has phrases only, and an image may have several lines.
+    config = write_config(tmp_path / 'c.py', dict(dataset, label_map_file=None))
+    (tmp_path / 'a.jsonl').write_text(json.dumps(lines[1]) + '\n' + json.dumps(lines[1]))
+    status, out = check(run_script, capsys, config)
+    for line in ('2 boxes of no area', '2 instances whose class or phrase', '2 masks that are',
+                 '1 distinct phrases'):
+        assert line in out
+    assert (status, 'listed more than once' in out) == (1, False)
+
+    (tmp_path / 'a.jsonl').write_text(json.dumps(lines[0]))
+    config = write_config(tmp_path / 'c.py', dataset)
+    status, out = check(run_script, capsys, config, '--fix-to', tmp_path / 'fixed.jsonl')
+    assert status == 1 and '1 instances whose class or phrase the file does not name' in out
+    fixed, = read_lines(tmp_path / 'fixed.jsonl')
+    assert fixed == {**size, 'detection': {'instances': [
+        {'bbox': good, 'label': 0, 'mask': TRIANGLE}]}}
+
+
+def mdetr_folder(root):
+    """Two captions of one image; one box is bad, one has no words, one image is COCO's."""
+    write_image(root / 'images/a.jpg')
+    entry = {'height': 80, 'width': 100, 'caption': 'a cat'}
+    annotations = [(1, BOX, [[2, 5]]), (2, BOX, [[2, 5]]), (2, [0, 0, 0, 5], [[2, 5]]),
+                   (2, BOX, [[2, 50]])]
+    return write_json(root / 'mdetr.json', {
+        'images': [{'id': 1, 'file_name': 'a.jpg', **entry},
+                   {'id': 2, 'file_name': 'a.jpg', **entry},
+                   {'id': 3, 'file_name': 'COCO_val2014_000000000042.jpg', **entry}],
+        'annotations': [{'id': i, 'image_id': image, 'bbox': box, 'tokens_positive': tokens}
+                        for i, (image, box, tokens) in enumerate(annotations)]})
+
+
+def test_every_source_of_a_mixture(run_script, tmp_path, capsys):
+    clean_folder(tmp_path)
+    mdetr_folder(tmp_path)
+    grounding = dict(type='expalign.MDETRGroundingDataset', data_root=str(tmp_path),
+                     ann_file='mdetr.json', data_prefix=dict(img='images/'))
+    mixture = dict(type='expalign.MixtureDataset', pipeline=[], datasets=[
+        dict(type='mmengine.RepeatDataset', times=2, dataset=coco_dataset(tmp_path)), grounding])
+    config = write_config(tmp_path / 'c.py', mixture)
+    status, out = check(run_script, capsys, config, '--fix-to', tmp_path / 'fixed')
+    first, second = out.split('train: ')[1:]
+    assert status == 1
+    assert 'TextCocoDataset' in first and 'no problems' in first
+    # The image of COCO is left out by the data set itself: a note.
+    assert '1 images that training leaves out: COCO by file name or URL' in second
+    # a.jpg has the content of 0.jpg, as both are noise of seed 0.
+    assert '2 images with the same content' in second or '1 images with the same content' in second
+    assert '1 boxes of no area' in second
+    assert '1 instances whose class or phrase the file does not name' in second
+    assert {path.name for path in (tmp_path / 'fixed').iterdir()} == {
+        '0_coco.json', '1_mdetr.json'}
+    with pytest.raises(ValueError, match=r'2 annotation files are checked, so give a folder'):
+        check(run_script, capsys, config, '--fix-to', tmp_path / 'fixed.json')
+
+
+def test_references(run_script, tmp_path, capsys):
+    clean_folder(tmp_path)
+    refs = [dict(ref_id=i, image_id=image, ann_id=annotation, split='train', sentences=sentences)
+            for i, (image, annotation, sentences) in enumerate([
+                (0, 1, [{'raw': 'the cat'}]), (1, 2, [{'raw': ''}]), (1, 99, []), (55, 1, [])])]
+    (tmp_path / 'refs.p').write_bytes(pickle.dumps(refs))
+    dataset = dict(type='expalign.RefsDataset', data_root=str(tmp_path), ann_file='coco.json',
+                   refs_file='refs.p', data_prefix=dict(img='images/'))
+    config = write_config(tmp_path / 'c.py', dataset)
+    status, out = check(run_script, capsys, config)
+    assert status == 1
+    for line in ('1 instances whose class or phrase the file does not name',
+                 '1 references whose object is not listed (such as 99)',
+                 '1 references whose image is not listed (such as 55)'):
+        assert line in out
+    with pytest.raises(ValueError, match=r'--fix-to cannot clean the references'):
+        check(run_script, capsys, config, '--fix-to', tmp_path / 'fixed.json')
+
+
+def test_an_image_of_train_and_val_is_found(run_script, tmp_path, capsys):
+    clean_folder(tmp_path / 'a')
+    clean_folder(tmp_path / 'b')
+    config = write_config(tmp_path / 'c.py', coco_dataset(tmp_path / 'a'))
+    with open(config, 'a') as file:
+        file.write(f'val_dataloader = dict(dataset={coco_dataset(tmp_path / "b")!r})\n')
+    status, out = check(run_script, capsys, config, '--split', 'train', 'val')
+    assert status == 1
+    train, val = out.split('val: ')[:2]
+    assert 'no problems' in train
+    assert '2 images with the same content as another' in val

@@ -1,0 +1,263 @@
+"""tools/dataset_converters/generate_sam_masks.py with a tiny SAM 2 of random weights.
+
+The plumbing is real, the masks are noise: so the rules that reject masks are off where results
+are compared, and are tested on masks made by hand.
+"""
+
+import json
+
+import numpy as np
+import pytest
+import torch
+from pycocotools import mask as coco_mask
+
+from expalign.convert.data import sam_generate
+from expalign.convert.data.sam_generate import Job, TooManyUnreadable, merge, run_shard
+from expalign.convert.data.sam_journal import Journal, JournalError, Results
+from expalign.convert.data.sam_masks import (
+    MaskRules,
+    Sam2Masks,
+    mask_on_image,
+    rejection,
+    remove_small_parts,
+)
+from tests.helpers.annotations import coco_content, read_lines, write_image, write_json
+
+TOOL = 'tools/dataset_converters/generate_sam_masks.py'
+ACCEPT_ALL = ['--min-box-share', 0, '--min-box-iou', 0, '--min-component', 0]
+RULES = MaskRules(min_component=0, min_box_share=0, min_box_iou=0)
+
+
+@pytest.fixture(scope='module')
+def model(tmp_path_factory):
+    """A folder with a SAM 2 of 64 px and one block a stage."""
+    from transformers import Sam2Config, Sam2Model
+    torch.manual_seed(0)
+    backbone = dict(
+        model_type='sam2_hiera_det_model', hidden_size=8, num_attention_heads=1,
+        image_size=[64, 64], blocks_per_stage=[1, 1, 2, 1], embed_dim_per_stage=[8, 16, 32, 64],
+        num_attention_heads_per_stage=[1, 1, 2, 2], window_size_per_stage=[4, 2, 4, 2],
+        global_attention_blocks=[3], window_positional_embedding_background_size=[2, 2])
+    config = Sam2Config(
+        vision_config=dict(
+            model_type='sam2_vision_model', backbone_config=backbone, fpn_hidden_size=32,
+            backbone_channel_list=[64, 32, 16, 8],
+            backbone_feature_sizes=[[16, 16], [8, 8], [4, 4]]),
+        prompt_encoder_config=dict(hidden_size=32, image_size=64, mask_input_channels=4),
+        mask_decoder_config=dict(hidden_size=32, mlp_dim=32, num_attention_heads=2,
+                                 iou_head_hidden_dim=16))
+    folder = tmp_path_factory.mktemp('sam')
+    Sam2Model(config).save_pretrained(folder)
+    return str(folder)
+
+
+@pytest.fixture
+def coco(tmp_path):
+    """Five images of two sizes; image i has i boxes, the last image also a crowd and a polygon."""
+    images, annotations = [], []
+    for i in range(5):
+        size = dict(width=100, height=80) if i % 2 else dict(width=60, height=90)
+        write_image(tmp_path / 'images' / f'{i}.jpg', seed=i, **size)
+        images.append({'id': 100 + i, 'file_name': f'{i}.jpg', **size})
+        annotations += [{'image_id': 100 + i, 'category_id': 10, 'bbox': [5 + j, 5, 30, 40]}
+                        for j in range(i)]
+    annotations.append({'image_id': 104, 'category_id': 10, 'bbox': [0, 0, 9, 9], 'iscrowd': 1})
+    annotations.append({'image_id': 104, 'category_id': 10, 'bbox': [0, 0, 9, 9],
+                        'segmentation': [[0, 0, 9, 0, 9, 9]]})
+    return write_json(tmp_path / 'coco.json', coco_content(images, annotations, ['cat']))
+
+
+def job_of(coco, model, **changes):
+    settings = dict(source=str(coco), image_root=str(coco.parent / 'images'),
+                    work_dir=str(coco.parent / 'work'), model=model, rules=RULES)
+    return Job(**{**settings, **changes})
+
+
+def test_coco_gets_encoded_masks(run_script, tmp_path, coco, model, capsys):
+    run_script(TOOL, coco, tmp_path / 'out.json', '--image-root', tmp_path / 'images',
+               '--model', model, '--images-per-batch', 2, '--boxes-per-batch', 3, *ACCEPT_ALL)
+    before, after = (json.loads((tmp_path / name).read_text()) for name in
+                     ('coco.json', 'out.json'))
+    assert after['images'] == before['images']
+    assert [a['id'] for a in after['annotations']] == [a['id'] for a in before['annotations']]
+    *boxes, crowd, polygon = after['annotations']
+    assert 'segmentation' not in crowd
+    assert polygon['segmentation'] == [[0, 0, 9, 0, 9, 9]]
+    masked = [a for a in boxes if 'segmentation' in a]
+    out = capsys.readouterr().out
+    assert f'{len(masked)} masks' in out
+    empty = len(boxes) - len(masked)
+    assert not empty or f'{empty} boxes without a mask: empty' in out
+    assert masked
+    size_of = {image['id']: [image['height'], image['width']] for image in before['images']}
+    for annotation in masked:
+        assert annotation['segmentation']['size'] == size_of[annotation['image_id']]
+        assert coco_mask.decode(annotation['segmentation']).any()
+
+
+def test_batches_change_nothing(coco, model):
+    masks = Sam2Masks(model, boxes_per_batch=2)
+    images = [np.full((40, 50, 3), value, np.uint8) for value in (10, 200)]
+    boxes = [np.array([[1., 2, 30, 30], [5, 5, 20, 20], [0, 0, 50, 40]]), np.array([[3., 4, 9, 9]])]
+    together = masks.logits(images, boxes)
+    assert [len(logits) for logits in together] == [3, 1]
+    for image, own, logits in zip(images, boxes, together, strict=True):
+        for box, one in zip(own, logits, strict=True):
+            alone = Sam2Masks.logits(masks, [image], [box[None]])[0]
+            torch.testing.assert_close(one, alone[0], rtol=1e-4, atol=1e-4)
+
+
+def test_pixels_are_scaled_and_normalised(model):
+    pixels = Sam2Masks(model).pixels(np.full((40, 50, 3), 255, np.uint8))
+    assert pixels.shape == (3, 64, 64)
+    expected = (1 - np.array([0.485, 0.456, 0.406])) / np.array([0.229, 0.224, 0.225])
+    np.testing.assert_allclose(pixels.mean((1, 2)), expected, rtol=1e-5)
+
+
+class Killed(BaseException):
+    """Stands for a kill: nothing catches it."""
+
+
+def test_a_kill_loses_and_repeats_nothing(coco, model, tmp_path, monkeypatch):
+    masks = Sam2Masks(model)
+    run_shard(job_of(coco, model, work_dir=str(tmp_path / 'whole')), masks, 0, 1)
+    merge(job_of(coco, model, work_dir=str(tmp_path / 'whole')), tmp_path / 'whole.json')
+
+    job, seen = job_of(coco, model), []
+    logits = masks.logits
+
+    def dies_at_the_third(images, boxes):
+        if len(seen) == 2:
+            raise Killed
+        seen.append(len(boxes[0]))
+        return logits(images, boxes)
+
+    monkeypatch.setattr(masks, 'logits', dies_at_the_third)
+    with pytest.raises(Killed):
+        run_shard(job, masks, 0, 1, images_per_batch=1)
+    journal = tmp_path / 'work' / 'shard_0000_of_0001.jsonl'
+    with open(journal, 'ab') as file:  # half a line, as a kill inside of a write leaves it
+        file.write(b'{"index":3,"image":"3.jpg","mas')
+    with pytest.raises(RuntimeError, match=r'3 of 5 images are done: run the missing shards'):
+        merge(job, tmp_path / 'out.json')
+    monkeypatch.setattr(masks, 'logits', lambda i, b: (seen.append(len(b[0])), logits(i, b))[1])
+    run_shard(job, masks, 0, 2, images_per_batch=1)  # goes on with two processes
+    run_shard(job, masks, 1, 2, images_per_batch=1)
+    assert seen == [1, 2, 4, 3]  # every image with boxes once: 4 is in shard 0, 3 in shard 1
+    assert sorted(entry['index'] for entry in Results(job.work_dir)) == [0, 1, 2, 3, 4]
+    merge(job, tmp_path / 'out.json')
+    assert (tmp_path / 'out.json').read_bytes() == (tmp_path / 'whole.json').read_bytes()
+
+
+def test_a_torn_line_is_cut_off_before_writing_goes_on(tmp_path):
+    path = tmp_path / 'a.jsonl'
+    path.write_bytes(b'{"index":0,"masks":{}}\n{"ind')
+    with Journal(tmp_path, 'a') as journal:
+        journal.add({'index': 1, 'masks': {}})
+        with pytest.raises(JournalError, match=r'another process is writing'):
+            Journal(tmp_path, 'a')
+    assert [line['index'] for line in read_lines(path)] == [0, 1]
+
+
+def test_other_settings_are_refused(coco, model):
+    job_of(coco, model).check()
+    other = job_of(coco, model, rules=MaskRules(threshold=0.7))
+    with pytest.raises(JournalError, match=r'other settings \(.*threshold: 0\.5 then, 0\.7 now'):
+        other.check()
+
+
+def test_odvg_of_both_kinds(tmp_path, model):
+    for name in 'ab':
+        write_image(tmp_path / 'images' / f'{name}.jpg')
+    size = {'height': 80, 'width': 100}
+    box, known = [5, 5, 40, 50], [[0, 0, 9, 0, 9, 9]]
+    records = [
+        {'filename': 'a.jpg', **size, 'detection': {'instances': [
+            {'bbox': box, 'label': 0}, {'bbox': box, 'label': 0, 'mask': known},
+            {'bbox': [5, 5, 5, 9], 'label': 0}]}},
+        {'filename': 'b.jpg', **size, 'grounding': {'caption': 'cats', 'regions': [
+            {'bbox': box, 'phrase': 'cat'},
+            {'bbox': [box, [50, 10, 90, 60]], 'phrase': 'cats', 'mask': [known, None]},
+            {'bbox': box, 'phrase': 'cat', 'iscrowd': 1}]}}]
+    source = tmp_path / 'in.jsonl'
+    source.write_text('\n'.join(map(json.dumps, records)))
+    job = job_of(source, model)
+    masks = Sam2Masks(model)
+    everything = torch.ones(1, 4, 4)
+    masks.logits = lambda images, boxes: [everything.expand(len(b), 4, 4) for b in boxes]
+    run_shard(job, masks, 0, 1)
+    tally = merge(job, tmp_path / 'out.jsonl')
+    assert tally['masks'] == 3
+    detection, grounding = read_lines(tmp_path / 'out.jsonl')
+    first, second, third = detection['detection']['instances']
+    assert coco_mask.decode(first['mask']).sum() == 8000
+    assert second['mask'] == known and 'mask' not in third
+    single, several, crowd = grounding['grounding']['regions']
+    assert coco_mask.decode(single['mask']).all()
+    assert several['mask'][0] == known and coco_mask.decode(several['mask'][1]).all()
+    assert 'mask' not in crowd
+
+
+def test_images_that_cannot_be_used(coco, model, tmp_path):
+    (tmp_path / 'images/1.jpg').write_bytes(b'')
+    write_image(tmp_path / 'images/2.jpg', width=50)
+    job = job_of(coco, model)
+    tally = run_shard(job, Sam2Masks(model), 0, 1)
+    assert tally[sam_generate.UNUSABLE] == 2
+    merged = merge(job, tmp_path / 'out.json')
+    assert merged[f'boxes without a mask: {sam_generate.UNUSABLE}'] == 1 + 2
+    job = job_of(coco, model, work_dir=str(tmp_path / 'other'), max_unreadable=1)
+    with pytest.raises(TooManyUnreadable, match=r'more than 1 images cannot be used; check --imag'):
+        run_shard(job, Sam2Masks(model), 0, 1)
+
+
+def test_small_parts_are_removed():
+    mask = np.zeros((20, 20), bool)
+    mask[:10, :10] = True  # 100 pixels
+    mask[15, 15:19] = True  # 4 pixels
+    mask[18, :6] = True  # 6 pixels
+    assert remove_small_parts(mask, 0.05).sum() == 106
+    assert remove_small_parts(mask, 0.5).sum() == 100
+    assert remove_small_parts(mask, 0).sum() == 110
+
+
+@pytest.mark.parametrize(('region', 'reason'), [
+    (None, 'empty'),
+    ((slice(0, 4), slice(0, 4)), 'too small for its box'),  # 16 of 400 pixels
+    ((slice(10, 30), slice(0, 10)), 'extent differs from its box'),  # IoU 100 / 500
+    ((slice(0, 20), slice(0, 10)), None),  # IoU 200 / 400
+])
+def test_rejection(region, reason):
+    mask = np.zeros((40, 40), bool)
+    if region:
+        mask[region] = True
+    assert rejection(mask, np.array([0., 0, 20, 20]), MaskRules()) == reason
+
+
+def test_threshold():
+    logits = torch.full((4, 4), 0.5)  # probability 0.62
+    assert mask_on_image(logits, (8, 6), MaskRules()).shape == (8, 6)
+    assert mask_on_image(logits, (8, 6), MaskRules(threshold=0.6)).all()
+    assert not mask_on_image(logits, (8, 6), MaskRules(threshold=0.63)).any()
+    with pytest.raises(ValueError, match='threshold must lie between 0 and 1, got 0'):
+        MaskRules(threshold=0)
+
+
+@pytest.mark.parametrize('shard', ['2/2', 'a/b', '1'])
+def test_bad_shards(run_script, tmp_path, capsys, shard):
+    with pytest.raises(SystemExit):
+        run_script(TOOL, 'a.json', tmp_path / 'b.json', '--image-root', '.', '--shard', shard)
+    assert f'--shard {shard}: expected I/N with 0 <= I < N' in capsys.readouterr().err
+
+
+@pytest.mark.slow
+def test_several_processes(run_script, tmp_path, coco, model):
+    for processes, name in ((1, 'one'), (2, 'two')):
+        run_script(TOOL, coco, tmp_path / f'{name}.json', '--image-root', tmp_path / 'images',
+                   '--model', model, '--num-processes', processes, *ACCEPT_ALL)
+    assert (tmp_path / 'one.json').read_bytes() == (tmp_path / 'two.json').read_bytes()
+    assert len(list((tmp_path / 'two.json.work').glob('shard_*_of_0002.jsonl'))) == 2
+
+
+def test_batching():
+    assert list(sam_generate._batches(range(5), 2)) == [[0, 1], [2, 3], [4]]

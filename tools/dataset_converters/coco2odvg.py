@@ -1,0 +1,25 @@
+"""COCO annotations to ODVG detection lines: ``coco2odvg.py SOURCE.json OUT.jsonl``."""
+
+import argparse
+
+import expalign  # noqa: F401  (before mmdet: the compatibility layer)
+from expalign.convert.data.coco_to_odvg import MAX_BAD, convert_coco
+
+
+def main() -> None:
+    """Convert, and say what was found."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument('source', help='annotation file')
+    parser.add_argument('output', help='ODVG file to write')
+    parser.add_argument('--label-map', help='file for the class names; OUTPUT with .label_map.json')
+    parser.add_argument('--no-masks', action='store_true', help='leave segmentations out')
+    parser.add_argument('--max-bad', type=int, default=MAX_BAD,
+                        help='wrong annotations that are skipped; one more is an error')
+    args = parser.parse_args()
+    label_map = args.label_map or f'{args.output.removesuffix(".jsonl")}.label_map.json'
+    tally = convert_coco(args.source, args.output, label_map, not args.no_masks, args.max_bad)
+    print(tally.report(args.output))
+
+
+if __name__ == '__main__':
+    main()
