@@ -6,8 +6,9 @@ default_hooks = dict(
     timer=dict(type='mmengine.IterTimerHook'),
     logger=dict(type='mmengine.LoggerHook', interval=50),
     param_scheduler=dict(type='mmengine.ParamSchedulerHook'),
-    checkpoint=dict(type='mmengine.CheckpointHook', interval=1, max_keep_ckpts=3),
+    checkpoint=dict(type='expalign.PlainCheckpointHook', interval=1, max_keep_ckpts=3),
     sampler_seed=dict(type='mmengine.DistSamplerSeedHook'),
+    dataset_epoch=dict(type='expalign.DatasetEpochHook'),
     visualization=dict(type='mmdet.DetVisualizationHook'))
 
 env_cfg = dict(

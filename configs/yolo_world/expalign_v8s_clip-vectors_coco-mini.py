@@ -1,5 +1,10 @@
 # Parity with YOLO-World v2-S on coco-mini; prompts are looked up in a file of CLIP vectors.
-_base_ = '../expalign_v8s_clip.py'
+_base_ = [
+    '../_base_/models/expalign_v8s.py',
+    '../_base_/datasets/coco_detection.py',
+    '../_base_/schedules/stage1_30e.py',
+    '../_base_/default_runtime.py',
+]
 data_root = '{{$EXPALIGN_DATA:data}}/coco-mini/'
 
 model = dict(

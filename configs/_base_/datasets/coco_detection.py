@@ -16,19 +16,19 @@ last_transform = [
         hue_delta=0.015,
         saturation_delta=0.7,
         value_delta=0.4),
-    dict(type='mmdet.RandomFlip', prob=0.5),
+    dict(type='expalign.RandomFlip', prob=0.5),
     dict(type='expalign.SamplePrompts', num_prompts=num_prompts),
     dict(
         type='mmdet.PackDetInputs',
         meta_keys=('img_id', 'img_path', 'ori_shape', 'img_shape', 'flip', 'flip_direction',
-                   'text', 'prompt_masks')),
+                   'text', 'prompt_masks', 'positives', 'source')),
 ]
 
 train_pipeline = [
     *pre_transform,
-    dict(type='mmyolo.Mosaic', img_scale=img_scale, pad_val=114.0, pre_transform=pre_transform),
+    dict(type='expalign.Mosaic', img_scale=img_scale, pad_val=114.0, pre_transform=pre_transform),
     dict(
-        type='mmyolo.YOLOv5RandomAffine',
+        type='expalign.RandomAffine',
         max_rotate_degree=0.0,
         max_shear_degree=0.0,
         max_translate_ratio=0.1,
@@ -49,7 +49,7 @@ train_pipeline_stage2 = [
         allow_scale_up=True,
         pad_val=dict(img=114)),
     dict(
-        type='mmyolo.YOLOv5RandomAffine',
+        type='expalign.RandomAffine',
         max_rotate_degree=0.0,
         max_shear_degree=0.0,
         max_translate_ratio=0.1,
@@ -72,7 +72,7 @@ test_pipeline = [
     dict(
         type='mmdet.PackDetInputs',
         meta_keys=('img_id', 'img_path', 'ori_shape', 'img_shape', 'scale_factor', 'pad_param',
-                   'text', 'custom_entities')),
+                   'text', 'custom_entities', 'source')),
 ]
 
 train_dataloader = dict(

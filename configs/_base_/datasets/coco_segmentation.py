@@ -4,7 +4,6 @@ _base_ = './coco_detection.py'
 
 mask_transforms = {
     'mmdet.LoadAnnotations': 'expalign.LoadInstances',
-    'mmyolo.YOLOv5RandomAffine': 'expalign.RandomAffine',
     'mmdet.PackDetInputs': 'expalign.PackInstances',
 }
 pre_transform = [

@@ -7,6 +7,7 @@ mask_transforms = {
 }
 train_pipeline = [
     dict(step, type=mask_transforms.get(step.type, step.type)) for step in _base_.train_pipeline]
+train_pipeline_stage2 = train_pipeline
 
 train_dataloader = dict(dataset=dict(pipeline=train_pipeline))
 val_evaluator = dict(metric=['bbox', 'segm'])

@@ -28,18 +28,22 @@ param_scheduler = [
         convert_to_iter_based=True),
 ]
 
+# The constructor leaves biases, norms and logit scales without decay.
 optim_wrapper = dict(
     type='mmengine.OptimWrapper',
     constructor='expalign.TrainableOptimWrapperConstructor',
     optimizer=dict(type='AdamW', lr=base_lr, betas=(0.9, 0.999), weight_decay=0.025),
-    clip_grad=dict(max_norm=10.0),
-    paramwise_cfg=dict(
-        norm_decay_mult=0.0,
-        bias_decay_mult=0.0,
-        custom_keys={
-            'logit_scales': dict(decay_mult=0.0),
-            'head_module.biases': dict(decay_mult=0.0),
-        }))
+    clip_grad=dict(max_norm=10.0))
 
 # Learning rates are for 8 GPUs x 16 images.
 auto_scale_lr = dict(enable=False, base_batch_size=128)
+
+finite_loss_hook = dict(type='expalign.FiniteLossHook')
+ema_hook = dict(
+    type='expalign.TrainableEMAHook',
+    ema_type='mmyolo.ExpMomentumEMA',
+    momentum=1e-4,
+    update_buffers=True,
+    strict_load=False,
+    priority=49)
+custom_hooks = [finite_loss_hook]

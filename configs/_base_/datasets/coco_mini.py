@@ -1,0 +1,11 @@
+# coco-mini, 288 + 158 photographs of COCO, in the folder that the variable EXPALIGN_DATA names.
+_base_ = './coco_detection.py'
+data_root = '{{$EXPALIGN_DATA:data}}/coco-mini/'
+ann_file = data_root + 'annotations/instances_val2017.json'
+
+loader = dict(batch_size=8, num_workers=0, persistent_workers=False, pin_memory=False)
+train_dataloader = dict(**loader, dataset=dict(data_root=data_root))
+val_dataloader = dict(**loader, dataset=dict(data_root=data_root))
+test_dataloader = val_dataloader
+val_evaluator = dict(ann_file=ann_file)
+test_evaluator = val_evaluator

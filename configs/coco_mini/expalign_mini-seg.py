@@ -1,0 +1,17 @@
+# The small model with masks on coco-mini val: box and mask AP, false positives of absent prompts.
+_base_ = [
+    '../_base_/default_runtime.py',
+    '../_base_/models/expalign_mini-seg.py',
+    '../_base_/datasets/mini_segmentation.py',
+]
+data_root = '{{$EXPALIGN_DATA:data}}/coco-mini/'
+ann_file = data_root + 'annotations/instances_val2017.json'
+
+train_dataloader = None
+val_cfg = dict(type='mmengine.ValLoop')
+test_cfg = dict(type='mmengine.TestLoop')
+test_dataloader = dict(dataset=dict(data_root=data_root))
+test_evaluator = [
+    dict(_base_.test_evaluator, ann_file=ann_file),
+    dict(type='expalign.AbsentPromptMetric', ann_file=ann_file),
+]
