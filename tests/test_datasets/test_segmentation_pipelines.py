@@ -29,7 +29,7 @@ def step_names(pipeline):
     return [step.type.split('.')[1] for step in pipeline]
 
 
-@pytest.mark.parametrize('name', ['mini', 'coco', 'o365v1'])
+@pytest.mark.parametrize('name', ['mini', 'coco'])
 def test_difference_to_detection(name):
     """The same transforms with the same settings in the same order, on masks where it matters."""
     detection = Config.fromfile(BASES / f'{name}_detection.py')

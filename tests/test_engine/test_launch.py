@@ -5,9 +5,16 @@ import argparse
 import pytest
 import torch
 from mmengine.config import Config
-from torch import distributed
+from mmengine.model import convert_sync_batchnorm
+from torch import distributed, nn
 
-from expalign.engine.launch import add_run_arguments, prepare_distributed
+from expalign.engine.launch import (
+    add_run_arguments,
+    prepare_distributed,
+    use_mixed_precision,
+)
+from expalign.registry import MODELS
+from tests.helpers.models import tiny_detector_config
 
 
 @pytest.fixture
@@ -64,3 +71,47 @@ def test_arguments_have_openmmlab_names():
         '--cfg-options', 'a.b=2', 'c="[(1,2),3]"'])
     assert args.cfg_options == {'a.b': 2, 'c': [(1, 2), 3]}
     assert (args.work_dir, args.launcher, args.local_rank) == ('w', 'pytorch', 1)
+
+
+@pytest.mark.parametrize('cuda', [True, False])
+def test_batch_norm_is_synchronised_on_cuda_alone(cpu, monkeypatch, tmp_path, cuda):
+    """What the runner makes of the shipped runtime settings after the launcher's decision."""
+    monkeypatch.setattr(torch.cuda, 'is_available', lambda: cuda)
+    cfg = Config.fromfile('configs/_base_/default_runtime.py')
+    prepare_distributed(cfg, 'pytorch')
+    monkeypatch.setattr(torch.cuda, 'is_available', lambda: False)
+    model = MODELS.build(tiny_detector_config(tmp_path))
+    plain = [type(part) for part in model.modules()].count(nn.BatchNorm2d)
+    if cfg.sync_bn is not None:
+        model = convert_sync_batchnorm(model, cfg.sync_bn)
+    kinds = [type(part) for part in model.modules()]
+    expected = (0, plain) if cuda else (plain, 0)
+    assert plain > 20
+    assert (kinds.count(nn.BatchNorm2d), kinds.count(nn.SyncBatchNorm)) == expected
+
+
+@pytest.mark.parametrize(('cuda', 'precision', 'expected'), [
+    (False, 'auto', dict(type='expalign.BFloat16OptimWrapper')),
+    (False, 'bf16', dict(type='expalign.BFloat16OptimWrapper')),
+    (True, 'bf16', dict(type='expalign.BFloat16OptimWrapper')),
+    (True, 'auto', dict(type='mmengine.AmpOptimWrapper', loss_scale='dynamic', dtype='float16')),
+    (True, 'fp16', dict(type='mmengine.AmpOptimWrapper', loss_scale='dynamic', dtype='float16')),
+])
+@pytest.mark.parametrize('before', [
+    {}, dict(type='mmengine.OptimWrapper'), dict(type='AmpOptimWrapper', loss_scale=512.0)])
+def test_mixed_precision_keeps_other_settings(monkeypatch, before, cuda, precision, expected):
+    monkeypatch.setattr(torch.cuda, 'is_available', lambda: cuda)
+    rest = dict(constructor='c', clip_grad=dict(max_norm=10.0), optimizer=dict(type='AdamW'))
+    cfg = Config(dict(optim_wrapper=dict(before, **rest)))
+    use_mixed_precision(cfg, precision)
+    assert cfg.optim_wrapper.to_dict() == dict(rest, **expected)
+
+
+@pytest.mark.parametrize(('wrapper', 'precision', 'message'), [
+    ({}, 'fp16', '--amp fp16 needs CUDA.*use --amp bf16'),
+    (dict(type='mmengine.ApexOptimWrapper'), 'bf16',
+     r"--amp cannot replace optim_wrapper\.type='mmengine\.ApexOptimWrapper'"),
+])
+def test_mixed_precision_that_cannot_be(cpu, wrapper, precision, message):
+    with pytest.raises(ValueError, match=message):
+        use_mixed_precision(Config(dict(optim_wrapper=wrapper)), precision)

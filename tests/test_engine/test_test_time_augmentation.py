@@ -30,7 +30,7 @@ def test_mirrored_before_resizing_and_original_untouched():
 def test_defaults_take_the_model_s_nms():
     cfg = make_config()
     add_test_time_augmentation(cfg)
-    assert cfg.model.type == 'mmengine.DetTTAModel'
+    assert cfg.model.type == 'expalign.InstanceTTAModel'
     assert cfg.model.module.type == 'detector'
     assert cfg.model.tta_cfg.to_dict() == dict(
         nms=dict(type='nms', iou_threshold=0.6), max_per_img=20)

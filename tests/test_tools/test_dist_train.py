@@ -1,11 +1,12 @@
 """Two processes on CPU, started as a user would."""
 
 import os
-import socket
 import subprocess
 import sys
 
 import torch
+
+from tests.helpers.processes import free_port
 
 CONFIG = """
 _base_ = {base!r}
@@ -13,12 +14,6 @@ custom_imports = dict(
     imports=['expalign', 'tests.helpers.weight_dump_hook'], allow_failed_imports=False)
 custom_hooks = [dict(type='mmengine.WeightDumpHook')]
 """
-
-
-def free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(('127.0.0.1', 0))
-        return probe.getsockname()[1]
 
 
 def test_two_processes_end_with_the_same_weights(repo_root, tmp_path):

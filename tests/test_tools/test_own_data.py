@@ -8,7 +8,7 @@ import torch
 
 from tests.helpers.annotations import write_yolo_folder
 
-CONFIGS = {'boxes': 'configs/expalign_mini.py', 'outlines': 'configs/expalign_mini-seg.py'}
+CONFIGS = {'boxes': 'expalign_mini_own-data.py', 'outlines': 'expalign_mini-seg_own-data.py'}
 SHORT = ['train_dataloader.batch_size=2', 'train_cfg.max_epochs=1', 'train_cfg.val_interval=1',
          'default_hooks.checkpoint.interval=1', 'log_level=WARNING']
 
@@ -17,9 +17,9 @@ SHORT = ['train_dataloader.batch_size=2', 'train_cfg.max_epochs=1', 'train_cfg.v
 def config(repo_root, tmp_path, monkeypatch, request):
     """The config for own data, in a folder that has ``data/own`` and nothing else."""
     monkeypatch.chdir(tmp_path)
-    text = (repo_root / 'configs/expalign_mini_own-data.py').read_text()
+    text = (repo_root / 'configs' / CONFIGS[request.param]).read_text()
     path = tmp_path / f'own_{request.param}.py'
-    path.write_text(text.replace('./expalign_mini.py', str(repo_root / CONFIGS[request.param])))
+    path.write_text(text.replace("'./", f"'{repo_root}/configs/"))
     return request.param, path
 
 

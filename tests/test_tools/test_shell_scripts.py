@@ -16,7 +16,7 @@ def run(command: list[str], **env: str) -> subprocess.CompletedProcess:
 def printer(tmp_path) -> Path:
     """A program ``srun`` that prints its arguments, one a line."""
     program = tmp_path / 'srun'
-    program.write_text('#!/bin/sh\nprintf "%s\\n" "$@"\n')
+    program.write_text('#!/bin/sh\nprintf "%s\\n" "$@"\necho "port ${MASTER_PORT-none}" >&2\n')
     program.chmod(0o755)
     return program
 
@@ -56,12 +56,33 @@ def test_srun_command(printer, script, tail):
     result = run(
         [f'tools/{script}', 'gpus', 'a job', 'cfg.py', 'last', '--cfg-options', 'a=1'],
         PATH=f'{printer.parent}:{os.environ["PATH"]}', GPUS='16', SRUN_ARGS='--quiet -x node1',
-        PYTHON='python')
+        PYTHON='python', PORT='1234')
     assert result.returncode == 0, result.stderr
+    assert result.stderr == 'port 1234\n'
     assert result.stdout.splitlines() == [
         '-p', 'gpus', '--job-name=a job', '--gres=gpu:8', '--ntasks=16', '--ntasks-per-node=8',
         '--cpus-per-task=5', '--kill-on-bad-exit=1', '--quiet', '-x', 'node1', 'python', '-u',
         *tail, '--cfg-options', 'a=1']
+
+
+@pytest.mark.parametrize(('gpus', 'asked'), [
+    (None, ['--gres=gpu:8', '--ntasks=8', '--ntasks-per-node=8']),
+    ('4', ['--gres=gpu:4', '--ntasks=4', '--ntasks-per-node=4']),
+    ('64', ['--gres=gpu:8', '--ntasks=64', '--ntasks-per-node=8']),
+])
+def test_srun_asks_for_whole_nodes_or_less(printer, gpus, asked):
+    env = dict(GPUS=gpus) if gpus else {}
+    result = run(
+        ['tools/slurm_train.sh', 'gpus', 'job', 'cfg.py', 'work'],
+        PATH=f'{printer.parent}:{os.environ["PATH"]}', PYTHON='python', **env)
+    assert result.stdout.splitlines()[3:6] == asked
+    assert result.stderr == 'port 29500\n'
+
+
+def test_one_machine_needs_no_settings(printer):
+    result = run(['tools/dist_train.sh', 'cfg.py', '8'], PYTHON=str(printer))
+    assert result.stdout.splitlines()[2:6] == [
+        '--nnodes=1', '--node_rank=0', '--master_addr=127.0.0.1', '--master_port=29500']
 
 
 def test_missing_arguments_print_the_usage():

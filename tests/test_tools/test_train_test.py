@@ -1,6 +1,9 @@
 """tools/train.py and tools/test.py on a few of the shipped photographs, in one process."""
 
+import os
 import pickle
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -26,7 +29,7 @@ def checkpoints(run_script, tmp_path_factory) -> tuple[Path, Path]:
 
 
 def test_resume_goes_on(checkpoints):
-    first, second = (torch.load(path, weights_only=False) for path in checkpoints)
+    first, second = (torch.load(path, weights_only=True) for path in checkpoints)
     assert (first['meta']['epoch'], first['meta']['iter']) == (1, 1)
     assert (second['meta']['epoch'], second['meta']['iter']) == (2, 2)
     assert any(not torch.equal(value, second['state_dict'][name])
@@ -65,6 +68,33 @@ def test_test_refuses_early(run_script, capsys, arguments, message):
     with pytest.raises(SystemExit):
         run_script('tools/test.py', CONFIG, *arguments)
     assert message in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(('before', 'expected'), [(None, 'PASSIVE'), ('ACTIVE', 'ACTIVE')])
+def test_threads_do_not_spin_unless_asked_to(before, expected):
+    """The policy is in place when torch is imported, which here is made to fail and show it."""
+    env = {name: value for name, value in os.environ.items() if name != 'OMP_WAIT_POLICY'}
+    if before:
+        env['OMP_WAIT_POLICY'] = before
+    code = (
+        'import os, runpy, sys\n'
+        'class Finder:\n'
+        '    def find_spec(self, name, *_):\n'
+        "        if name.split('.')[0] == 'torch':\n"
+        "            print(os.environ.get('OMP_WAIT_POLICY'), flush=True)\n"
+        '            os._exit(7)\n'
+        'sys.meta_path.insert(0, Finder())\n'
+        "runpy.run_path('tools/train.py', run_name='__main__')\n")
+    result = subprocess.run(
+        [sys.executable, '-c', code], env=env, capture_output=True, text=True, check=False)
+    assert (result.returncode, result.stdout) == (7, f'{expected}\n'), result.stderr
+
+
+def test_fp16_on_a_cpu_is_refused(run_script):
+    if torch.cuda.is_available():
+        pytest.skip('a CUDA device is there')
+    with pytest.raises(ValueError, match='--amp fp16 needs CUDA'):
+        run_script('tools/train.py', CONFIG, '--amp', 'fp16')
 
 
 def test_auto_scale_lr_needs_its_base(run_script, tmp_path):

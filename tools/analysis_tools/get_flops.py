@@ -4,19 +4,16 @@ No weights are needed: encoders that the config names on a model hub are built a
 """
 
 import argparse
-import tempfile
 
 import torch
-from mmengine.config import Config, DictAction
-from mmengine.registry import init_default_scope
+from mmengine.config import DictAction
 from prettytable import PrettyTable
 from torch import nn
 from torch.utils.flop_counter import FlopCounterMode
 
 import expalign  # noqa: F401  (before mmdet: the compatibility layer)
+from expalign.benchmarks.random_model import build_random_model
 from expalign.engine.config import load_config
-from expalign.engine.random_encoders import with_random_encoders, write_placeholder_tokenizer
-from expalign.registry import MODELS
 
 TEXT_SIDE = ('text_encoder', 'text_adapter')
 
@@ -35,14 +32,6 @@ def parse_args() -> argparse.Namespace:
         parser.error('--shape takes one or two numbers')
     args.shape = (args.shape * 2)[:2] if len(args.shape) == 1 else args.shape
     return args
-
-
-def build_model(cfg: Config) -> nn.Module:
-    """Build the detector of a config in eval mode, without access to a model hub."""
-    init_default_scope(cfg.get('default_scope', 'mmdet'))
-    with tempfile.TemporaryDirectory() as folder:
-        cfg = with_random_encoders(cfg, write_placeholder_tokenizer(folder))
-        return MODELS.build(cfg.model).eval()
 
 
 def components(model: nn.Module) -> dict[str, nn.Module]:
@@ -107,7 +96,7 @@ def report(model: nn.Module, flops: dict[str, int], num_prompts: int) -> str:
 def main() -> None:
     """Print the table."""
     args = parse_args()
-    model = build_model(load_config(args.config, args.cfg_options))
+    model = build_random_model(load_config(args.config, args.cfg_options))
     flops = count_flops(model, tuple(args.shape), args.prompts)
     print(f'{args.config}, image {args.shape[0]} x {args.shape[1]}')
     print(report(model, flops, args.prompts))

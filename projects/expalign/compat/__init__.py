@@ -11,7 +11,7 @@ module                          what the hook does
                                 (``mmyolo_version.py``)
 ``lvis.eval``                   provides ``np.float``, which numpy no longer has
                                 (``lvis_numpy.py``)
-``mmengine.runner.checkpoint``  lets it load ``.safetensors`` files
+``mmengine.runner.checkpoint``  lets it load ``.safetensors`` files, and run no code of others
                                 (``safetensors_scheme.py``)
 ==============================  ==========================================================
 """

@@ -1,8 +1,9 @@
-"""Lets mmengine's checkpoint loader read ``.safetensors`` files, which it does not know.
+"""Makes mmengine's checkpoint loader safe, and lets it read ``.safetensors`` files.
 
 Every entry point (runner, ``init_detector``, ``DetInferencer``) goes through that loader, and the
-inferencer does so before it builds the model, so the scheme is registered as soon as mmengine's
-module is there.
+inferencer does so before it builds the model, so both are done as soon as mmengine's module is
+there. All of its routes (local files, addresses, object stores, model zoos) end in one of two
+functions that unpickle, and these two are exchanged.
 """
 
 import sys
@@ -16,25 +17,43 @@ _MODULE = 'mmengine.runner.checkpoint'
 
 
 class RegisteringLoader(SourceFileLoader):
-    """Loads mmengine's checkpoint module and registers the scheme in it."""
+    """Loads mmengine's checkpoint module and changes it."""
 
     def exec_module(self, module: ModuleType) -> None:
         super().exec_module(module)
-        _register(module)
+        _change(module)
 
 
 def register_if_imported() -> None:
-    """Register the scheme in a module that was imported before the hook existed."""
+    """Change a module that was imported before the hook existed."""
     if _MODULE in sys.modules:
-        _register(sys.modules[_MODULE])
+        _change(sys.modules[_MODULE])
 
 
-def _register(module: ModuleType) -> None:
+def _change(module: ModuleType) -> None:
     module.CheckpointLoader.register_scheme(LOCAL_SAFETENSORS, load_from_safetensors, force=True)
+    for name, replacement in (('_safe_torch_load', load_torch_file), ('load_url', load_torch_url)):
+        if name not in vars(module):
+            raise ImportError(
+                f'{_MODULE} has no {name}: this version of mmengine loads checkpoints otherwise '
+                'than the one that expalign makes safe; install the version of requirements.txt')
+        setattr(module, name, replacement)
 
 
+# Imported below: when mmengine's module is changed, mmengine itself is still being imported.
 def load_from_safetensors(filename: str, map_location: Any = None) -> dict[str, Any]:
     """See :func:`expalign.engine.safetensors_loader.load_from_safetensors`."""
-    # Imported here: when the scheme is registered, mmengine itself is still being imported.
     from expalign.engine import safetensors_loader
     return safetensors_loader.load_from_safetensors(filename, map_location)
+
+
+def load_torch_file(file: Any, map_location: Any = None, weights_only: Any = None) -> Any:
+    """See :func:`expalign.engine.safe_load.load_torch_file`; ``weights_only`` does not count."""
+    from expalign.engine import safe_load
+    return safe_load.load_torch_file(file, map_location)
+
+
+def load_torch_url(url: str, **options: Any) -> Any:
+    """See :func:`expalign.engine.safe_load.load_torch_url`."""
+    from expalign.engine import safe_load
+    return safe_load.load_torch_url(url, **options)

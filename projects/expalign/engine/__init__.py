@@ -1,5 +1,5 @@
 """Running the model: configs, launchers, checkpoints and, in scope ``expalign``, hooks and
-optimizer constructors.
+optimizer wrappers with their constructors.
 
 mmengine imports this package when a config names a hook of the scope. Helpers of the tools are
 imported from their own modules.

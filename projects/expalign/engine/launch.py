@@ -10,6 +10,8 @@ from mmengine.registry import RUNNERS
 from mmengine.runner import Runner
 from torch import distributed
 
+from expalign.trust import add_trust_argument
+
 LAUNCHERS = ('none', 'pytorch', 'slurm', 'mpi')
 
 
@@ -20,6 +22,7 @@ def add_run_arguments(parser: argparse.ArgumentParser) -> None:
         '--cfg-options', nargs='+', action=DictAction, metavar='KEY=VALUE',
         help='override settings of the config; a list is written "[a,b]" without blanks')
     parser.add_argument('--launcher', choices=LAUNCHERS, default='none', help='job launcher')
+    add_trust_argument(parser)
     # Some launchers pass the rank as an argument; mmengine reads the environment.
     parser.add_argument('--local_rank', '--local-rank', type=int, default=0)
 
@@ -51,6 +54,33 @@ def prepare_distributed(cfg: Config, launcher: str, local_rank: int = 0) -> None
     wrapper.update(cfg.get('model_wrapper_cfg') or {})
     cfg.model_wrapper_cfg = {**wrapper, 'device_ids': None}
     cfg.sync_bn = None
+
+
+def use_mixed_precision(cfg: Config, precision: str = 'auto') -> None:
+    """Train in mixed precision: exchange the optimizer wrapper of ``cfg``, keep its settings.
+
+    Args:
+        cfg: a config with an ``optim_wrapper`` of mmengine's plain type or none.
+        precision: ``'fp16'`` with dynamic loss scaling, ``'bf16'``, or ``'auto'``: fp16 with
+            CUDA, bf16 without.
+
+    Raises:
+        ValueError: the config's wrapper is of another type, or ``'fp16'`` without CUDA.
+    """
+    wrapper = cfg.optim_wrapper
+    kind = wrapper.get('type', 'OptimWrapper')
+    if kind.removeprefix('mmengine.') not in ('OptimWrapper', 'AmpOptimWrapper'):
+        raise ValueError(f'--amp cannot replace optim_wrapper.type={kind!r} of the config')
+    if precision == 'auto':
+        precision = 'fp16' if torch.cuda.is_available() else 'bf16'
+    if precision == 'fp16' and not torch.cuda.is_available():
+        raise ValueError('--amp fp16 needs CUDA, and none is available; on a CPU use --amp bf16')
+    for key in ('loss_scale', 'dtype'):
+        wrapper.pop(key, None)
+    if precision == 'bf16':
+        wrapper.type = 'expalign.BFloat16OptimWrapper'
+    else:
+        wrapper.update(type='mmengine.AmpOptimWrapper', loss_scale='dynamic', dtype='float16')
 
 
 def build_runner(cfg: Config) -> Runner:

@@ -1,14 +1,18 @@
 """Lets every OpenMMLab entry point read ``.safetensors`` checkpoints from local paths.
 
 A safetensors file holds named tensors and a header of strings, and no code. The header's
-``dataset_meta``, where there is one, is JSON; all other entries are kept as they are.
+``dataset_meta`` and ``frozen_encoders``, where there are any, are JSON (the latter is checked when
+the model is loaded); all other entries are kept as they are.
 """
 
 import json
 import os
+from collections import OrderedDict
 from typing import Any
 
 from safetensors import SafetensorError, safe_open
+
+from expalign.engine.frozen_encoders import with_record
 
 
 def load_from_safetensors(filename: str, map_location: Any = None) -> dict[str, Any]:
@@ -32,7 +36,8 @@ def load_from_safetensors(filename: str, map_location: Any = None) -> dict[str, 
     device = 'cpu' if map_location is None else str(map_location)
     try:
         with safe_open(path, framework='pt', device=device) as file:
-            state_dict = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
+            state_dict = OrderedDict(
+                (name, file.get_tensor(name)) for name in file.keys())  # noqa: SIM118
             meta: dict[str, Any] = dict(file.metadata() or {})
     except SafetensorError as error:
         raise ValueError(f'{filename} is not a safetensors file: {error}') from error
@@ -41,4 +46,4 @@ def load_from_safetensors(filename: str, map_location: Any = None) -> dict[str, 
             meta['dataset_meta'] = json.loads(meta['dataset_meta'])
         except json.JSONDecodeError as error:
             raise ValueError(f"{filename}: 'dataset_meta' is not JSON: {error}") from error
-    return dict(state_dict=state_dict, meta=meta)
+    return dict(state_dict=with_record(state_dict, meta, filename), meta=meta)

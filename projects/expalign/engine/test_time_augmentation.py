@@ -12,16 +12,14 @@ MERGE_MAX = 300
 def add_test_time_augmentation(cfg: Config) -> None:
     """Wrap model and test pipeline; ``tta_model`` and ``tta_pipeline`` of the config win.
 
-    Boxes of both views are merged by the NMS that the model's ``test_cfg`` names.
+    Instances of both views are merged by the NMS that the model's ``test_cfg`` names.
     """
-    # mmdet registers its class in mmengine's registry, which does not import it by itself.
-    import mmdet.models.test_time_augs  # noqa: F401
     dataset = cfg.test_dataloader.dataset
     while 'dataset' in dataset:
         dataset = dataset.dataset
     test_cfg = cfg.model.get('test_cfg') or {}
     tta_model = cfg.get('tta_model') or dict(
-        type='mmengine.DetTTAModel',
+        type='expalign.InstanceTTAModel',
         tta_cfg=dict(nms=test_cfg.get('nms', MERGE_NMS),
                      max_per_img=test_cfg.get('max_per_img', MERGE_MAX)))
     dataset.pipeline = cfg.get('tta_pipeline') or mirrored_pipeline(dataset.pipeline)

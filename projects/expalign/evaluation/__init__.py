@@ -1,5 +1,15 @@
 """Metrics."""
 
-from .metrics import CocoMetric
+from .metrics import (
+    AbsentPromptMetric,
+    ClassAgnosticRecall,
+    CocoMetric,
+    LVISMetric,
+    ODinWMetric,
+    PhraseGroundingMetric,
+    RefExpMetric,
+)
 
-__all__ = ['CocoMetric']
+__all__ = [
+    'AbsentPromptMetric', 'ClassAgnosticRecall', 'CocoMetric', 'LVISMetric', 'ODinWMetric',
+    'PhraseGroundingMetric', 'RefExpMetric']

@@ -1,5 +1,7 @@
 """Models of ExpAlign; importing this package registers them."""
 
-from . import backbones, dense_heads, detectors, losses, necks, text_encoders
+from . import backbones, dense_heads, detectors, losses, necks, test_time_augs, text_encoders
 
-__all__ = ['backbones', 'dense_heads', 'detectors', 'losses', 'necks', 'text_encoders']
+__all__ = [
+    'backbones', 'dense_heads', 'detectors', 'losses', 'necks',
+    'test_time_augs', 'text_encoders']

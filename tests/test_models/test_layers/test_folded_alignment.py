@@ -64,3 +64,29 @@ def test_single_precision_is_near_double():
     exact, _ = expectation_alignment(
         norm.double()(conv.double()(hidden.double())), feats[None].double(), masks[None])
     assert (folded - exact).abs().max() < 1e-5 * exact.abs().max()
+
+
+@torch.no_grad()
+@pytest.mark.parametrize('tau', [1.0, 1e-3])
+def test_a_prompt_without_tokens_has_a_zero_map(tau):
+    conv, norm = embedding()
+    feats, masks = tokens()
+    masks[3] = False
+    hidden = torch.randn(IMAGES, HIDDEN, 6, 9, dtype=torch.float64)
+    folded, weights = folded_alignment(hidden, fold_tokens(conv, norm, feats, masks), tau)
+    assert not folded[:, 3].any() and not weights[:, 3].any()
+    plain, _ = expectation_alignment(norm(conv(hidden)), feats[None], masks[None], tau)
+    torch.testing.assert_close(folded, plain, rtol=0, atol=1e-10)
+
+
+@torch.no_grad()
+@pytest.mark.parametrize('dtype', [torch.float16, torch.bfloat16])
+def test_half_precision_is_within_its_rounding(dtype):
+    conv, norm = embedding(torch.float32)
+    feats, masks = tokens(dtype=torch.float32)
+    hidden = torch.randn(IMAGES, HIDDEN, 6, 9).to(dtype)
+    table = fold_tokens(conv, norm, feats, masks)
+    exact, _ = folded_alignment(hidden.float(), table)
+    folded, weights = folded_alignment(hidden, table)
+    assert folded.dtype == dtype and weights.dtype == torch.float32
+    assert (folded - exact).abs().max() < 4 * torch.finfo(dtype).eps * exact.abs().max()

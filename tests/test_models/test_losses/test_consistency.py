@@ -48,6 +48,26 @@ def test_composes_the_functions():
     torch.testing.assert_close(losses, dict(loss_sem=0.5 * sem, loss_geo=geo))
 
 
+@pytest.mark.parametrize('sizes', [
+    [(13, 17), (7, 9), (4, 5)], [(11, 6), (5, 3), (2, 1)], [(1, 1), (1, 1), (1, 1)]])
+def test_maps_that_are_no_exact_halves(sizes):
+    """Any sizes: the functions' composition, and a gradient for every level."""
+    eams, prompt_masks, truth = batch(sizes=sizes)
+    eams = [eam.requires_grad_() for eam in eams]
+    # Clipping lets the geometric loss reach maps whose positive cells are few.
+    losses = ConsistencyRegularizer(geo=dict(clip=0.3))(eams, prompt_masks, truth, INPUT)
+    sem = multi_positive_info_nce(
+        fuse_to_coarsest(eams), positive_prompts(truth, 5), prompt_masks,
+        topk=max(1, sizes[0][0] * sizes[0][1] // 100))
+    geo = geometry_aware_consistency(
+        fuse_to_finest(eams), target_masks(truth, 5, INPUT, sizes[0]), prompt_masks, clip=0.3)
+    torch.testing.assert_close(losses, dict(loss_sem=0.5 * sem, loss_geo=geo))
+    sum(losses.values()).backward()
+    for eam in eams:
+        assert eam.grad.isfinite().all() and eam.grad[:, :-1].any()
+        assert not eam.grad[:, -1].any()  # padded
+
+
 @pytest.mark.parametrize(('topk_of', 'topk'), [('p3', 16), ('map', 1)])
 def test_number_of_cells(topk_of, topk):
     eams, prompt_masks, truth = batch(sizes=[(40, 42), (20, 21), (10, 11)])

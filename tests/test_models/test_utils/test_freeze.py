@@ -1,9 +1,10 @@
 """Freezing: mode, gradients, graph, and weights that stay as they were built."""
 
+import pytest
 import torch
 from torch import nn
 
-from expalign.models.utils.freeze import FreezableModule
+from expalign.models.utils.freeze import FreezableModule, freeze_all_but
 
 
 class Redrawn(nn.Linear):
@@ -43,3 +44,27 @@ def test_init_weights_leaves_loaded_weights_alone():
     before = child.weight.clone()
     FreezableModule(child).init_weights()
     assert torch.equal(child.weight, before)
+
+
+def branches():
+    """Two parts, the first of which has a norm."""
+    return nn.ModuleDict(dict(
+        body=nn.Sequential(nn.Conv2d(1, 1, 1), nn.BatchNorm2d(1)),
+        head=nn.Sequential(nn.Linear(2, 2), nn.Linear(2, 2))))
+
+
+def test_freeze_all_but_what_the_patterns_match():
+    model = branches()
+    parts = freeze_all_but(model, [r'head\.1\.'])
+    assert parts == [model.body, model.head[0]]
+    trained = [name for name, value in model.named_parameters() if value.requires_grad]
+    assert trained == ['head.1.weight', 'head.1.bias']
+
+
+def test_what_was_frozen_stays_frozen():
+    model = branches()
+    model.body.requires_grad_(False)
+    with pytest.raises(ValueError, match="begins with 'body': the model has body, head; a frozen"):
+        freeze_all_but(model, ['head', 'body'])
+    with pytest.raises(ValueError, match="begins with 'neck'"):
+        freeze_all_but(model, ['neck'])

@@ -1,6 +1,17 @@
 """Hooks of scope ``expalign``."""
 
+from .dataset_epoch_hook import DatasetEpochHook
+from .explanation_hook import ExplanationHook
 from .finite_loss_hook import FiniteLossHook
+from .plain_checkpoint_hook import PlainCheckpointHook
 from .trainable_ema_hook import TrainableEMAHook
+from .zero_shot_report_hook import ZeroShotReportHook
 
-__all__ = ['FiniteLossHook', 'TrainableEMAHook']
+__all__ = [
+    'DatasetEpochHook',
+    'ExplanationHook',
+    'FiniteLossHook',
+    'PlainCheckpointHook',
+    'TrainableEMAHook',
+    'ZeroShotReportHook',
+]

@@ -13,9 +13,29 @@ class TrainableOptimWrapperConstructor(DefaultOptimWrapperConstructor):
 
     The parent puts them into groups of the optimizer and warns about each; frozen encoders have
     hundreds.
+
+    Weight decay is for matrices and kernels: parameters of one axis or none (biases, norms, layer
+    and logit scales) have none. The parent's settings for that do not reach the parameters that a
+    custom key gives a learning rate of their own.
+
+    Args:
+        optim_wrapper_cfg: as in the parent.
+        paramwise_cfg: as in the parent.
     """
 
-    def add_params(self, params: list[dict], module: nn.Module, *args, **kwargs) -> None:
+    def __init__(self, optim_wrapper_cfg: dict, paramwise_cfg: dict | None = None) -> None:
+        # Without any setting the parent would put all parameters into one group.
+        super().__init__(optim_wrapper_cfg, {'flat_decay_mult': 0.0, **(paramwise_cfg or {})})
+
+    def add_params(
+        self, params: list[dict], module: nn.Module, prefix: str = '', *args, **kwargs
+    ) -> None:
         """Add the parameter groups of one module and its children."""
-        if not is_frozen(module):
-            super().add_params(params, module, *args, **kwargs)
+        if is_frozen(module):
+            return
+        super().add_params(params, module, prefix, *args, **kwargs)
+        if not prefix:
+            for group in params:
+                (parameter,) = group['params']
+                if parameter.ndim <= 1:
+                    group['weight_decay'] = 0.0

@@ -1,5 +1,13 @@
 """Metrics, one a file."""
 
+from .absent_prompts import AbsentPromptMetric
+from .class_agnostic_recall import ClassAgnosticRecall
 from .coco_metric import CocoMetric
+from .lvis_metric import LVISMetric
+from .odinw import ODinWMetric
+from .phrase_grounding import PhraseGroundingMetric
+from .ref_exp import RefExpMetric
 
-__all__ = ['CocoMetric']
+__all__ = [
+    'AbsentPromptMetric', 'ClassAgnosticRecall', 'CocoMetric', 'LVISMetric', 'ODinWMetric',
+    'PhraseGroundingMetric', 'RefExpMetric']

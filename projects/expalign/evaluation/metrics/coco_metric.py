@@ -1,5 +1,7 @@
 """COCO's average precision for predictions whose labels follow a list of names."""
 
+from collections.abc import Sequence
+
 import numpy as np
 from mmdet.evaluation import CocoMetric as MMDetCocoMetric
 
@@ -46,13 +48,17 @@ class CocoMetric(MMDetCocoMetric):
         self._dataset_meta = dataset_meta
         if self._coco_api is None:  # ground truth comes with the samples, in the order of classes
             return
-        used = {cat_id for cat_id, images in self._coco_api.cat_img_map.items() if images}
-        ids = category_ids_of_classes(
-            dataset_meta['classes'], self._coco_api.dataset['categories'], self.ann_file, used)
+        ids = self._category_ids(dataset_meta['classes'])
         # COCOeval sorts category ids and mmdet's class-wise table trusts their order: so they stay
         # sorted, and label i becomes the rank of its category.
         self.cat_ids = sorted(ids)
         self._label_ranks = np.argsort(np.argsort(ids))
+
+    def _category_ids(self, classes: Sequence[str]) -> list[int]:
+        """The id of the category that each class is, in ``ann_file``."""
+        used = {cat_id for cat_id, images in self._coco_api.cat_img_map.items() if images}
+        return category_ids_of_classes(
+            classes, self._coco_api.dataset['categories'], self.ann_file, used)
 
     def compute_metrics(self, results: list) -> dict[str, float]:
         """Evaluate the collected ``(ground truth, prediction)`` pairs."""

@@ -9,6 +9,7 @@ from mmengine.logging import print_log
 from torch import Tensor
 
 from expalign.engine.checkpoint import describe_mismatch, frozen_prefixes
+from expalign.engine.frozen_encoders import check_frozen_encoders
 from expalign.models.necks import EAHOutput
 from expalign.models.utils.prompts import first_occurrences, parse_prompts
 from expalign.registry import MODELS
@@ -182,8 +183,9 @@ class ExpAlignDetector(SingleStageDetector):
                    *self.neck.folded_tensors()]
         return tuple((x.data_ptr(), x._version) for x in tensors)
 
-    def _load_from_state_dict(self, state_dict, prefix, *args) -> None:
+    def _load_from_state_dict(self, state_dict, prefix, local_metadata, *args) -> None:
         if not prefix:
+            check_frozen_encoders(self, state_dict, local_metadata)
             mismatch = describe_mismatch(self, state_dict)
             if mismatch and not self.partial_checkpoint:
                 raise RuntimeError(
@@ -197,4 +199,4 @@ class ExpAlignDetector(SingleStageDetector):
             for name, value in self.state_dict().items():
                 if name.startswith(prefixes):
                     state_dict.setdefault(name, value)
-        super()._load_from_state_dict(state_dict, prefix, *args)
+        super()._load_from_state_dict(state_dict, prefix, local_metadata, *args)

@@ -77,7 +77,8 @@ def expectation_alignment(
         eam, weights = _Alignment.apply(cells, txt_feats, txt_masks, tau)
     else:
         eam, weights = _align(cells, txt_feats, txt_masks, tau)[:2]
-    return eam.unflatten(2, img_feats.shape[2:]), weights
+    # Not unflatten: it would write the sizes of the example into an exported graph.
+    return eam.reshape(*eam.shape[:2], *img_feats.shape[2:]), weights
 
 
 def _align(

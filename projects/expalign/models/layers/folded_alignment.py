@@ -19,15 +19,14 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from .expectation_alignment import masked_softmax
-
 
 class TokenTable(NamedTuple):
     """The tokens of a vocabulary in the coordinates of one level's hidden map.
 
     Attributes:
         keys: (R, C), U of the real tokens, prompt by prompt.
-        offsets: (R), u0.
+        offsets: (K, L), u0; the lowest finite number where there is no token, so that the softmax
+            gives it no weight, and 0 in a prompt that has none.
         rows: (K, L) int, where a token lies in ``keys``; 0 where there is none.
         masks: (K, L) bool, True at real tokens.
     """
@@ -61,7 +60,11 @@ def fold_tokens(
         weight, offset = embedding_map(conv, norm)
         tokens = txt_feats[txt_masks].to(weight.dtype)  # (R, D)
         rows = (txt_masks.flatten().cumsum(0) - 1).view_as(txt_masks).masked_fill(~txt_masks, 0)
-        return TokenTable(tokens @ weight, tokens @ offset, rows, txt_masks)
+        offsets = tokens.new_zeros(txt_masks.shape)
+        offsets[txt_masks] = tokens @ offset
+        absent = ~txt_masks & txt_masks.any(1, keepdim=True)
+        offsets.masked_fill_(absent, torch.finfo(offsets.dtype).min)
+        return TokenTable(tokens @ weight, offsets, rows, txt_masks)
 
 
 def folded_alignment(
@@ -79,33 +82,29 @@ def folded_alignment(
         token_weights: (B, K, L) weights pi.
     """
     cells = _cells(hidden)  # (B, C, N)
-    keys, offsets = table.keys.to(cells.dtype), table.offsets.to(cells.dtype)
-    scores = torch.addmm(offsets, cells.mean(dim=2), keys.T)  # (B, R)
+    keys = table.keys.to(cells.dtype)
     if table.masks.shape[1] == 1 and len(keys) == len(table.masks):
-        weights = torch.ones_like(scores)[:, :, None]  # one token a prompt: nothing to weigh
-        prompts, bias = keys.expand(len(hidden), -1, -1), offsets.expand(len(hidden), -1)
+        # One token a prompt: nothing to weigh.
+        weights = keys.new_ones(len(hidden), len(keys), 1)
+        prompts, bias = keys.expand(len(hidden), -1, -1), table.offsets.T
     else:
-        weights = masked_softmax(_padded(scores, table.rows) / tau, table.masks)  # (B, K, L)
-        prompts, bias = _expected_tokens(keys, offsets, weights, table.rows)
-    eam = torch.baddbmm(bias[:, :, None], prompts, cells)
+        # On maps of this size the number of operations counts: what a vocabulary fixes is in the
+        # table, padding included.
+        scores = (cells.mean(dim=2) @ keys.T)[:, table.rows] + table.offsets  # (B, K, L)
+        weights = (scores / tau if tau != 1 else scores).softmax(dim=2) * table.masks
+        prompts = _expected_keys(keys, weights, table.rows)
+        bias = (weights * table.offsets).sum(dim=2)
+    eam = torch.baddbmm(bias[:, :, None].to(cells.dtype), prompts, cells)
     return eam.unflatten(2, hidden.shape[2:]), weights
 
 
-def _padded(scores: Tensor, rows: Tensor) -> Tensor:
-    """Scores of the real tokens (B, R) as (B, K, L); some score where there is no token."""
-    return scores[:, rows.flatten()].view(len(scores), *rows.shape)
-
-
-def _expected_tokens(
-    keys: Tensor, offsets: Tensor, weights: Tensor, rows: Tensor
-) -> tuple[Tensor, Tensor]:
-    """Sums of every prompt's keys (B, K, C) and offsets (B, K) by its weights (B, K, L)."""
+def _expected_keys(keys: Tensor, weights: Tensor, rows: Tensor) -> Tensor:
+    """Sums of every prompt's keys (B, K, C) by its weights (B, K, L)."""
     # A weighted sum of rows picked by index, which builds no (K, L, C) tensor.
+    bags = rows if len(weights) == 1 else rows.repeat(len(weights), 1)
     prompts = F.embedding_bag(
-        rows.repeat(len(weights), 1), keys, mode='sum',
-        per_sample_weights=weights.flatten(0, 1))
-    return (prompts.view(*weights.shape[:2], -1),
-            (weights * _padded(offsets[None], rows)).sum(dim=2))
+        bags, keys, mode='sum', per_sample_weights=weights.flatten(0, 1).to(keys.dtype))
+    return prompts.view(*weights.shape[:2], -1)
 
 
 def _cells(hidden: Tensor) -> Tensor:

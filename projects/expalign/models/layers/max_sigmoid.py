@@ -51,7 +51,10 @@ def best_match(
         (B, M, N); the lowest finite number for an image all of whose prompts are padding.
     """
     best = None
-    for part, mask in zip(guides.split(chunk, 1), guide_masks.split(chunk, 1), strict=True):
+    parts = [(guides, guide_masks)]
+    if guides.shape[1] > chunk and not torch.onnx.is_in_onnx_export():  # a graph has one for all K
+        parts = zip(guides.split(chunk, 1), guide_masks.split(chunk, 1), strict=True)
+    for part, mask in parts:
         scores = torch.matmul(part.transpose(1, 2), cells)  # (B, M, chunk, N)
         lowest = torch.finfo(scores.dtype).min  # finite: no NaN where every prompt is padding
         scores = scores.masked_fill(~mask[:, None, :, None], lowest).amax(dim=2)
@@ -112,13 +115,15 @@ class MaxSigmoidGate(BaseModule):
         Returns:
             (B, C, H, W); zero where an image has no prompt at all.
         """
-        height, width = x.shape[2:]
-        cells = self.embed_conv(x).unflatten(1, (self.num_heads, -1)).flatten(3)  # (B, M, c, N)
-        heads = self.guide_proj(guides).unflatten(2, (self.num_heads, -1))  # (B or 1, K, M, c)
+        # reshape with sizes read from tensors, not unflatten, which writes the sizes of the example
+        # into an exported graph.
+        batch, _, height, width = x.shape
+        cells = self.embed_conv(x).reshape(batch, self.num_heads, -1, height * width)
+        heads = self.guide_proj(guides).reshape(*guides.shape[:2], self.num_heads, -1)
         match = best_match(cells, heads.to(cells.dtype), guide_masks)  # (B, M, N)
-        match = match.unflatten(2, (height, width)) / math.sqrt(cells.shape[2])
+        match = match.reshape(batch, -1, height, width) / math.sqrt(cells.shape[2])
         gate = torch.sigmoid(match + self.bias[:, None, None])  # (B, M, H, W)
         if self.scale is not None:
             gate = gate * self.scale
-        values = self.value_conv(x).unflatten(1, (self.num_heads, -1))  # (B, M, C / M, H, W)
+        values = self.value_conv(x).reshape(batch, self.num_heads, -1, height, width)
         return (values * gate[:, :, None]).flatten(1, 2)

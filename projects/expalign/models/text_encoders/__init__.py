@@ -6,9 +6,10 @@ from .prompt_vectors import PromptVectorEncoder
 from .text_adapter import TextAdapter
 from .text_normalizer import TextNormalizer
 from .token_cache import CacheInfo
+from .token_disk_cache import TokenDiskCache
 from .token_encoder import TokenEncoder
 
 __all__ = [
     'CLIPTokenEncoder', 'CacheInfo', 'HFTokenEncoder', 'PromptVectorEncoder', 'TextAdapter',
-    'TextNormalizer', 'TokenEncoder',
+    'TextNormalizer', 'TokenDiskCache', 'TokenEncoder',
 ]

@@ -23,7 +23,8 @@ class CLIPTokenEncoder(TokenEncoder):
             ``CLIPTextConfig`` arguments for a randomly initialised tower.
         tokenizer: Where the tokenizer is; by default beside the model. Required with a dict.
         frozen: Whether to freeze the tower.
-        kwargs: ``max_length``, ``cache_size``, ``batch_size`` of :class:`TokenEncoder`.
+        kwargs: ``max_length``, ``cache_size``, ``batch_size``, ``cache_dir`` of
+            :class:`TokenEncoder`.
 
     Raises:
         PretrainedModelError: Weights or tokenizer cannot be had.

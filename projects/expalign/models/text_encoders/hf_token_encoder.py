@@ -43,7 +43,7 @@ class HFTokenEncoder(TokenEncoder):
         max_length: Tokens a prompt may have. None: the smallest limit that the tokenizer, the
             model and ``sentence_bert_config.json`` beside it state.
         frozen: Whether to freeze the encoder.
-        kwargs: ``cache_size``, ``batch_size`` of :class:`TokenEncoder`.
+        kwargs: ``cache_size``, ``batch_size``, ``cache_dir`` of :class:`TokenEncoder`.
 
     Raises:
         PretrainedModelError: Weights or tokenizer cannot be had.
@@ -89,6 +89,10 @@ class HFTokenEncoder(TokenEncoder):
         keep = present & ~batch['special_tokens_mask'].bool()
         return [torch.cat((rows[kept], sentence[None]))
                 for rows, kept, sentence in zip(states, keep, sentences, strict=True)]
+
+    def cache_settings(self) -> dict[str, Any]:
+        """Return what the tokens depend on; see :meth:`TokenEncoder.cache_settings`."""
+        return dict(super().cache_settings(), sentence_pooling=self.sentence_pooling)
 
     def _sentence_vectors(self, outputs: Any, present: Tensor) -> Tensor:
         if self.sentence_pooling == 'pooler':

@@ -3,6 +3,8 @@
 Axis letters: N prompts, L tokens of the longest of them, D token width.
 """
 
+import hashlib
+import json
 import warnings
 from collections.abc import Sequence
 from contextlib import ExitStack
@@ -14,6 +16,7 @@ from torch.nn.utils.rnn import pad_sequence
 
 from ..utils.freeze import FreezableModule
 from .token_cache import CacheInfo, TokenCache
+from .token_disk_cache import MIN_PROMPTS, TokenDiskCache, encoder_fingerprint
 
 
 class TokenEncoder(FreezableModule):
@@ -34,6 +37,8 @@ class TokenEncoder(FreezableModule):
         cache_size: Prompts that a frozen encoder remembers. 10,000 of CLIP ViT-L/14 with 7 tokens
             each take 215 MB.
         batch_size: Prompts encoded at a time.
+        cache_dir: Folder in which a frozen encoder keeps the tokens of whole vocabularies (64
+            prompts or more) that it encodes for prediction, for later runs; None for none.
 
     Raises:
         ValueError: The tokenizer does not suit the network.
@@ -41,7 +46,8 @@ class TokenEncoder(FreezableModule):
 
     def __init__(self, model: nn.Module, tokenizer: Any, out_channels: int,
                  max_length: int | None = None, padding: str = 'longest', frozen: bool = True,
-                 cache_size: int = 10000, batch_size: int = 256) -> None:
+                 cache_size: int = 10000, batch_size: int = 256,
+                 cache_dir: str | None = None) -> None:
         super().__init__(model, frozen)
         self.tokenizer = tokenizer
         # The start token is first and padding is last, whatever the tokenizer's files say.
@@ -51,6 +57,8 @@ class TokenEncoder(FreezableModule):
         self.batch_size = batch_size
         self.max_length = self._token_limit(max_length)
         self._cache = TokenCache(cache_size if frozen else 0)
+        self._disk_cache = TokenDiskCache(cache_dir) if frozen and cache_dir else None
+        self._fingerprint: str | None = None
         self._truncated: set[str] = set()
         if len(tokenizer) > model.config.vocab_size:
             raise ValueError(
@@ -96,26 +104,54 @@ class TokenEncoder(FreezableModule):
         if not texts:
             raise ValueError(f'{type(self).__name__} got an empty list of prompts.')
         distinct = {text: row for row, text in enumerate(dict.fromkeys(texts))}
+        # In training, prompts are drawn anew for every batch: no vocabulary to come back to.
+        use_disk = self._disk_cache is not None and not torch.is_grad_enabled()
         with self._encoding_context():
-            tokens = self._encode_distinct(list(distinct))
+            tokens = self._encode_distinct(list(distinct), use_disk)
             padded = pad_sequence(tokens, batch_first=True)  # (distinct, L, D)
             lengths = torch.tensor([len(rows) for rows in tokens], device=padded.device)
             masks = torch.arange(padded.shape[1], device=padded.device) < lengths[:, None]
             rows = torch.tensor([distinct[text] for text in texts], device=padded.device)
             return padded[rows], masks[rows]
 
-    def _encode_distinct(self, texts: list[str]) -> list[Tensor]:
-        """Return the tokens of distinct prompts from the cache, or encode them in chunks."""
+    def _encode_distinct(self, texts: list[str], use_disk: bool) -> list[Tensor]:
+        """Return the tokens of distinct prompts from a cache, or encode them."""
         found = {text: self._cache.get(text) for text in texts}
-        # Prompts of like length share a chunk, which saves padding.
-        missing = sorted((text for text in texts if found[text] is None), key=len)
-        for start in range(0, len(missing), self.batch_size):
-            chunk = missing[start:start + self.batch_size]
-            for text, tokens in zip(chunk, self.encode_batch(chunk), strict=True):
-                found[text] = tokens.float()
-                if self.frozen:
-                    self._cache.put(text, found[text])
+        missing = [text for text in texts if found[text] is None]
+        encode = self._encode_or_load if use_disk and len(missing) >= MIN_PROMPTS else self._encode
+        for text, tokens in zip(missing, encode(missing), strict=True):
+            found[text] = tokens
+            if self.frozen:
+                self._cache.put(text, tokens)
         return [found[text] for text in texts]
+
+    def _encode(self, texts: list[str]) -> list[Tensor]:
+        """Encode in chunks; prompts of like length share one, which saves padding."""
+        by_length = sorted(texts, key=len)
+        encoded = {}
+        for start in range(0, len(by_length), self.batch_size):
+            chunk = by_length[start:start + self.batch_size]
+            encoded.update(zip(chunk, self.encode_batch(chunk), strict=True))
+        return [encoded[text].float() for text in texts]
+
+    def _encode_or_load(self, texts: list[str]) -> list[Tensor]:
+        """Take the tokens from the disk, or encode and write them."""
+        if self._fingerprint is None:
+            self._fingerprint = encoder_fingerprint(
+                self.model.state_dict(), self.cache_settings())
+        ids = self.tokenizer(texts, truncation=True, max_length=self.max_length)['input_ids']
+        tokenized = hashlib.sha256(json.dumps(ids).encode()).hexdigest()
+        encoder = f'{self._fingerprint} {tokenized}'
+        tokens = self._disk_cache.load(encoder, texts)
+        if tokens is None:
+            tokens = self._encode(texts)
+            self._disk_cache.save(encoder, texts, tokens)
+        return [rows.to(self.device) for rows in tokens]
+
+    def cache_settings(self) -> dict[str, Any]:
+        """Return what the tokens depend on, besides the weights and the tokenizer's ids."""
+        return dict(encoder=type(self).__name__, network=self.model.config.to_dict(),
+                    padding=self.padding, max_length=self.max_length)
 
     def _encoding_context(self) -> ExitStack:
         stack = ExitStack()
@@ -157,9 +193,13 @@ class TokenEncoder(FreezableModule):
         return self._cache.info()
 
     def _apply(self, fn: Any, recurse: bool = True) -> 'TokenEncoder':
-        self._cache.clear()
+        self._forget()
         return super()._apply(fn, recurse)
 
     def _load_from_state_dict(self, *args: Any, **kwargs: Any) -> None:
-        self._cache.clear()
+        self._forget()
         super()._load_from_state_dict(*args, **kwargs)
+
+    def _forget(self) -> None:
+        self._cache.clear()
+        self._fingerprint = None

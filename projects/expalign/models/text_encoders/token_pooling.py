@@ -26,8 +26,7 @@ def pool_tokens(tokens: Tensor, masks: Tensor, token_pooling: str) -> tuple[Tens
         count = masks.sum(dim=1).clamp(min=1)[:, None, None]
         return tokens.sum(dim=1, keepdim=True) / count, any_token
     last = masks.shape[1] - 1 - masks.flip(1).int().argmax(dim=1)  # (N,)
-    rows = torch.arange(len(tokens), device=tokens.device)
-    return tokens[rows, last][:, None], any_token
+    return tokens.gather(1, last[:, None, None].expand(-1, 1, tokens.shape[2])), any_token
 
 
 def normalize_tokens(x: Tensor) -> Tensor:

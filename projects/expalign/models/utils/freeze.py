@@ -1,9 +1,11 @@
-"""The base of every pretrained network: freezing, in one place.
+"""Freezing, in one place: of a pretrained network as a whole, and of all but some parts of a model.
 
 A frozen network has no trainable parameter, stays in eval mode whatever mode its parent is in, and
 records no graph.
 """
 
+import re
+from collections.abc import Sequence
 from contextlib import contextmanager
 
 import torch
@@ -43,3 +45,40 @@ class FreezableModule(BaseModule):
         """Within it, a frozen network records no graph; any other one is left alone."""
         with torch.set_grad_enabled(torch.is_grad_enabled() and not self.frozen):
             yield
+
+
+def freeze_all_but(model: nn.Module, patterns: Sequence[str]) -> list[nn.Module]:
+    r"""Freeze the parameters whose names no pattern matches.
+
+    Those that were frozen before stay so.
+
+    Args:
+        model: any module.
+        patterns: regular expressions for the beginning of a parameter's name, such as
+            ``'text_adapter'`` or ``r'neck\.embed_branches\.\d\.2'``.
+
+    Returns:
+        The largest submodules that have parameters and train none. They belong in eval mode, for
+        a normalisation layer in training mode changes without a gradient too.
+
+    Raises:
+        ValueError: a pattern matches no parameter that can be trained.
+    """
+    names = [name for name, value in model.named_parameters() if value.requires_grad]
+    for pattern in patterns:
+        if not any(re.match(pattern, name) for name in names):
+            children = ', '.join(name for name, _ in model.named_children())
+            raise ValueError(
+                f'no parameter that can be trained has a name that begins with {pattern!r}: the '
+                f'model has {children}; a frozen encoder stays frozen')
+    for name, parameter in model.named_parameters():
+        if not any(re.match(pattern, name) for pattern in patterns):
+            parameter.requires_grad_(False)
+    return _frozen_parts(model)
+
+
+def _frozen_parts(module: nn.Module) -> list[nn.Module]:
+    flags = [parameter.requires_grad for parameter in module.parameters()]
+    if flags and not any(flags):
+        return [module]
+    return [part for child in module.children() for part in _frozen_parts(child)]

@@ -1,0 +1,91 @@
+"""Frozen encoders of a published model: recorded by name and digest, checked when it is loaded.
+
+A checkpoint may leave out what every user fetches from elsewhere anyway. Whoever loads it must then
+have the very weights that the rest was trained with, or results are wrong without any error.
+"""
+
+import json
+from collections.abc import Mapping
+from typing import Any
+
+from mmengine.config import Config
+from torch import Tensor, nn
+
+from expalign.engine.checkpoint import ENCODERS, is_frozen
+
+HEADER_KEY = 'frozen_encoders'
+
+
+class FrozenEncoderMismatchError(RuntimeError):
+    """A frozen encoder has other weights than the checkpoint was trained with."""
+
+
+def frozen_encoders(model: nn.Module, cfg: Config) -> dict[str, dict[str, str]]:
+    """The frozen encoders of a model.
+
+    Args:
+        model: the detector, with the weights to record.
+        cfg: its config; ``cfg.model[name].model`` names the weights' source.
+
+    Returns:
+        By part of the model (``backbone``, ``text_encoder``): ``type``, ``source`` and
+        ``sha256`` of the weights.
+    """
+    return {
+        name: dict(type=cfg.model[name].type, source=str(cfg.model[name].get('model')),
+                   sha256=weights_digest(getattr(model, name)))
+        for name in ENCODERS if is_frozen(getattr(model, name, None))}
+
+
+def weights_digest(module: nn.Module) -> str:
+    """SHA-256 of names, types, shapes and values of all weights and buffers."""
+    from expalign.models.text_encoders.token_disk_cache import encoder_fingerprint
+    return encoder_fingerprint(module.state_dict(), {})
+
+
+def check_frozen_encoders(
+    model: nn.Module, state_dict: Mapping[str, Tensor], metadata: Mapping[str, Any]
+) -> None:
+    """Compare the encoders that a checkpoint leaves out with those that the model has.
+
+    Args:
+        model: the detector, whose frozen encoders loaded their own weights.
+        state_dict: weights of the checkpoint.
+        metadata: of the state dict's root, where the loader puts the header's record.
+
+    Raises:
+        FrozenEncoderMismatchError: the weights differ; the message has the encoder's name and
+            both digests.
+    """
+    for name, record in metadata.get(HEADER_KEY, {}).items():
+        part = getattr(model, name, None)
+        if part is None or any(key.startswith(f'{name}.') for key in state_dict):
+            continue
+        digest = weights_digest(part)
+        if digest != record['sha256']:
+            raise FrozenEncoderMismatchError(
+                f'the checkpoint was trained with another frozen {name} than the model has: '
+                f'{record["type"]}({record["source"]!r}) with sha256 {record["sha256"]}, here '
+                f'{type(part).__name__} has {digest}. Set model.{name} of the config to the '
+                'weights that are named, or ask for a checkpoint published with --with-frozen')
+
+
+def with_record(state_dict: dict[str, Tensor], header: Mapping[str, str], path: str
+                ) -> dict[str, Tensor]:
+    """Put a header's record where torch and mmengine hand it to the model with the weights.
+
+    Args:
+        state_dict: an ordered dict; its ``_metadata`` is set.
+        header: of the safetensors file.
+        path: of the file, for the message.
+
+    Raises:
+        ValueError: the record is not JSON.
+    """
+    if HEADER_KEY in header:
+        try:
+            record = json.loads(header[HEADER_KEY])
+        except json.JSONDecodeError as error:
+            raise ValueError(f"{path}: '{HEADER_KEY}' is not JSON: {error}") from error
+        state_dict._metadata = {'': {HEADER_KEY: record}}
+    return state_dict

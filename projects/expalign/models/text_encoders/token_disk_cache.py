@@ -1,0 +1,99 @@
+"""Encoded vocabularies on disk, so that a vocabulary is encoded once for all runs.
+
+One safetensors file holds the tokens of one list of prompts from one encoder. Its name is a digest
+of both, and it states both inside, so that it can never be taken for another. It appears under
+its name only when it is complete; a file that cannot be read, or says something else, is written
+anew.
+"""
+
+import hashlib
+import json
+import os
+import tempfile
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import torch
+from mmengine.logging import print_log
+from safetensors import SafetensorError, safe_open
+from safetensors.torch import save_file
+from torch import Tensor
+
+# Fewer prompts are encoded faster than the weights of the encoder are digested.
+MIN_PROMPTS = 64
+
+
+class TokenDiskCache:
+    """Tokens of whole vocabularies in a folder.
+
+    Args:
+        folder: where the files are; made when the first one is written.
+    """
+
+    def __init__(self, folder: str | Path) -> None:
+        self.folder = Path(folder)
+
+    def path(self, encoder: str, prompts: Sequence[str]) -> Path:
+        """The file of a vocabulary.
+
+        Args:
+            encoder: digest of everything that the tokens depend on, see
+                :func:`encoder_fingerprint`.
+            prompts: the vocabulary; its order counts.
+        """
+        digest = hashlib.sha256(json.dumps([encoder, list(prompts)]).encode())
+        return self.folder / f'{digest.hexdigest()[:32]}.safetensors'
+
+    def load(self, encoder: str, prompts: Sequence[str]) -> list[Tensor] | None:
+        """The (L_i, D) tokens of every prompt; None where there is no whole file of them."""
+        path = self.path(encoder, prompts)
+        if not path.is_file():
+            return None
+        try:
+            with safe_open(path, framework='pt') as file:
+                stated = file.metadata() or {}
+                tokens, lengths = file.get_tensor('tokens'), file.get_tensor('lengths').tolist()
+        except (SafetensorError, OSError) as error:
+            print_log(f'cached prompts {path} cannot be read and are encoded again: {error}',
+                      'current', level=30)
+            return None
+        if stated != _metadata(encoder, prompts) or sum(lengths) != len(tokens):
+            print_log(f'cached prompts {path} are of other prompts or another encoder than the '
+                      'name says and are encoded again', 'current', level=30)
+            return None
+        return list(tokens.split(lengths))
+
+    def save(self, encoder: str, prompts: Sequence[str], tokens: Sequence[Tensor]) -> None:
+        """Write the tokens (L_i, D) of every prompt; another process may do the same meanwhile."""
+        path = self.path(encoder, prompts)
+        self.folder.mkdir(parents=True, exist_ok=True)
+        handle, partial = tempfile.mkstemp(dir=self.folder, suffix='.partial')
+        os.close(handle)
+        try:
+            save_file(
+                dict(tokens=torch.cat([rows.detach().cpu() for rows in tokens]),
+                     lengths=torch.tensor([len(rows) for rows in tokens])),
+                partial, metadata=_metadata(encoder, prompts))
+            os.replace(partial, path)
+        finally:
+            Path(partial).unlink(missing_ok=True)
+
+
+def _metadata(encoder: str, prompts: Sequence[str]) -> dict[str, str]:
+    return dict(encoder=encoder, prompts=json.dumps(list(prompts)))
+
+
+def encoder_fingerprint(weights: Mapping[str, Tensor], settings: Mapping[str, Any]) -> str:
+    """Digest of an encoder.
+
+    Args:
+        weights: its state dict.
+        settings: what else the tokens depend on, as JSON can hold it.
+    """
+    digest = hashlib.sha256(json.dumps(settings, sort_keys=True).encode())
+    for name in sorted(weights):
+        value = weights[name].detach().cpu().contiguous()
+        digest.update(f'{name} {value.dtype} {tuple(value.shape)}'.encode())
+        digest.update(value.reshape(-1).view(torch.uint8).numpy().data)
+    return digest.hexdigest()

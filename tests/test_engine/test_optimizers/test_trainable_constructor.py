@@ -1,0 +1,49 @@
+"""Which parameters the optimizer gets, and which of them decay."""
+
+import pytest
+import torch
+from mmengine.optim import build_optim_wrapper
+from torch import nn
+
+import expalign  # noqa: F401  (before mmdet: the compatibility layer)
+
+
+class Model(nn.Module):
+    """Every kind of parameter: matrix, kernel, bias, norm, scale; one child is frozen."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.backbone = nn.Sequential(nn.Conv2d(3, 4, 3), nn.BatchNorm2d(4))
+        self.backbone.requires_grad_(False)
+        self.neck = nn.Sequential(nn.Conv2d(4, 4, 3), nn.BatchNorm2d(4), nn.LayerNorm(4))
+        self.logit_scales = nn.ParameterList([nn.Parameter(torch.tensor(0.07))])
+        self.adapter = nn.Linear(4, 4)
+
+
+def groups_of(model, **paramwise) -> dict[str, dict]:
+    """The optimizer's group of every parameter that it has."""
+    wrapper = build_optim_wrapper(model, dict(
+        type='OptimWrapper', constructor='expalign.TrainableOptimWrapperConstructor',
+        optimizer=dict(type='AdamW', lr=0.1, weight_decay=0.025), **paramwise))
+    names = {id(value): name for name, value in model.named_parameters()}
+    return {names[id(p)]: group for group in wrapper.optimizer.param_groups
+            for p in group['params']}
+
+
+@pytest.mark.parametrize('paramwise', [
+    {}, dict(paramwise_cfg=dict(custom_keys={'neck': dict(lr_mult=0.5)}))])
+def test_only_what_is_trained_and_decay_for_matrices_and_kernels(paramwise):
+    groups = groups_of(Model(), **paramwise)
+    assert {name: group['weight_decay'] for name, group in groups.items()} == {
+        'neck.0.weight': 0.025, 'neck.0.bias': 0.0, 'neck.1.weight': 0.0, 'neck.1.bias': 0.0,
+        'neck.2.weight': 0.0, 'neck.2.bias': 0.0, 'logit_scales.0': 0.0,
+        'adapter.weight': 0.025, 'adapter.bias': 0.0}
+    factor = 0.5 if paramwise else 1.0
+    assert {name: group['lr'] for name, group in groups.items()} == {
+        name: 0.1 * (factor if name.startswith('neck') else 1.0) for name in groups}
+
+
+def test_single_frozen_parameters_are_left_out():
+    model = Model()
+    model.adapter.bias.requires_grad_(False)
+    assert 'adapter.bias' not in groups_of(model) and 'adapter.weight' in groups_of(model)

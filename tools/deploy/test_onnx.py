@@ -1,0 +1,86 @@
+"""Test an exported detector: ``python tools/deploy/test_onnx.py CONFIG m.onnx --text-side t.onnx``.
+
+Images, prompts and metrics are those of the config's test set, as in tools/test.py; the network
+runs in onnxruntime.
+"""
+
+import argparse
+import sys
+import time
+from pathlib import Path
+
+import numpy as np
+import torch
+from mmengine.config import DictAction
+
+import expalign  # noqa: F401  (before mmdet: the compatibility layer)
+from expalign.deploy import Detections, OnnxDetector
+from expalign.engine.config import load_config
+
+
+def parse_args() -> argparse.Namespace:
+    """Read the command line."""
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument('config', help='config file with the test set')
+    parser.add_argument('model', help='ONNX file of the detector')
+    parser.add_argument('--text-side', help='ONNX file of the text side')
+    parser.add_argument('--threads', type=int, help='threads of one operator')
+    parser.add_argument(
+        '--cfg-options', nargs='+', action=DictAction, metavar='KEY=VALUE',
+        help='override settings of the config')
+    args = parser.parse_args()
+    for path in filter(None, (args.model, args.text_side)):
+        if not Path(path).is_file():
+            parser.error(f'{path} does not exist')
+    return args
+
+
+def as_sample(found: Detections, info: dict):
+    """Detections in the form that mmdet's metrics take."""
+    from mmdet.structures import DetDataSample
+    from mmengine.structures import InstanceData
+    instances = InstanceData(
+        bboxes=torch.from_numpy(found.bboxes), scores=torch.from_numpy(found.scores),
+        labels=torch.from_numpy(found.labels))
+    if found.masks is not None:
+        instances.masks = torch.from_numpy(np.stack(
+            [mask.on_image(found.size) for mask in found.masks]
+            or [np.zeros(found.size, dtype=bool)])[:len(found.masks)])
+    sample = DetDataSample(metainfo=dict(
+        img_id=info['img_id'], img_path=info['img_path'], ori_shape=found.size,
+        scale_factor=(1.0, 1.0), text=info['text']))
+    sample.pred_instances = instances
+    return sample
+
+
+def main() -> dict[str, float]:
+    """Test; the metrics are printed and returned."""
+    args = parse_args()
+    from mmengine.evaluator import Evaluator
+    from mmengine.registry import init_default_scope
+    from mmengine.utils import track_iter_progress
+
+    from expalign.registry import DATASETS
+    cfg = load_config(args.config, args.cfg_options)
+    init_default_scope('mmdet')
+    dataset = DATASETS.build(cfg.test_dataloader.dataset)
+    evaluator = Evaluator(cfg.test_evaluator)
+    evaluator.dataset_meta = dataset.metainfo
+    detector = OnnxDetector(args.model, args.text_side, threads=args.threads)
+    started = time.perf_counter()
+    for index in track_iter_progress(range(len(dataset)), file=sys.stderr):
+        info = dataset.get_data_info(index)
+        texts = [text if isinstance(text, str) else text[0] for text in info['text']]
+        (found,) = detector(info['img_path'], texts)
+        evaluator.process([as_sample(found, info)])
+    seconds = (time.perf_counter() - started) / max(len(dataset), 1)
+    metrics = evaluator.evaluate(len(dataset))
+    print(f'{len(dataset)} images, {seconds:.2f} s an image')
+    for name, value in metrics.items():
+        print(f'{name}: {value}')
+    return metrics
+
+
+if __name__ == '__main__':
+    main()
