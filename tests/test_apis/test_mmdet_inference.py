@@ -44,7 +44,7 @@ def test_inference_detector(model):
 def test_det_inferencer_equals_inference_detector(model, checkpoint, tmp_path):
     inferencer = DetInferencer(model=CONFIG, weights=checkpoint, device='cpu', show_progress=False)
     out = inferencer(
-        IMAGES, texts='cat . dog', custom_entities=True, batch_size=2, out_dir=str(tmp_path),
+        IMAGES, texts='cat . dog', custom_entities=True, out_dir=str(tmp_path),
         no_save_pred=False, pred_score_thr=0.0)
     for image, prediction in zip(IMAGES, out['predictions'], strict=True):
         other = inference_detector(

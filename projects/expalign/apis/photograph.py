@@ -32,10 +32,10 @@ def check_request(image: str | Path, text: str) -> Path:
 def detect_text(
     cfg: Config, checkpoint: str | Path, image: Path, text: str, out: Path, score_thr: float
 ) -> list[dict]:
-    """Search a photograph with mmdet's ``DetInferencer``.
+    """Search a photograph.
 
-    Writes ``predictions.json`` with all that is found and ``detections.jpg`` with what scores
-    ``score_thr`` or more.
+    Writes ``predictions.json`` with all that is found, ``detections.jpg`` with what scores
+    ``score_thr`` or more, and ``explanation.png`` and ``.npz``, the alignment maps.
 
     Args:
         cfg: config of the detector.
@@ -43,29 +43,32 @@ def detect_text(
         image: the photograph.
         text: prompts, separated by '.'.
         out: folder to write to; it is made.
-        score_thr: lowest score in the picture.
+        score_thr: lowest score in the pictures.
 
     Returns:
         per detection, best first: ``prompt``, ``label`` (its index), ``score`` and ``box_xyxy``
         in pixels.
     """
-    from mmdet.apis import DetInferencer
-
+    from expalign.apis.inferencer import ExpAlignInferencer
     from expalign.models.utils.prompts import parse_prompts
+    from expalign.visualization import save_explanation
     prompts = parse_prompts(text, custom_entities=True)
-    inferencer = DetInferencer(cfg, str(checkpoint), device='cpu', show_progress=False)
-    found = inferencer(str(image), texts=text, custom_entities=True)['predictions'][0]
+    inferencer = ExpAlignInferencer(cfg, checkpoint, device='cpu', show_progress=False)
+    ((_, sample),) = inferencer.stream(str(image), [prompts], return_eam=True)
+    found = inferencer.pred2dict(sample)
     detections = [
-        dict(prompt=prompts[label], label=label, score=round(score, 4),
+        dict(prompt=prompt, label=label, score=round(score, 4),
              box_xyxy=[round(side, 1) for side in box])
-        for label, score, box in zip(
-            found['labels'], found['scores'], found['bboxes'], strict=True)]
+        for prompt, label, score, box in zip(
+            found['label_names'], found['labels'], found['scores'], found['bboxes'], strict=True)]
     out.mkdir(parents=True, exist_ok=True)
     write_json(out / 'predictions.json', dict(
         image=str(image), prompts=prompts, detections=detections))
     shown = [item for item in detections if item['score'] >= score_thr]
-    picture = draw(cv2.imread(str(image))[..., ::-1], shown)
-    cv2.imwrite(str(out / 'detections.jpg'), picture[..., ::-1])
+    photograph = cv2.imread(str(image))[..., ::-1]
+    cv2.imwrite(str(out / 'detections.jpg'), draw(photograph, shown)[..., ::-1])
+    save_explanation(out / 'explanation', photograph, sample.alignment, sample.pred_instances,
+                     score_thr=score_thr)
     return detections
 
 

@@ -1,0 +1,156 @@
+"""Alignment maps and token weights of a prediction: what the detector's class scores come from.
+
+Axes: K prompts, L tokens of the longest of them, H_s x W_s cells of level s.
+"""
+
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import numpy as np
+import torch
+from mmdet.structures import DetDataSample
+from torch import nn
+from torch.nn import functional as F
+
+from expalign.models.dense_heads.letterbox import scale_and_pad
+from expalign.models.losses.fusion import fuse_to_finest
+from expalign.models.necks import EAHOutput
+from expalign.models.utils.prompts import parse_prompts
+
+from .token_strings import token_strings
+
+FUSED = 'fused'
+
+
+@dataclass(frozen=True)
+class Alignment:
+    """The alignment of one image with its prompts, as arrays.
+
+    Attributes:
+        prompts: the K prompts.
+        tokens: per prompt the names of its L_k tokens; see :func:`token_strings`.
+        token_weights: level ('P3', 'P4', 'P5') -> (K, L) weights pi (Eqs 2-3); those of a prompt
+            sum to one, and are zero beyond its tokens.
+        eams: level -> (K, H_s, W_s) alignment maps (Eq. 4), before scale and bias; ``'fused'`` ->
+            (K, H_3, W_3), all levels in one (Eq. 9). Padding of the letterbox is included.
+        stride: pixels of the network's input per cell of P3 and of the fused map.
+        scale_factor: input pixels per pixel of the image (x, y).
+        padding: pixels left of and above the image in the input.
+        image_shape: height and width of the image in pixels.
+    """
+
+    prompts: list[str]
+    tokens: list[list[str]]
+    token_weights: dict[str, np.ndarray]
+    eams: dict[str, np.ndarray]
+    stride: int
+    scale_factor: tuple[float, float]
+    padding: tuple[float, float]
+    image_shape: tuple[int, int]
+
+    def weights_of(self, prompt: int, level: str) -> list[tuple[str, float]]:
+        """Name and weight of every token of a prompt at a level."""
+        names = self.tokens[prompt]
+        values = self.token_weights[level][prompt, :len(names)].tolist()
+        return list(zip(names, values, strict=True))
+
+    def on_image(
+        self, prompt: int, level: str, size: tuple[int, int] | None = None
+    ) -> np.ndarray:
+        """A map over the image, float32: enlarged bilinearly, padding cut off.
+
+        Args:
+            prompt: its number.
+            level: ``'P3'``, ``'P4'``, ``'P5'`` or ``'fused'``.
+            size: height and width of the result; those of the image by default.
+        """
+        cells = torch.from_numpy(self.eams[level][prompt])[None, None]
+        height, width = (side * self.stride for side in self.eams[FUSED].shape[1:])
+        pixels = F.interpolate(cells, size=(height, width), mode='bilinear', align_corners=False)
+        (left, top), (x, y) = self.padding, self.scale_factor
+        rows, columns = self.image_shape
+        right, bottom = round(left + columns * x), round(top + rows * y)
+        content = pixels[..., round(top):bottom, round(left):right]
+        return F.interpolate(
+            content, size=size or self.image_shape, mode='bilinear', align_corners=False
+        )[0, 0].numpy()
+
+    def select(self, prompts: Sequence[int]) -> 'Alignment':
+        """The same for some of the prompts, by number."""
+        prompts = list(prompts)
+        return replace(
+            self, prompts=[self.prompts[k] for k in prompts],
+            tokens=[self.tokens[k] for k in prompts],
+            token_weights={name: pi[prompts] for name, pi in self.token_weights.items()},
+            eams={name: maps[prompts] for name, maps in self.eams.items()})
+
+    def save(self, path: str | Path) -> None:
+        """Write everything as ``.npz``: ``prompts``, ``tokens_K``, ``eam_LEVEL``, ``pi_LEVEL``.
+
+        ``numpy.load(path)`` reads it, without pickles.
+        """
+        arrays = {f'eam_{name}': value for name, value in self.eams.items()}
+        arrays |= {f'pi_{name}': value for name, value in self.token_weights.items()}
+        arrays |= {f'tokens_{k}': np.asarray(names) for k, names in enumerate(self.tokens)}
+        np.savez_compressed(
+            path, prompts=np.asarray(self.prompts), stride=self.stride,
+            scale_factor=self.scale_factor, padding=self.padding, image_shape=self.image_shape,
+            **arrays)
+
+
+@contextmanager
+def recorded_alignments(model: nn.Module) -> Iterator[list[EAHOutput]]:
+    """What the neck gives while the block runs, one entry a forward pass.
+
+    The maps are those that the predictions of the same pass were made of; nothing is computed
+    twice.
+    """
+    outputs: list[EAHOutput] = []
+    handle = model.neck.register_forward_hook(lambda module, args, out: outputs.append(out))
+    try:
+        yield outputs
+    finally:
+        handle.remove()
+
+
+def alignments_of(
+    model: nn.Module, neck_out: EAHOutput, samples: Sequence[DetDataSample]
+) -> list[Alignment]:
+    """The alignment of every image of a batch.
+
+    Args:
+        model: the ``ExpAlignDetector`` that made ``neck_out``.
+        neck_out: maps (B, K, H_s, W_s) and weights (B, K, L) per level.
+        samples: the B samples of the batch; their ``text``, or else the model's vocabulary, are
+            the prompts.
+    """
+    strides = model.bbox_head.head_module.featmap_strides
+    levels = [f'P{int(stride).bit_length() - 1}' for stride in strides]
+    fused = fuse_to_finest(neck_out.eams)
+    found = []
+    for image, sample in enumerate(samples):
+        prompts = prompts_of_sample(model, sample)
+        tokens, count = token_strings(model, prompts), len(prompts)
+        eams = {level: _array(maps[image, :count])
+                for level, maps in zip(levels, neck_out.eams, strict=True)}
+        weights = {level: _array(pi[image, :count])
+                   for level, pi in zip(levels, neck_out.token_weights, strict=True)}
+        scale, padding = scale_and_pad(sample.metainfo)
+        found.append(Alignment(
+            prompts, tokens, weights, {**eams, FUSED: _array(fused[image, :count])},
+            int(strides[0]), scale, padding, tuple(sample.ori_shape[:2])))
+    return found
+
+
+def prompts_of_sample(model: nn.Module, sample: DetDataSample) -> list[str]:
+    """The prompts that labels of a sample's predictions index."""
+    text = sample.get('text')
+    if text is None:
+        return list(model.vocabulary)
+    return parse_prompts(text, bool(sample.get('custom_entities', False)))
+
+
+def _array(values: torch.Tensor) -> np.ndarray:
+    return values.detach().float().cpu().numpy()

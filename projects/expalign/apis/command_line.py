@@ -1,0 +1,70 @@
+"""What the demos' command lines share: the model, its prompts and the device."""
+
+import argparse
+from pathlib import Path
+
+from expalign.convert.fetch import FetchError
+from expalign.convert.warm_start import CONFIG, warm_start_checkpoint
+from expalign.trust import add_trust_argument
+
+from .texts import read_vocabulary
+
+TEXT_SIDE = CONFIG.parents[1] / 'demo' / 'weights' / 'expalign_v8s_minilm_text.safetensors'
+
+
+def add_model_arguments(parser: argparse.ArgumentParser) -> None:
+    """``model`` and what goes with it, under mmdet's names."""
+    parser.add_argument(
+        'model', nargs='?', help='config, or a checkpoint that has its config in it; without it '
+        'the default detector is fetched and used, as by make demo')
+    parser.add_argument('--weights', help='checkpoint, .pth or .safetensors')
+    parser.add_argument('--device', default=None, help="'cpu', 'cuda:0', ...; default: what is "
+                        'there')
+    parser.add_argument(
+        '--palette', default='none', choices=['none', 'coco', 'voc', 'citys', 'random'],
+        help='colours of the boxes')
+    add_trust_argument(parser)
+
+
+def add_text_arguments(parser: argparse.ArgumentParser) -> None:
+    """``--texts`` and how it is read."""
+    parser.add_argument(
+        '--texts', required=True, help="what to search for: 'a cat . a red chair', a .txt or "
+        '.json file, or a vocabulary: coco, o365, lvis')
+    parser.add_argument(
+        '-c', '--custom-entities', action='store_true', default=None,
+        help="separate prompts at every '.'; without it only where it stands between spaces")
+    parser.add_argument('--pred-score-thr', type=float, default=0.3,
+                        help='lowest score in pictures')
+    parser.add_argument('--batch-size', type=int, default=1)
+
+
+def check_arguments(parser: argparse.ArgumentParser, args: argparse.Namespace) -> None:
+    """Turn ``texts`` into prompts and refuse wrong paths, before any work."""
+    for path in filter(None, (args.model, args.weights)):
+        if '://' not in path and not Path(path).is_file():
+            parser.error(f'{path} does not exist')
+    if args.weights and not args.model:
+        parser.error('--weights needs the config of the model in front of it')
+    if 'texts' in args:
+        try:
+            args.texts = read_vocabulary(args.texts, args.custom_entities)
+        except (OSError, ValueError, TypeError) as error:
+            parser.error(str(error))
+
+
+def build_inferencer(parser: argparse.ArgumentParser, args: argparse.Namespace):
+    """The :class:`ExpAlignInferencer` that the command line asks for."""
+    from expalign.engine.safe_load import UntrustedCheckpointError
+
+    from .inferencer import ExpAlignInferencer
+    model, weights = args.model, args.weights
+    if model is None:
+        try:
+            model, weights = CONFIG, warm_start_checkpoint(TEXT_SIDE)
+        except FetchError as error:
+            parser.error(f'{error}; or name a config and --weights')
+    try:
+        return ExpAlignInferencer(model, weights, device=args.device, palette=args.palette)
+    except (UntrustedCheckpointError, ValueError) as error:
+        parser.error(str(error))

@@ -1,0 +1,119 @@
+"""What the inputs of a call stand for: files, folders, patterns, addresses, arrays, videos."""
+
+import glob
+import os
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+
+import numpy as np
+from mmdet.apis.det_inferencer import IMG_EXTENSIONS
+from mmengine.logging import print_log
+
+from .video import EXTENSIONS as VIDEO_EXTENSIONS
+from .video import VideoFrames
+
+Image = str | np.ndarray
+Input = str | Path | np.ndarray | VideoFrames
+Inputs = Input | Sequence[Input]
+
+
+class ImageStream:
+    """The images that inputs stand for, one at a time; a video's frames are never all in memory.
+
+    Args:
+        inputs: a path or an address (``http://``, ``s3://``, ...: mmengine's file handling reads
+            it) of an image, a folder, a pattern such as ``'photos/*.jpg'``, a video, an array
+            (H, W, 3) uint8 BGR, a :class:`VideoFrames`, or a list of any of these.
+
+    Attributes:
+        sources: paths, addresses, arrays and :class:`VideoFrames`, in order.
+
+    Raises:
+        FileNotFoundError: a path that does not exist, or a pattern that fits no file.
+        ValueError: a folder without images, an array of another form, or no input at all.
+        TypeError: an input of another type.
+    """
+
+    def __init__(self, inputs: Inputs) -> None:
+        many = inputs if isinstance(inputs, list | tuple) else [inputs]
+        self.sources: list[Image | VideoFrames] = []
+        for index, entry in enumerate(many):
+            self.sources += _sources_of(entry, index)
+        if not self.sources:
+            raise ValueError('there is no image: the list of inputs is empty')
+
+    def __len__(self) -> int:
+        """Number of images; for videos what the files state."""
+        return sum(len(source) if isinstance(source, VideoFrames) else 1
+                   for source in self.sources)
+
+    def __iter__(self) -> Iterator[Image]:
+        for source in self.sources:
+            if isinstance(source, VideoFrames):
+                yield from source
+                report_broken_frames(source)
+            else:
+                yield source
+
+    def check_names(self) -> None:
+        """Refuse images whose results would be written to files of one name.
+
+        Raises:
+            ValueError: two paths end in one file name, suffix aside; both are named.
+        """
+        seen: dict[str, str] = {}
+        for path in (source for source in self.sources if isinstance(source, str)):
+            other = seen.setdefault(Path(path).stem, path)
+            if other != path:
+                raise ValueError(
+                    f'{other} and {path} have one name, and so would their results: run them '
+                    'with different output folders')
+
+
+def report_broken_frames(video: VideoFrames) -> None:
+    """Say once, behind the last frame, how many could not be decoded."""
+    if video.broken:
+        print_log(
+            f'{video.path}: {video.broken} of {video.num_frames} frames could not be decoded and '
+            'are left out', 'current', level=30)
+
+
+def _sources_of(entry: Input, index: int) -> list[Image | VideoFrames]:
+    if isinstance(entry, np.ndarray):
+        if entry.ndim != 3 or entry.shape[2] != 3 or entry.dtype != np.uint8 or not entry.size:
+            raise ValueError(
+                f'input {index}: an image is an array (H, W, 3) of uint8 in BGR order, got '
+                f'{entry.shape} of {entry.dtype}')
+        return [entry]
+    if isinstance(entry, VideoFrames):
+        return [entry]
+    if not isinstance(entry, str | Path):
+        raise TypeError(
+            f'input {index} is a {type(entry).__name__}: give a path, an address, a folder, a '
+            'pattern, an array or a list of these')
+    text = os.path.expanduser(str(entry))
+    if '://' in text:
+        return [text]
+    if os.path.isdir(text):
+        return _images_in_folder(text)
+    if os.path.isfile(text):
+        return [VideoFrames(text) if text.lower().endswith(VIDEO_EXTENSIONS) else text]
+    if glob.has_magic(text):
+        found = sorted(path for path in glob.glob(text, recursive=True) if os.path.isfile(path))
+        if not found:
+            raise FileNotFoundError(f'no file fits the pattern {entry}')
+        return [source for path in found for source in _sources_of(path, index)]
+    raise FileNotFoundError(f'the input {entry} does not exist')
+
+
+def _images_in_folder(folder: str) -> list[str]:
+    files = sorted(entry.path for entry in os.scandir(folder) if entry.is_file())
+    images = [path for path in files if path.lower().endswith(IMG_EXTENSIONS)]
+    if not images:
+        raise ValueError(
+            f'the folder {folder} has no image ({", ".join(IMG_EXTENSIONS)}) among its '
+            f'{len(files)} files')
+    if len(images) < len(files):
+        print_log(f'{folder}: {len(files) - len(images)} of {len(files)} files are no images and '
+                  'are left out', 'current')
+    return images

@@ -1,0 +1,299 @@
+"""mmdet's inferencer for open vocabularies: prompts in every form, alignment maps, streams."""
+
+import sys
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import Any
+
+import mmcv
+import mmengine
+import numpy as np
+import torch
+from mmdet.apis import DetInferencer
+from mmdet.structures import DetDataSample
+from mmengine.dataset import pseudo_collate
+from mmengine.fileio import get as read_bytes
+from mmengine.runner.checkpoint import _load_checkpoint_to_model
+from mmengine.utils import track_iter_progress
+from torch import nn
+
+from expalign.visualization import save_explanation
+
+from .alignment import Alignment, alignments_of, recorded_alignments
+from .embedded_config import config_of_checkpoint
+from .images import Image, ImageStream, Inputs
+from .supervision import to_supervision
+from .texts import Texts, prompts_of_images, read_vocabulary
+from .windows import cut_windows, merge_windows, window_corners
+
+WEIGHTS = ('.pth', '.pt', '.safetensors')
+
+
+class ExpAlignInferencer(DetInferencer):
+    """Detects prompts in images, folders, patterns, addresses, arrays and videos.
+
+    It gives what ``tools/test.py`` gives, and encodes each distinct prompt once where the text
+    encoder is frozen. Arrays are BGR, as OpenCV reads them; pictures that it returns are RGB.
+
+    Args:
+        model: config file or object; or a checkpoint that has its config in it, which is read as
+            data and not run.
+        weights: checkpoint, ``.pth`` or ``.safetensors``.
+        device: ``'cpu'``, ``'cuda:0'``, ...; by default what there is.
+        palette: colours of the boxes: ``'none'`` (random, always the same ones), ``'coco'``,
+            ``'voc'``, ``'citys'`` or ``'random'``.
+        show_progress: whether a bar shows how far a call is, its rate and the time it still takes.
+
+    Raises:
+        FileNotFoundError: ``model`` names no file.
+        ValueError: a checkpoint without a config, or with one that is more than data.
+    """
+
+    forward_kwargs = {'return_eam'}
+    visualize_kwargs = DetInferencer.visualize_kwargs | {'explain', 'explain_prompts'}
+
+    def __init__(
+        self,
+        model: Any,
+        weights: str | Path | None = None,
+        device: str | None = None,
+        palette: str = 'none',
+        show_progress: bool = True,
+    ) -> None:
+        if isinstance(model, str | Path):
+            model = str(model)
+            if not Path(model).is_file():
+                raise FileNotFoundError(f'the model {model} is neither a config nor a checkpoint: '
+                                        'there is no such file')
+            if model.endswith(WEIGHTS) and weights is None:
+                model, weights = config_of_checkpoint(model), model
+        # The parent's bar does not know how much there is to do; ours is in _requests.
+        super().__init__(model, None if weights is None else str(weights), device=device,
+                         palette=palette, show_progress=False)
+        self.show_bar = show_progress
+
+    def set_vocabulary(self, texts: str | Sequence[str], custom_entities: bool | None = None
+                       ) -> None:
+        """Prompts of all calls without ``texts``; see :func:`read_vocabulary` for the forms."""
+        self.model.set_vocabulary(read_vocabulary(texts, custom_entities))
+
+    def __call__(
+        self,
+        inputs: Inputs,
+        batch_size: int = 1,
+        texts: Texts | None = None,
+        custom_entities: bool | None = None,
+        return_eam: bool = False,
+        explain: bool = False,
+        out_dir: str = '',
+        **kwargs,
+    ) -> dict[str, list]:
+        """Detect.
+
+        Args:
+            inputs: see :class:`ImageStream`. All results are kept until the end; for long videos
+                use :meth:`stream`.
+            batch_size: images a forward pass.
+            texts: the prompts, see :func:`prompts_of_images`; None: those of
+                :meth:`set_vocabulary`.
+            custom_entities: whether '.' separates prompts in a string; None: where it stands
+                between spaces.
+            return_eam: whether predictions have ``alignment``, an :class:`Alignment`: maps per
+                level and fused, (K, H, W), and token weights with the tokens' names. Takes
+                4.7 MB an image for 80 prompts at 640 px.
+            explain: write a picture and the arrays of the alignment to ``OUT_DIR/explain``.
+            out_dir: folder for ``vis/*``, ``preds/*.json`` and ``explain/*``; none if empty.
+            kwargs: ``explain_prompts`` (those in the picture; by default the best ones), and
+                mmdet's ``pred_score_thr``, ``return_vis``, ``return_datasamples``,
+                ``no_save_vis``, ``no_save_pred``, ``print_result``, ``show``, ``wait_time``.
+
+        Returns:
+            ``predictions``: per image ``bboxes``, ``scores``, ``labels``, ``label_names``, RLE
+            ``masks`` where the model has them; and ``visualization``.
+
+        Raises:
+            ValueError: texts and images do not belong together, or ``explain`` without
+                ``out_dir``.
+        """
+        if explain and not out_dir:
+            raise ValueError('explain=True writes files: give out_dir')
+        requests = _Requests(inputs, texts, custom_entities, self.show_bar)
+        if out_dir:
+            requests.images.check_names()
+        return super().__call__(
+            requests, batch_size=batch_size, out_dir=str(out_dir), explain=explain,
+            return_eam=return_eam or explain, **kwargs)
+
+    def stream(
+        self,
+        inputs: Inputs,
+        texts: Texts | None = None,
+        custom_entities: bool | None = None,
+        batch_size: int = 1,
+        return_eam: bool = False,
+    ) -> Iterator[tuple[Image, DetDataSample]]:
+        """Each image (path, address or BGR array) with its prediction; nothing is kept.
+
+        Arguments are those of a call. With ``return_eam`` samples have ``alignment``.
+        """
+        requests = _Requests(inputs, texts, custom_entities, self.show_bar)
+        for images, data in self.preprocess(requests, batch_size=batch_size):
+            yield from zip(images, self.forward(data, return_eam=return_eam), strict=True)
+
+    def detect_large(
+        self,
+        image: Image,
+        texts: Texts | None = None,
+        custom_entities: bool | None = None,
+        patch_size: int = 640,
+        overlap: float = 0.25,
+        iou_threshold: float = 0.5,
+        batch_size: int = 1,
+    ) -> DetDataSample:
+        """Detect in the whole image and in windows of it, and merge what is found.
+
+        Args:
+            image: path, address or BGR array.
+            texts, custom_entities, batch_size: see :meth:`__call__`.
+            patch_size: side of a window in pixels.
+            overlap: part of a side that neighbouring windows share at least.
+            iou_threshold: of the class-wise NMS between windows.
+        """
+        pixels = image if isinstance(image, np.ndarray) else read_image(image)
+        size = pixels.shape[:2]
+        corners = window_corners(size, patch_size, overlap)
+        # An image that fits into one window is not searched twice.
+        corners = [(0, 0), *corners] if len(corners) > 1 else corners
+        parts = [pixels, *cut_windows(pixels, corners[1:], patch_size)]
+        if texts is not None:
+            texts = next(iter(prompts_of_images(texts, 1, custom_entities)))
+            texts = [texts] * len(parts)
+        samples = [sample for _, sample in self.stream(parts, texts, batch_size=batch_size)]
+        merged = samples[0].clone()
+        merged.pred_instances = merge_windows(
+            samples, corners, size, iou_threshold, self.model.bbox_head.test_cfg.max_per_img)
+        if not isinstance(image, np.ndarray):
+            merged.set_metainfo(dict(img_path=image))
+        return merged
+
+    @torch.no_grad()
+    def forward(self, inputs: dict, return_eam: bool = False) -> list[DetDataSample]:
+        """Predict a batch; with ``return_eam`` its samples have ``alignment``."""
+        if not return_eam:
+            return super().forward(inputs)
+        with recorded_alignments(self.model) as passes:
+            samples = super().forward(inputs)
+        for sample, alignment in zip(
+                samples, alignments_of(self.model, passes[-1], samples), strict=True):
+            sample.set_field(alignment, 'alignment', field_type='metainfo')
+        return samples
+
+    def visualize(
+        self,
+        inputs: Sequence[Image],
+        preds: Sequence[DetDataSample],
+        explain: bool = False,
+        explain_prompts: Sequence[str] | None = None,
+        pred_score_thr: float = 0.3,
+        img_out_dir: str = '',
+        **kwargs,
+    ) -> list[np.ndarray] | None:
+        """Draw boxes, mmdet's way, and explanations."""
+        if explain:
+            for number, (image, sample) in enumerate(zip(inputs, preds, strict=True)):
+                name = self._name(image, self.num_predicted_imgs + number)
+                pixels = image if isinstance(image, np.ndarray) else read_image(image)
+                save_explanation(
+                    Path(img_out_dir, 'explain', name), pixels[..., ::-1], sample.alignment,
+                    sample.pred_instances, explain_prompts, pred_score_thr)
+        # mmdet draws arrays as if they were RGB.
+        inputs = [image if isinstance(image, str) else image[..., ::-1] for image in inputs]
+        return super().visualize(
+            inputs, preds, pred_score_thr=pred_score_thr, img_out_dir=img_out_dir, **kwargs)
+
+    def postprocess(self, preds: Sequence[DetDataSample], *args, **kwargs) -> dict[str, Any]:
+        """mmdet's, with ``alignment`` where it was asked for."""
+        results = super().postprocess(preds, *args, **kwargs)
+        for prediction, sample in zip(results['predictions'], preds, strict=True):
+            if isinstance(prediction, dict) and 'alignment' in sample:
+                prediction['alignment'] = sample.alignment
+        return results
+
+    def pred2dict(self, data_sample: DetDataSample, pred_out_dir: str = '') -> dict[str, Any]:
+        """mmdet's dictionary with ``label_names``; written as JSON where there is a folder."""
+        prediction = super().pred2dict(data_sample)
+        prediction['label_names'] = list(data_sample.pred_instances.label_names)
+        if pred_out_dir:
+            name = self._name(data_sample.get('img_path'), self.num_predicted_imgs)
+            mmengine.dump(prediction, str(Path(pred_out_dir, 'preds', f'{name}.json')))
+        self.num_predicted_imgs += 1
+        return prediction
+
+    @staticmethod
+    def to_supervision(prediction: dict[str, Any]) -> Any:
+        """See :func:`expalign.apis.supervision.to_supervision`."""
+        return to_supervision(prediction)
+
+    @staticmethod
+    def _name(image: Image | None, number: int) -> str:
+        """The stem of an image's result files: its own, or its number for an array."""
+        return Path(image).stem if isinstance(image, str) else f'{number:08d}'
+
+    def _init_visualizer(self, cfg: Any) -> Any:
+        # Backends log a run; here there is none, and they would only warn.
+        cfg.visualizer.pop('vis_backends', None)
+        return super()._init_visualizer(cfg)
+
+    def _init_collate(self, cfg: Any) -> Any:
+        # The parent looks a missing entry up by a failure, which it logs as one.
+        if 'collate_fn' not in cfg.test_dataloader:
+            return pseudo_collate
+        return super()._init_collate(cfg)
+
+    def _inputs_to_list(self, inputs: '_Requests') -> '_Requests':
+        return inputs
+
+    def _load_weights_to_model(self, model: nn.Module, checkpoint: dict | None, cfg: Any) -> None:
+        if checkpoint is None:
+            raise ValueError('the inferencer needs weights: give the path of a checkpoint')
+        _load_checkpoint_to_model(model, checkpoint)
+        # Names come with each prediction; the classes are needed for the number of colours alone.
+        model.dataset_meta = dict(
+            classes=(), palette='random' if self.palette == 'none' else self.palette)
+
+
+class _Requests:
+    """Images with their prompts, as the pipeline takes them, and a bar of progress."""
+
+    def __init__(self, inputs: Inputs, texts: Texts | None, custom_entities: bool | None,
+                 show_bar: bool) -> None:
+        self.images = ImageStream(inputs)
+        self.prompts = None
+        if texts is not None:
+            self.prompts = prompts_of_images(texts, len(self.images), custom_entities)
+        self.show_bar = show_bar
+
+    def __len__(self) -> int:
+        return len(self.images)
+
+    def __iter__(self) -> Iterator[dict[str, Any]]:
+        images = self.images
+        if self.show_bar:
+            images = track_iter_progress((iter(images), len(images)), file=sys.stdout)
+        prompts = None if self.prompts is None else iter(self.prompts)
+        for image in images:
+            request = dict(img_path=image) if isinstance(image, str) else dict(img=image)
+            if prompts is not None:
+                request['text'] = next(prompts)
+            yield request
+
+
+def read_image(path: str) -> np.ndarray:
+    """An image (H, W, 3), uint8, BGR, from a path or an address."""
+    image = mmcv.imfrombytes(read_bytes(path))
+    if image is None:
+        raise OSError(f"cannot read image '{path}': it is damaged, incomplete or not an image")
+    return image
+
+
+__all__ = ['Alignment', 'ExpAlignInferencer', 'read_image']

@@ -1,0 +1,121 @@
+"""What the ``texts`` of a call mean: the prompts of every image.
+
+:func:`~expalign.models.utils.prompts.parse_prompts` says what one string or one list is; here are
+files, named vocabularies, and several images.
+"""
+
+import json
+from collections.abc import Iterable, Sequence
+from itertools import repeat
+from pathlib import Path
+
+from expalign.models.utils.prompts import parse_prompts
+
+from .vocabularies import SOURCES, named_vocabulary
+
+SUFFIXES = ('.txt', '.json')
+SEPARATOR = ' . '
+MARK = '$:'  # in front of a vocabulary's name, in mmdet's demos
+
+Texts = str | Sequence[str] | Sequence[Sequence[str]]
+
+
+def read_vocabulary(texts: str | Sequence[str], custom_entities: bool | None = None) -> list[str]:
+    """The prompts of one vocabulary.
+
+    Args:
+        texts: a list of prompts; the name of a vocabulary (``'coco'``, ``'o365'``, ``'lvis'``,
+            or mmdet's spelling ``'$: coco'``); the path of a file, see :func:`read_prompt_file`;
+            or a string of prompts.
+        custom_entities: whether '.' separates prompts in a string. None: it does where it stands
+            between spaces, as in ``'cat . dog'``.
+
+    Raises:
+        FileNotFoundError: a string that ends in .txt or .json and names no file.
+        TypeError, ValueError: there is no prompt, or something that is not one.
+    """
+    if not isinstance(texts, str):
+        return parse_prompts(texts)
+    if texts in SOURCES or texts.startswith(MARK):
+        return list(named_vocabulary(texts.removeprefix(MARK).strip()))
+    if texts.lower().endswith(SUFFIXES):
+        return read_prompt_file(texts)
+    if custom_entities is None:
+        custom_entities = SEPARATOR in texts
+    return parse_prompts(texts, custom_entities)
+
+
+def read_prompt_file(path: str | Path) -> list[str]:
+    """The prompts of a file, which is one vocabulary.
+
+    Args:
+        path: ``.txt``: a prompt a line, empty lines do not count. ``.json``: a list of prompts,
+            or of lists of synonyms, of which the first is the prompt.
+
+    Raises:
+        FileNotFoundError: the file does not exist.
+        ValueError: it is not of that form, or has no prompt; the message names the file.
+    """
+    path = Path(path).expanduser()
+    if not path.is_file():
+        raise FileNotFoundError(f'the file of prompts {path} does not exist')
+    try:
+        content = path.read_text(encoding='utf-8-sig')
+        if path.suffix.lower() == '.json':
+            prompts = [_first_synonym(entry) for entry in _json_list(content)]
+        else:
+            prompts = [line for line in content.splitlines() if line.strip()]
+        return parse_prompts(prompts)
+    except (ValueError, TypeError) as error:  # JSON and text decoding errors are ValueErrors
+        raise ValueError(f'{path}: {error}') from error
+
+
+def prompts_of_images(
+    texts: Texts, num_images: int, custom_entities: bool | None = None
+) -> Iterable[list[str]]:
+    """The prompts of every image of a call.
+
+    Args:
+        texts: what :func:`read_vocabulary` takes, for all images; or a list of as many strings as
+            there are images, each the text of one (mmdet's form); or a list of lists, the
+            prompts of every image.
+        num_images: how many images there are. With one, a list of strings is its prompts.
+        custom_entities: see :func:`read_vocabulary`.
+
+    Returns:
+        A list of lists, or one list again and again where all images share it.
+
+    Raises:
+        ValueError: a list of lists of another length than the images.
+        TypeError: a list of strings and lists mixed.
+    """
+    if isinstance(texts, str) or not isinstance(texts, Sequence):
+        return repeat(read_vocabulary(texts, custom_entities))
+    strings = [isinstance(entry, str) for entry in texts]
+    if not any(strings) and texts:
+        if len(texts) != num_images:
+            raise ValueError(
+                f'texts has the prompts of {len(texts)} images, but there are {num_images} images')
+        return [parse_prompts(entry) for entry in texts]
+    if not all(strings):
+        raise TypeError(
+            'texts mixes strings and lists: give a list of strings, or one list of prompts an '
+            'image')
+    if len(texts) == num_images > 1:
+        return [read_vocabulary(entry, custom_entities) for entry in texts]
+    return repeat(parse_prompts(texts))
+
+
+def _json_list(content: str) -> list:
+    entries = json.loads(content)
+    if not isinstance(entries, list):
+        raise ValueError(f'expected a list of prompts, got a {type(entries).__name__}')
+    return entries
+
+
+def _first_synonym(entry: str | list[str]) -> str:
+    if isinstance(entry, list):
+        if not entry:
+            raise ValueError('an empty list of synonyms')
+        return entry[0]
+    return entry

@@ -1,0 +1,96 @@
+"""Large images: the whole image and overlapping windows of it, with merged results."""
+
+from collections.abc import Iterable, Sequence
+
+import numpy as np
+import pycocotools.mask as coco_mask
+import torch
+from mmcv.ops import batched_nms
+from mmdet.structures import DetDataSample
+from mmengine.structures import InstanceData
+
+from expalign.models.dense_heads.letterbox import clip_boxes
+from expalign.models.dense_heads.rle_masks import RLEMasks, encode_crop
+
+
+def window_corners(
+    size: tuple[int, int], patch_size: int, overlap: float
+) -> list[tuple[int, int]]:
+    """Left top corners (x, y) of square windows that cover an image.
+
+    Neighbours share at least ``overlap`` of a side. The last window of a row or column ends at
+    the image's border, so that all have the same size unless the image is smaller.
+
+    Args:
+        size: height and width of the image.
+        patch_size: side of a window in pixels.
+        overlap: in [0, 1).
+
+    Raises:
+        ValueError: ``patch_size`` or ``overlap`` is out of range.
+    """
+    if patch_size < 1 or not 0 <= overlap < 1:
+        raise ValueError(
+            f'windows need a patch size of 1 or more and an overlap in [0, 1), got {patch_size} '
+            f'and {overlap}')
+    ys, xs = (_starts(side, patch_size, overlap) for side in size)
+    return [(x, y) for y in ys for x in xs]
+
+
+def _starts(side: int, patch_size: int, overlap: float) -> list[int]:
+    last = max(0, side - patch_size)
+    step = max(1, int(patch_size * (1 - overlap)))
+    return [*range(0, last, step), last]
+
+
+def cut_windows(
+    image: np.ndarray, corners: Iterable[tuple[int, int]], patch_size: int
+) -> list[np.ndarray]:
+    """The parts (h, w, 3) of an image at the corners."""
+    return [np.ascontiguousarray(image[y:y + patch_size, x:x + patch_size]) for x, y in corners]
+
+
+def merge_windows(
+    samples: Sequence[DetDataSample],
+    corners: Sequence[tuple[int, int]],
+    size: tuple[int, int],
+    iou_threshold: float,
+    max_per_img: int,
+) -> InstanceData:
+    """Predictions of windows as predictions of the image.
+
+    Args:
+        samples: predictions of each window in its own pixels.
+        corners: left top corner (x, y) of each window in the image; the whole image has (0, 0).
+        size: height and width of the image.
+        iou_threshold: of the class-wise NMS between windows.
+        max_per_img: how many of the best are kept.
+
+    Returns:
+        ``bboxes``, ``scores``, ``labels``, ``label_names`` and, where the windows have them,
+        ``masks`` of the size of the image; by falling score.
+    """
+    shifted = [_shift(sample.pred_instances, corner, size)
+               for sample, corner in zip(samples, corners, strict=True)]
+    merged = InstanceData.cat(shifted)
+    if not len(merged):
+        return merged
+    _, keep = batched_nms(
+        merged.bboxes, merged.scores, merged.labels,
+        dict(type='nms', iou_threshold=iou_threshold))
+    return merged[keep[:max_per_img]]
+
+
+def _shift(found: InstanceData, corner: tuple[int, int], size: tuple[int, int]) -> InstanceData:
+    out = InstanceData(scores=found.scores, labels=found.labels, label_names=found.label_names)
+    offset = found.bboxes.new_tensor([*corner, *corner])
+    out.bboxes = clip_boxes(found.bboxes + offset, size)
+    if 'masks' in found:
+        out.masks = RLEMasks((_shift_mask(mask, corner, size) for mask in found.masks), size)
+    return out
+
+
+def _shift_mask(mask: dict | torch.Tensor, corner: tuple[int, int], size: tuple[int, int]) -> dict:
+    pixels = coco_mask.decode(mask) if isinstance(mask, dict) else mask.cpu().numpy()
+    (x, y), (height, width) = corner, size
+    return encode_crop(pixels.astype(bool)[:height - y, :width - x], x, y, size)

@@ -1,0 +1,124 @@
+"""What inputs stand for, and videos with damaged frames."""
+
+import re
+
+import cv2
+import numpy as np
+import pytest
+
+from expalign.apis import images
+from expalign.apis.images import ImageStream
+from expalign.apis.video import VideoFrames
+
+FRAMES, SIZE = 12, (64, 48)
+
+
+@pytest.fixture
+def log(monkeypatch):
+    """Lines that go to the log."""
+    lines = []
+    monkeypatch.setattr(images, 'print_log', lambda line, *args, **kwargs: lines.append(line))
+    return lines
+
+
+@pytest.fixture
+def folder(tmp_path):
+    for name in ('b.jpg', 'a.PNG', 'notes.md'):
+        (tmp_path / name).write_bytes(b'')
+    return tmp_path
+
+
+@pytest.fixture
+def video(tmp_path):
+    """Motion JPEG, frame i grey of value 20 i."""
+    path = tmp_path / 'film.avi'
+    writer = cv2.VideoWriter(str(path), cv2.VideoWriter_fourcc(*'MJPG'), 10, SIZE)
+    for index in range(FRAMES):
+        writer.write(np.full((*SIZE[::-1], 3), 20 * index, np.uint8))
+    writer.release()
+    return path
+
+
+def damage(path, indices):
+    content = bytearray(path.read_bytes())
+    starts = [match.start() for match in re.finditer(b'\xff\xd8\xff', bytes(content))]
+    assert len(starts) == FRAMES
+    for index in indices:
+        content[starts[index]:starts[index] + 200] = bytes(200)
+    path.write_bytes(content)
+
+
+def test_folder_pattern_list(folder, log):
+    paths = [str(folder / 'a.PNG'), str(folder / 'b.jpg')]
+    assert list(ImageStream(str(folder))) == paths
+    assert log == [f'{folder}: 1 of 3 files are no images and are left out']
+    assert list(ImageStream(folder / '*.jpg')) == paths[1:]
+    array = np.zeros((4, 5, 3), np.uint8)
+    mixed = list(ImageStream([folder / 'b.jpg', array, 'https://example.org/a b.jpg']))
+    assert mixed[0] == paths[1]
+    assert mixed[1] is array
+    assert mixed[2] == 'https://example.org/a b.jpg'
+
+
+@pytest.mark.parametrize(('inputs', 'error', 'message'), [
+    ('absent.jpg', FileNotFoundError, 'the input absent.jpg does not exist'),
+    ('absent/*.jpg', FileNotFoundError, r'no file fits the pattern absent/\*.jpg'),
+    ([], ValueError, 'the list of inputs is empty'),
+    ([3], TypeError, 'input 0 is a int'),
+    ([np.zeros((4, 5), np.uint8)], ValueError, r'input 0: .* got \(4, 5\) of uint8'),
+    (np.zeros((4, 5, 3)), ValueError, r'input 0: .* of float64'),
+])
+def test_wrong_inputs(inputs, error, message):
+    with pytest.raises(error, match=message):
+        ImageStream(inputs)
+
+
+def test_folder_without_images(tmp_path):
+    (tmp_path / 'notes.md').write_text('')
+    with pytest.raises(ValueError, match=f'{tmp_path} has no image .* among its 1 files'):
+        ImageStream(tmp_path)
+
+
+def test_results_of_one_name_are_refused(folder):
+    (folder / 'sub').mkdir()
+    (folder / 'sub' / 'b.png').write_bytes(b'')
+    stream = ImageStream([folder / 'b.jpg', folder / 'sub'])
+    with pytest.raises(ValueError, match=r'b\.jpg and .*sub/b\.png have one name'):
+        stream.check_names()
+    ImageStream([folder / 'b.jpg', folder / 'b.jpg']).check_names()
+
+
+def test_video_frames(video):
+    frames = VideoFrames(video)
+    assert (len(frames), frames.fps, frames.size) == (FRAMES, 10, SIZE)
+    means = [frame.mean() for frame in frames]
+    np.testing.assert_allclose(means, 20 * np.arange(FRAMES), atol=2)
+    assert frames.broken == 0
+    stream = ImageStream(video)
+    assert len(stream) == FRAMES == len(list(stream))
+
+
+def test_damaged_frames_are_counted_and_left_out(video, log):
+    damage(video, (4, 5, 9))
+    stream = ImageStream([video])
+    means = [frame.mean() for frame in stream]
+    good = np.delete(np.arange(FRAMES), (4, 5, 9))
+    np.testing.assert_allclose(means, 20 * good, atol=2)
+    assert stream.sources[0].broken == 3
+    assert log == [f'{video}: 3 of 12 frames could not be decoded and are left out']
+
+
+def test_frames_beyond_the_stated_number_are_read(video):
+    frames = VideoFrames(video)
+    frames.num_frames = 3
+    assert len(list(frames)) == FRAMES
+    assert frames.broken == 0
+
+
+def test_no_video(tmp_path):
+    path = tmp_path / 'film.mp4'
+    with pytest.raises(FileNotFoundError, match=r'film\.mp4 does not exist'):
+        VideoFrames(path)
+    path.write_bytes(b'no video')
+    with pytest.raises(OSError, match=r'cannot read video .*film\.mp4'):
+        VideoFrames(path)

@@ -1,0 +1,245 @@
+"""The inferencer: same boxes as tools/test.py, every form of input, alignment maps, text calls."""
+
+import json
+from functools import partial
+from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
+from threading import Thread
+
+import cv2
+import mmcv
+import mmengine
+import numpy as np
+import pytest
+import torch
+from mmdet.apis import DetInferencer
+
+from expalign.apis import ExpAlignInferencer
+from expalign.apis.vocabularies import named_vocabulary
+from expalign.engine.config import load_config
+from expalign.models.losses.fusion import fuse_to_finest
+from tests.helpers.mini_model import CONFIG, write_mini_weights
+
+IMAGES = ['demo/data/mini/val2017/000000214753.jpg', 'demo/data/mini/val2017/000000160012.jpg']
+
+
+def assert_same(prediction, other, atol=0.01):
+    assert prediction['labels'] == other['labels']
+    np.testing.assert_allclose(prediction['bboxes'], other['bboxes'], atol=atol)
+    np.testing.assert_allclose(prediction['scores'], other['scores'], atol=1e-5)
+
+
+def test_same_numbers_as_tools_test(mini_inferencer, mini_weights, run_script, tmp_path):
+    results = tmp_path / 'results.pkl'
+    run_script(
+        'tools/test.py', CONFIG, mini_weights, '--work-dir', tmp_path, '--out', results,
+        '--cfg-options', "test_dataloader.dataset.metainfo.classes=('cat','dog')")
+    tested = mmengine.load(results)
+    assert len(tested) == 24
+    images = [result['img_path'] for result in tested[:6]]
+    single, batched = (
+        mini_inferencer(images, texts=[['cat', 'dog']] * 6, batch_size=size)['predictions']
+        for size in (1, 3))
+    for alone, together, result in zip(single, batched, tested, strict=False):
+        names = ('labels', 'bboxes', 'scores')
+        expected = {name: result['pred_instances'][name].tolist() for name in names}
+        assert len(expected['labels']) > 0
+        assert {name: alone[name] for name in names} == expected
+        # Sums of a batch are rounded otherwise, and boxes of nearly one score change places.
+        np.testing.assert_allclose(together['scores'], expected['scores'], atol=1e-5)
+
+
+def test_different_prompts_in_one_batch(mini_inferencer):
+    texts = [['a horse', 'a person', 'a dog'], ['pizza']]
+    batch = mini_inferencer(IMAGES, texts=texts, batch_size=2)['predictions']
+    for image, prompts, prediction in zip(IMAGES, texts, batch, strict=True):
+        (single,) = mini_inferencer(image, texts=[prompts])['predictions']
+        assert_same(prediction, single)
+        assert set(prediction['label_names']) == set(prompts)
+
+
+def test_forms_of_inputs_and_texts(mini_inferencer, tmp_path):
+    (expected,) = mini_inferencer(IMAGES[0], texts=[['cat', 'dog']])['predictions']
+    for name in IMAGES:
+        cv2.imwrite(str(tmp_path / f'{name[-16:-4]}.png'), mmcv.imread(name))
+    (tmp_path / 'prompts.txt').write_text('cat\ndog\n')
+    for texts in ('cat . dog', ['cat', 'dog'], str(tmp_path / 'prompts.txt')):
+        (prediction,) = mini_inferencer(IMAGES[0], texts=texts)['predictions']
+        assert_same(prediction, expected)
+    array = mini_inferencer(mmcv.imread(IMAGES[0]), texts='cat . dog')['predictions'][0]
+    assert_same(array, expected)
+    for inputs in (tmp_path, str(tmp_path / '0000002147*.png')):
+        found = mini_inferencer(inputs, texts='cat . dog')['predictions']
+        assert_same(found[-1], expected)
+    (coco,) = mini_inferencer(IMAGES[0], texts='coco')['predictions']
+    assert max(coco['labels']) < 80
+    assert coco['label_names'][0] == named_vocabulary('coco')[coco['labels'][0]]
+
+
+def test_vocabulary_for_many_images(mini_weights, monkeypatch):
+    inferencer = ExpAlignInferencer(CONFIG, mini_weights, device='cpu', show_progress=False)
+    calls = count_encoded(inferencer.model, monkeypatch)
+    with pytest.raises(ValueError, match=r'no prompts for image .*214753.jpg.*set_vocabulary'):
+        inferencer(IMAGES[0])
+    inferencer.set_vocabulary('cat . dog')
+    for _ in range(2):
+        out = inferencer(IMAGES)['predictions']
+        assert {name for found in out for name in found['label_names']} == {'cat', 'dog'}
+    assert sorted(calls) == ['cat', 'dog']
+
+
+def test_text_tower_runs_once_per_distinct_prompt(mini_weights, monkeypatch):
+    inferencer = ExpAlignInferencer(CONFIG, mini_weights, device='cpu', show_progress=False)
+    calls = count_encoded(inferencer.model, monkeypatch)
+    texts = [['cat', 'dog'], ['dog', 'owl'], ['cat'], ['owl', 'cat', 'dog']]
+    inferencer([*IMAGES, *IMAGES], texts=texts, batch_size=2)
+    inferencer(IMAGES, texts='owl . dog', return_eam=True)
+    assert sorted(calls) == ['cat', 'dog', 'owl']
+
+
+def count_encoded(model, monkeypatch):
+    """The prompts that go through the text tower, in a list."""
+    encoder, calls = model.text_encoder, []
+    encode = encoder.encode_batch
+    monkeypatch.setattr(
+        encoder, 'encode_batch', lambda texts: calls.extend(texts) or encode(texts))
+    return calls
+
+
+def test_alignment_maps(mini_inferencer):
+    texts = [['a horse', 'a brown dog', 'sea'], ['pizza']]
+    predictions = mini_inferencer(IMAGES, texts=texts, batch_size=2, return_eam=True)
+    first, second = (found['alignment'] for found in predictions['predictions'])
+    assert {level: maps.shape for level, maps in first.eams.items()} == {
+        'P3': (3, 40, 40), 'P4': (3, 20, 20), 'P5': (3, 10, 10), 'fused': (3, 40, 40)}
+    assert second.eams['P3'].shape == (1, 40, 40)
+    assert first.tokens == [
+        ['a', 'horse', '<sentence>'], ['a', 'brown', 'dog', '<sentence>'], ['sea', '<sentence>']]
+    for level in ('P3', 'P4', 'P5'):
+        for prompt, names in enumerate(first.tokens):
+            weights = first.token_weights[level][prompt]
+            np.testing.assert_allclose(weights.sum(), 1, atol=1e-5)
+            assert (weights[len(names):] == 0).all()
+            assert [name for name, _ in first.weights_of(prompt, level)] == names
+    maps = [torch.from_numpy(first.eams[level])[None] for level in ('P3', 'P4', 'P5')]
+    np.testing.assert_allclose(first.eams['fused'], fuse_to_finest(maps)[0], atol=1e-5)
+    # The best score is the sigmoid of the largest scaled map value.
+    module = mini_inferencer.model.bbox_head.head_module
+    logits = [first.eams[level].max() * scale.exp().item() + bias.item() for level, scale, bias in
+              zip(('P3', 'P4', 'P5'), module.logit_scales, module.biases, strict=True)]
+    best = max(predictions['predictions'][0]['scores'])
+    assert best == pytest.approx(1 / (1 + np.exp(-max(logits))), abs=1e-5)
+    plain = mini_inferencer(IMAGES, texts=texts, batch_size=2)['predictions']
+    assert 'alignment' not in plain[0]
+    assert_same(plain[0], predictions['predictions'][0])
+    assert not mini_inferencer.model.neck._forward_hooks
+
+
+def test_files(mini_inferencer, tmp_path):
+    inputs = [IMAGES[0], mmcv.imread(IMAGES[1])]
+    mini_inferencer.num_visualized_imgs = mini_inferencer.num_predicted_imgs = 0
+    mini_inferencer(
+        inputs, texts=[['a horse'], ['pizza']], out_dir=str(tmp_path), no_save_pred=False,
+        explain=True, pred_score_thr=1.1)
+    names = ['000000214753', '00000001']
+    written = {path.relative_to(tmp_path).as_posix()
+               for path in tmp_path.rglob('*') if path.is_file()}
+    assert written == {
+        *(f'vis/{name}.jpg' for name in names), *(f'preds/{name}.json' for name in names),
+        *(f'explain/{name}.{suffix}' for name in names for suffix in ('png', 'npz'))}
+    content = json.loads((tmp_path / 'preds' / '00000001.json').read_text())
+    assert set(content) == {'bboxes', 'scores', 'labels', 'label_names'}
+    with np.load(tmp_path / 'explain' / '00000001.npz') as arrays:
+        assert arrays['prompts'].tolist() == ['pizza']
+        assert arrays['tokens_0'].tolist() == ['pizza', '<sentence>']
+        assert arrays['eam_fused'].shape == (1, 40, 40)
+        assert arrays['pi_P5'].shape == (1, 2)
+    # The colours of an array are those of the file that it was read from.
+    drawn, image = (mmcv.imread(path).astype(float) for path in (
+        tmp_path / 'vis' / '00000001.jpg', IMAGES[1]))
+    assert abs(drawn - image).mean() < 5 < abs(drawn - image[..., ::-1]).mean()
+
+
+def test_stream_keeps_nothing(mini_inferencer):
+    frames = mini_inferencer.stream([IMAGES[0]] * 50, texts='cat . dog', batch_size=2)
+    image, sample = next(frames)
+    assert image == IMAGES[0]
+    assert len(sample.pred_instances) > 0
+    frames.close()
+
+
+def test_large_image(mini_inferencer):
+    (whole,) = mini_inferencer(IMAGES[0], texts='cat . dog')['predictions']
+    sample = mini_inferencer.detect_large(IMAGES[0], 'cat . dog', patch_size=640)
+    # One window is the image itself.
+    np.testing.assert_allclose(sample.pred_instances.scores[0], max(whole['scores']), atol=1e-5)
+    merged = mini_inferencer.detect_large(
+        mmcv.imread(IMAGES[0]), 'cat . dog', patch_size=320, batch_size=3).pred_instances
+    assert 0 < len(merged) <= 300
+    assert merged.bboxes[:, 2].max() <= 640
+    assert merged.bboxes[:, 3].max() <= 424
+    assert merged.scores[0] >= max(whole['scores']) - 1e-5
+    assert set(merged.label_names) <= {'cat', 'dog'}
+
+
+def test_masks(tmp_path):
+    config = 'configs/expalign_mini-seg.py'
+    weights = write_mini_weights(tmp_path / 'seg.pth', config)
+    inferencer = ExpAlignInferencer(config, weights, device='cpu', show_progress=False)
+    (found,) = inferencer(
+        IMAGES[0], texts='cat . dog', out_dir=str(tmp_path), no_save_pred=False, explain=True,
+        pred_score_thr=0.999)['predictions']
+    assert found['masks'][0]['size'] == [424, 640]
+    written = json.loads((tmp_path / 'preds' / '000000214753.json').read_text())
+    assert written['masks'] == found['masks']
+    merged = inferencer.detect_large(IMAGES[0], 'cat . dog', patch_size=400, batch_size=2)
+    (x1, y1, x2, y2), mask = merged.pred_instances.bboxes[0], merged.pred_instances.masks[:1]
+    rows, columns = mask.to_ndarray()[0].nonzero()
+    assert mask.size == (424, 640)
+    assert x1 - 1 <= columns.min() <= columns.max() <= x2
+    assert y1 - 1 <= rows.min() <= rows.max() <= y2
+
+
+def test_errors_name_the_file(mini_inferencer, mini_weights, tmp_path):
+    broken = tmp_path / 'broken.jpg'
+    broken.write_bytes(b'no image')
+    with pytest.raises(OSError, match=r"cannot read image '.*broken\.jpg'"):
+        mini_inferencer(str(broken), texts='cat')
+    with pytest.raises(ValueError, match='explain=True writes files: give out_dir'):
+        mini_inferencer(IMAGES[0], texts='cat', explain=True)
+    with pytest.raises(FileNotFoundError, match=r'the model absent\.py is neither'):
+        ExpAlignInferencer('absent.py', mini_weights)
+    with pytest.raises(ValueError, match='needs weights'):
+        ExpAlignInferencer(CONFIG, device='cpu')
+
+
+def test_addresses(mini_inferencer):
+    class Server(SimpleHTTPRequestHandler):
+        def log_message(self, *args):
+            pass
+
+    handler = partial(Server, directory='demo/data/mini/val2017')
+    with ThreadingHTTPServer(('127.0.0.1', 0), handler) as server:
+        Thread(target=server.serve_forever, daemon=True).start()
+        address = f'http://127.0.0.1:{server.server_port}/'
+        (found,) = mini_inferencer(address + IMAGES[0][-16:], texts='cat')['predictions']
+        with pytest.raises(OSError, match=r"127.0.0.1:\d+/absent.jpg"):
+            mini_inferencer(address + 'absent.jpg', texts='cat')
+        server.shutdown()
+    assert_same(found, mini_inferencer(IMAGES[0], texts='cat')['predictions'][0])
+
+
+def test_checkpoint_with_its_config(mini_weights, mini_inferencer, tmp_path):
+    checkpoint = torch.load(mini_weights, weights_only=True)
+    checkpoint['meta']['cfg'] = load_config(CONFIG).pretty_text
+    torch.save(checkpoint, tmp_path / 'whole.pth')
+    inferencer = ExpAlignInferencer(tmp_path / 'whole.pth', device='cpu', show_progress=False)
+    (found,) = inferencer(IMAGES[0], texts='cat')['predictions']
+    assert_same(found, mini_inferencer(IMAGES[0], texts='cat')['predictions'][0])
+    with pytest.raises(ValueError, match=r'mini\.pth has no config in it'):
+        ExpAlignInferencer(mini_weights)
+
+
+def test_it_is_a_det_inferencer(mini_inferencer):
+    assert isinstance(mini_inferencer, DetInferencer)
+    with pytest.raises(ValueError, match='unknown argument'):
+        mini_inferencer(IMAGES[0], texts='cat', no_such_argument=1)

@@ -1,0 +1,98 @@
+"""The image demo: files written, flags, early refusals, windows."""
+
+import json
+from pathlib import Path
+
+import cv2
+import pytest
+import torch
+
+from tests.helpers.mini_model import CONFIG, write_mini_weights
+
+DEMO = 'demo/image_demo.py'
+IMAGES = ['demo/data/mini/val2017/000000214753.jpg', 'demo/data/mini/val2017/000000160012.jpg']
+
+
+@pytest.fixture(scope='module')
+def weights(tmp_path_factory, run_at_root):
+    return write_mini_weights(tmp_path_factory.mktemp('weights') / 'mini.pth')
+
+
+@pytest.fixture
+def arguments(weights):
+    return [CONFIG, '--weights', weights, '--device', 'cpu']
+
+
+def test_folder_with_explanations(run_script, arguments, tmp_path, capsys):
+    (tmp_path / 'in').mkdir()
+    for name in IMAGES:
+        cv2.imwrite(str(tmp_path / 'in' / f'{name[-10:-4]}.png'), cv2.imread(name))
+    out = tmp_path / 'out'
+    run_script(
+        DEMO, tmp_path / 'in', *arguments, '--texts', 'a horse . a person', '--explain',
+        '--explain-prompts', 'a horse', '--out-dir', out, '--batch-size', 2,
+        '--pred-score-thr', 1.1)
+    names = ('214753', '160012')
+    assert {path.relative_to(out).as_posix() for path in out.rglob('*') if path.is_file()} == {
+        f'{folder}/{name}.{suffix}' for name in names for folder, suffix in (
+            ('vis', 'png'), ('preds', 'json'), ('explain', 'png'), ('explain', 'npz'))}
+    prediction = json.loads((out / 'preds' / '214753.json').read_text())
+    assert set(prediction['label_names']) == {'a horse', 'a person'}
+    assert '2/2' in capsys.readouterr().out
+
+
+def test_windows(run_script, arguments, tmp_path, capsys):
+    out = tmp_path / 'out'
+    run_script(
+        DEMO, IMAGES[0], *arguments, '--texts', 'cat', '--patch-size', 400, '--out-dir', out,
+        '--no-save-vis', '--pred-score-thr', 1.1)
+    prediction = json.loads((out / 'preds' / '000000214753.json').read_text())
+    assert 0 < len(prediction['bboxes']) <= 300
+    assert not (out / 'vis').exists()
+    assert '1 of 1 images' in capsys.readouterr().out
+
+
+@pytest.mark.parametrize(('flags', 'message'), [
+    (['absent.jpg', CONFIG, '--texts', 'a cat'], 'the input absent.jpg does not exist'),
+    ([IMAGES[0], 'absent.py', '--texts', 'a cat'], 'absent.py does not exist'),
+    ([IMAGES[0], CONFIG, '--texts', ' '], 'is only white space'),
+    ([IMAGES[0], CONFIG, '--texts', 'absent.txt'], 'prompts absent.txt does not exist'),
+    ([IMAGES[0], CONFIG, '--texts', 'a', '--explain', '--patch-size', '9'], 'leave --patch-size'),
+    ([IMAGES[0], CONFIG, '--texts', 'a', '--explain-prompts', 'a'], 'belongs to --explain'),
+    ([IMAGES[0], '--weights', 'README.md', '--texts', 'a'], 'needs the config'),
+])
+def test_refuses_before_any_work(run_script, capsys, flags, message):
+    with pytest.raises(SystemExit) as error:
+        run_script(DEMO, *flags)
+    assert error.value.code == 2
+    assert message in capsys.readouterr().err
+
+
+class Hostile:
+    """Creates a file when it is unpickled."""
+
+    def __init__(self, trace):
+        self.trace = trace
+
+    def __reduce__(self):
+        return Path.touch, (self.trace,)
+
+
+def test_checkpoints_do_not_run(run_script, capsys, tmp_path):
+    torch.save(dict(state_dict={}, meta=Hostile(tmp_path / 'trace')), tmp_path / 'hostile.pth')
+    for flags in ([CONFIG, '--weights', tmp_path / 'hostile.pth'], [tmp_path / 'hostile.pth']):
+        with pytest.raises(SystemExit) as error:
+            run_script(DEMO, IMAGES[0], *flags, '--texts', 'a cat', '--out-dir', tmp_path)
+        assert error.value.code == 2
+        message = capsys.readouterr().err
+        assert 'hostile.pth was not loaded' in message
+        assert '--trust-checkpoint' in message
+    assert not (tmp_path / 'trace').exists()
+
+
+def test_without_a_model_says_what_to_do(run_script, capsys, monkeypatch):
+    from expalign.convert import fetch
+    monkeypatch.setenv(fetch.VARIABLE, 'absent.pt')
+    with pytest.raises(SystemExit):
+        run_script(DEMO, IMAGES[0], '--texts', 'a cat')
+    assert 'absent.pt, which is not a file; or name a config' in capsys.readouterr().err

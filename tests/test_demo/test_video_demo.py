@@ -1,0 +1,63 @@
+"""The video demo: frames in, pictures and lines of predictions out, damage counted."""
+
+import json
+import re
+
+import cv2
+import numpy as np
+import pytest
+
+from tests.helpers.mini_model import CONFIG, write_mini_weights
+
+DEMO = 'demo/video_demo.py'
+FRAMES, BROKEN = 6, 3
+
+
+@pytest.fixture
+def film(tmp_path):
+    """Six frames of motion JPEG, the fourth damaged."""
+    path = tmp_path / 'film.avi'
+    image = cv2.imread('demo/data/mini/val2017/000000404484.jpg')
+    writer = cv2.VideoWriter(str(path), cv2.VideoWriter_fourcc(*'MJPG'), 5, image.shape[1::-1])
+    for _ in range(FRAMES):
+        writer.write(image)
+    writer.release()
+    content = bytearray(path.read_bytes())
+    start = [match.start() for match in re.finditer(b'\xff\xd8\xff', bytes(content))][BROKEN]
+    content[start:start + 400] = bytes(400)
+    path.write_bytes(content)
+    return path
+
+
+def test_whole_run(run_script, film, tmp_path, capsys):
+    weights = write_mini_weights(tmp_path / 'mini.pth')
+    out = tmp_path / 'out'
+    run_script(
+        DEMO, film, CONFIG, '--weights', weights, '--device', 'cpu', '--texts', 'a dog . a tv',
+        '--out-dir', out, '--batch-size', 2, '--explain', 4, '--pred-score-thr', 1.1)
+    lines = [json.loads(line) for line in (out / 'film.jsonl').read_text().splitlines()]
+    assert [line['frame'] for line in lines] == list(range(FRAMES - 1))
+    assert set(lines[0]['label_names']) == {'a dog', 'a tv'}
+    np.testing.assert_allclose(lines[0]['scores'], lines[-1]['scores'], atol=0.01)
+    video = cv2.VideoCapture(str(out / 'film.mp4'))
+    assert video.get(cv2.CAP_PROP_FRAME_COUNT) == FRAMES - 1
+    assert video.get(cv2.CAP_PROP_FPS) == 5
+    assert video.read()[1].shape == (240, 320, 3)
+    assert {path.name for path in (out / 'explain').iterdir()} == {
+        f'film_00000{frame}.{suffix}' for frame in (0, 4) for suffix in ('png', 'npz')}
+    printed = capsys.readouterr().out
+    assert '5 frames searched, 1 could not be decoded' in printed
+    assert 'task/s' in printed
+    assert 'ETA' in printed
+
+
+@pytest.mark.parametrize(('flags', 'message'), [
+    (['absent.mp4'], 'video absent.mp4 does not exist'),
+    (['README.md'], 'cannot read video README.md'),
+    (['absent.mp4', '--explain', '0'], '--explain 0: the number of frames must be 1 or more'),
+])
+def test_refuses_before_any_work(run_script, capsys, flags, message):
+    with pytest.raises(SystemExit) as error:
+        run_script(DEMO, *flags, '--texts', 'a cat')
+    assert error.value.code == 2
+    assert message in capsys.readouterr().err

@@ -1,0 +1,153 @@
+"""The web demo in a headless browser: upload, boxes, explanation, JSON, refusals, no other host."""
+
+import json
+import os
+import shutil
+import socket
+from types import SimpleNamespace
+
+import numpy as np
+import PIL.Image
+import pytest
+
+from tests.helpers.mini_model import CONFIG, write_mini_weights
+
+gr = pytest.importorskip('gradio', reason='gradio is not installed: pip install .[web]')
+
+IMAGE = 'demo/data/mini/val2017/000000214753.jpg'
+TIMEOUT = 60_000  # ms
+
+
+@pytest.fixture(scope='module')
+def inferencer(tmp_path_factory, run_at_root):
+    from expalign.apis import ExpAlignInferencer
+    weights = write_mini_weights(tmp_path_factory.mktemp('weights') / 'mini.pth')
+    return ExpAlignInferencer(CONFIG, weights, device='cpu', show_progress=False)
+
+
+def test_prompts():
+    from expalign.apis.web_app import read_prompts
+    assert read_prompts('a cat. a dog\n\n a cat \nowl.') == ['a cat', 'a dog', 'owl']
+    # Names of files and vocabularies are prompts like any other: visitors read no files.
+    assert read_prompts('coco') == ['coco']
+    for text, message in ((' . ', 'Write what to search for'), ('x' * 301, 'the limits are'),
+                          ('\n'.join(map(str, range(1501))), '1501 prompts')):
+        with pytest.raises(gr.Error, match=message):
+            read_prompts(text)
+
+
+def test_uploads(tmp_path):
+    from expalign.apis.web_app import MAX_PIXELS, read_upload
+    wide = PIL.Image.new('RGB', (30, 20))
+    exif = wide.getexif()
+    exif[274] = 6  # the camera was turned by 90 degrees
+    wide.save(tmp_path / 'a.jpg', exif=exif)
+    PIL.Image.new('L', (5001, MAX_PIXELS // 5000)).save(tmp_path / 'large.png')
+    (tmp_path / 'bad.jpg').write_text('no image')
+
+    def read(name):
+        return read_upload(SimpleNamespace(path=str(tmp_path / name), orig_name=name))
+
+    assert read('a.jpg').shape == (30, 20, 3)
+    assert read_upload(None) is None
+    with pytest.raises(gr.Error, match='large.png has 5001 x 5000 pixels; 25 million'):
+        read('large.png')
+    with pytest.raises(gr.Error, match='bad.jpg cannot be read as an image'):
+        read('bad.jpg')
+
+
+def test_kept_maps_belong_to_their_boxes(inferencer):
+    from expalign.apis.web_app import EXPLAINED, results, search
+    image = np.full((60, 80, 3), 90, np.uint8)
+    prompts = [f'thing {k}' for k in range(EXPLAINED + 5)]
+    found = search(inferencer, image, '. '.join(prompts))
+    kept = found.alignment.prompts
+    assert len(kept) == EXPLAINED == len(found.alignment.eams['P3'])
+    names = [kept[label] for label in found.instances.labels.tolist()]
+    assert names == found.instances.label_names
+    rows = results(inferencer, found, 0.0)
+    assert rows[0]['prompt'] == kept[0]
+    assert len(rows) == len(found.sample.pred_instances)
+    with pytest.raises(gr.Error, match='Choose a photograph first'):
+        search(inferencer, None, 'cat')
+
+
+@pytest.mark.slow
+def test_in_a_browser(inferencer, tmp_path):
+    playwright = pytest.importorskip('playwright.sync_api', reason='playwright is not installed')
+    chromium = os.environ.get('CHROMIUM') or shutil.which('chromium') or shutil.which('chrome')
+    if chromium is None:
+        pytest.skip('no chromium: install it, or name it in the variable CHROMIUM')
+    import importlib.util
+    spec = importlib.util.spec_from_file_location('web_demo', 'demo/web_demo.py')
+    web_demo = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(web_demo)
+    with socket.socket() as probe:
+        probe.bind(('127.0.0.1', 0))
+        port = probe.getsockname()[1]
+    app = web_demo.launch(inferencer, '127.0.0.1', port, wait=False)
+    try:
+        with playwright.sync_playwright() as driver:
+            browser = driver.chromium.launch(executable_path=chromium, args=['--no-sandbox'])
+            page = browser.new_page(viewport=dict(width=1400, height=900))
+            foreign = keep_local(page)
+            page.goto(f'http://127.0.0.1:{port}')
+            find_and_explain(page, tmp_path)
+            refuse_bad_upload(page, tmp_path)
+            browser.close()
+    finally:
+        app.close()
+    assert foreign == []
+
+
+def keep_local(page):
+    """Block requests to other hosts; the list of those that were tried."""
+    foreign = []
+
+    def decide(route):
+        if route.request.url.startswith(('http://127.0.0.1', 'data:', 'blob:')):
+            route.continue_()
+        else:
+            foreign.append(route.request.url)
+            route.abort()
+
+    page.route('**/*', decide)
+    return foreign
+
+
+def find_and_explain(page, tmp_path):
+    page.set_input_files('#photograph input[type=file]', IMAGE)
+    page.wait_for_selector('#photograph img', timeout=TIMEOUT)
+    page.fill('#prompts textarea', 'a person. a giraffe')
+    page.fill('#score input[type=number]', '0.01')
+    page.click('#search')
+    page.wait_for_selector('#found img', timeout=TIMEOUT)
+    page.get_by_role('tab', name='Explanation').click()
+    page.wait_for_selector('#maps img', timeout=TIMEOUT)
+    chosen = page.locator('#explained').inner_text()
+    assert 'a person' in chosen
+    assert 'a giraffe' in chosen
+    width = page.locator('#maps img').evaluate('image => image.naturalWidth')
+    assert width > 1000
+    page.screenshot(path=tmp_path / 'explanation.png')
+    page.get_by_role('tab', name='JSON').click()
+    with page.expect_download(timeout=TIMEOUT) as download:
+        page.click('#download')
+    assert download.value.suggested_filename == 'predictions.json'
+    with open(download.value.path()) as file:
+        rows = json.load(file)
+    assert rows
+    assert {row['prompt'] for row in rows} <= {'a person', 'a giraffe'}
+    assert rows[0]['score'] == max(row['score'] for row in rows)
+    assert len(rows[0]['box_xyxy']) == 4
+
+
+def refuse_bad_upload(page, tmp_path):
+    (tmp_path / 'bad.jpg').write_text('no image')
+    page.get_by_label('Remove Image').first.click()
+    page.set_input_files('#photograph input[type=file]', tmp_path / 'bad.jpg')
+    page.wait_for_selector('#photograph img', timeout=TIMEOUT)
+    page.click('#search')
+    toast = page.locator('.toast-body').first
+    toast.wait_for(timeout=TIMEOUT)
+    assert 'bad.jpg cannot be read as an image' in toast.inner_text()

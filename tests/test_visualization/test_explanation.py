@@ -1,0 +1,120 @@
+"""Explanation pictures: layout, colours, tokens, which prompts are shown."""
+
+from dataclasses import replace
+
+import mmcv
+import numpy as np
+import pytest
+import torch
+from matplotlib.colors import Normalize
+from matplotlib.figure import Figure
+from mmengine.structures import InstanceData
+
+from expalign.apis.alignment import Alignment
+from expalign.visualization import draw_explanation, save_explanation
+from expalign.visualization.explanation import best_scores
+from expalign.visualization.panels import COLOURS, OPACITY, draw_map, draw_tokens, short
+
+SIZE = (48, 64)
+
+
+def alignment(num_prompts=2):
+    maps = np.full((num_prompts, 8, 8), -5, np.float32)
+    maps[0, 2:4, 2:4] = 5
+    prompts = [f'prompt {k}' for k in range(num_prompts)]
+    return Alignment(
+        prompts, [['prompt', str(k), '<sentence>'] for k in range(num_prompts)],
+        {'P3': np.full((num_prompts, 3), 1 / 3, np.float32)}, {'P3': maps, 'fused': maps / 2},
+        8, (1.0, 1.0), (0.0, 8.0), SIZE)
+
+
+def found(labels=(0,), scores=(0.9,)):
+    return InstanceData(
+        bboxes=torch.tensor([[16., 8., 32., 24.]] * len(labels)), labels=torch.tensor(labels),
+        scores=torch.tensor(scores))
+
+
+IMAGE = np.full((*SIZE, 3), 120, np.uint8)
+
+
+def test_one_row_a_prompt():
+    one, two = (draw_explanation(IMAGE, alignment(), found(), prompts) for prompts in
+                (['prompt 1'], None))
+    assert one.dtype == np.uint8
+    assert one.shape[1] == two.shape[1]
+    assert one.shape[0] < two.shape[0] < 2 * one.shape[0]
+    # Six rows at most, unless they are asked for.
+    many = draw_explanation(IMAGE, alignment(9), found())
+    six = draw_explanation(
+        IMAGE, alignment(9), found(), [f'prompt {k}' for k in range(6)])
+    np.testing.assert_array_equal(many, six)
+
+
+def test_best_prompts_come_first():
+    scores = best_scores(found((2, 0, 2), (0.3, 0.1, 0.8)), 4)
+    np.testing.assert_allclose(scores, [0.1, 0, 0.8, 0])
+    picture = draw_explanation(IMAGE, alignment(7), found((6, 5), (0.9, 0.5)))
+    rows = [6, 5, 0, 1, 2, 3]
+    expected = draw_explanation(
+        IMAGE, alignment(7), found((6, 5), (0.9, 0.5)), [f'prompt {k}' for k in rows])
+    np.testing.assert_array_equal(picture, expected)
+
+
+def test_large_photographs_give_pictures_of_the_same_size():
+    large = np.full((SIZE[0] * 60, SIZE[1] * 60, 3), 120, np.uint8)
+    wide = replace(alignment(), image_shape=large.shape[:2], scale_factor=(1 / 60, 1 / 60))
+    boxes = found()
+    boxes.bboxes = boxes.bboxes * 60
+    picture = draw_explanation(large, wide, boxes)
+    assert picture.shape == draw_explanation(IMAGE, alignment(), found()).shape
+
+
+def test_unknown_prompt():
+    with pytest.raises(ValueError, match="no explanation for the prompt 'a cat'.*'prompt 0'"):
+        draw_explanation(IMAGE, alignment(), found(), ['a cat'])
+
+
+def test_boxes_below_the_threshold_are_not_drawn():
+    low, none = (draw_explanation(IMAGE, alignment(), found(scores=(score,)), score_thr=0.5)
+                 for score in (0.4, 0.9))
+    assert (low != none).any()
+
+
+def test_map_colours():
+    axis = Figure().add_axes((0, 0, 1, 1))
+    values = np.float32([[-1, 0, 1]])
+    draw_map(axis, np.full((1, 3, 1), 255, np.uint8), values, Normalize(-1, 1))
+    shown = axis.get_images()[0].get_array()
+    expected = 255 * (1 - OPACITY + OPACITY * COLOURS([0.0, 0.5, 1.0])[:, :3])
+    np.testing.assert_allclose(shown[0], expected, atol=1)
+    # Brightness rises with the value, so the order shows without colour vision.
+    ramp = COLOURS(np.linspace(0, 1, 50))[:, :3] @ [0.2126, 0.7152, 0.0722]
+    assert (np.diff(ramp) > 0).all()
+
+
+def test_tokens_are_written_in_lines_that_fit():
+    from matplotlib.backends.backend_agg import FigureCanvasAgg
+    figure = Figure(figsize=(3, 3))
+    FigureCanvasAgg(figure)
+    axis = figure.add_axes((0, 0.5, 1, 0.5))
+    words = [('knee', 0.12), ('high', 0.31), ('socks', 0.22), ('$<eot>', 0.35)] * 3
+    draw_tokens(axis, words)
+    texts = [text.get_text() for text in axis.texts]
+    assert texts[:4] == ['knee .12', 'high .31', 'socks .22', '$<eot> .35']
+    renderer = figure.canvas.get_renderer()
+    extents = [text.get_window_extent(renderer) for text in axis.texts]
+    assert max(extent.x1 for extent in extents) <= axis.get_window_extent().x1
+    assert len({round(extent.y0) for extent in extents}) >= 3
+
+
+@pytest.mark.parametrize(('weight', 'text'), [(0.118, '.12'), (0.0, '.00'), (0.999, '1.0')])
+def test_weights_are_short(weight, text):
+    assert short(weight) == text
+
+
+def test_files(tmp_path):
+    save_explanation(tmp_path / 'new' / 'a.b', IMAGE, alignment(), found())
+    picture = mmcv.imread(tmp_path / 'new' / 'a.b.png', channel_order='rgb')
+    np.testing.assert_array_equal(picture, draw_explanation(IMAGE, alignment(), found()))
+    with np.load(tmp_path / 'new' / 'a.b.npz') as arrays:
+        assert arrays['eam_P3'].shape == (2, 8, 8)
