@@ -88,7 +88,7 @@ def main() -> None:
     metrics = precision(cfg, checkpoint, args.out)
     print(f'Box precision on {metrics["images"]} photographs it was not trained on: '
           f'AP {metrics["AP"]:.3f}, AP50 {metrics["AP50"]:.3f}')
-    files = ('detections.jpg', 'predictions.json', 'metrics.json')
+    files = ('detections.jpg', 'explanation.png', 'predictions.json', 'metrics.json')
     print('Written:', *(f'  {args.out / name}' for name in files),
           f'{time.time() - started:.0f} s', sep='\n')
 
