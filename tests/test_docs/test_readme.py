@@ -74,8 +74,3 @@ def test_make_targets_exist():
         if line.startswith('make'):
             subprocess.run(['make', '--dry-run', *shlex.split(line)[1:]], cwd=ROOT, check=True,
                            capture_output=True)
-
-
-def test_linked_files_exist():
-    for target in re.findall(r'\]\(([^)#:]+)\)', README):
-        assert (ROOT / target).exists(), target

@@ -42,7 +42,7 @@ def coco_style(data: Path, row: str) -> tuple[dict[str, Any], Path] | None:
     return None
 
 
-ROWS = ('coco-mini val', 'Raccoon', 'Raccoon with 7 distractors', 'thermal valid + test',
+ROWS = ('coco-mini val', 'Raccoon', 'Raccoon with 6 distractors', 'thermal valid + test',
         'Packages: package', 'Packages: a package', 'Packages: a cardboard box on a doorstep')
 
 

@@ -32,9 +32,10 @@ Photographs of [demo/data/mini](../demo/data/mini/ATTRIBUTION.md) with the promp
 searched for, and all boxes of score {score_thr:g} or more. The best score of each prompt is below
 its picture, with the number of boxes if there are several; "none" means no box above that score.
 
-The detector is that of `make demo`: YOLO-World v2-S's converted image side and this project's text
-side ([results.md](results.md)); it was not trained with the method's full recipe. Nothing
-was chosen by hand but photographs and prompts. One command makes this page and its pictures:
+The detector is that of `make demo` ([quick_start.md](quick_start.md)): YOLO-World v2-S's converted
+image side and this project's text side ([results.md](results.md)); it was not trained with the
+method's full recipe. Nothing was chosen by hand but photographs and prompts, and what fails is
+shown, too. One command makes this page and its pictures:
 
 ```bash
 python tools/misc/make_gallery.py
@@ -59,12 +60,16 @@ def read_scenes(path: Path, photographs: Path) -> list[dict]:
         ValueError: a photograph that is not there, or a scene without prompts.
     """
     sections = json.loads(path.read_text())
-    for scene in (scene for section in sections for scene in section['scenes']):
+    for scene in _scenes(sections):
         if not (photographs / scene['image']).is_file():
             raise ValueError(f'{path}: there is no photograph {photographs / scene["image"]}')
         if not scene.get('prompts'):
             raise ValueError(f'{path}: the scene of {scene["image"]} has no prompts')
     return sections
+
+
+def _scenes(sections: list[dict]) -> list[dict]:
+    return [scene for section in sections for scene in section['scenes']]
 
 
 def attribution_rows(photographs: Path, images: set[str]) -> list[str]:
@@ -133,12 +138,21 @@ def table(cells: list[tuple[str, str]], columns: int) -> str:
     return '\n'.join(lines) + '\n'
 
 
-def make_gallery(inferencer: Any, scenes: Path, photographs: Path, out: Path, score_thr: float
-                 ) -> None:
-    """Write ``OUT/gallery.md`` and ``OUT/images/gallery``; pictures of an older run are removed."""
-    sections = read_scenes(scenes, photographs)
-    planned = [scene for section in sections for scene in section['scenes']]
-    rows = attribution_rows(photographs, {scene['image'] for scene in planned})
+def make_gallery(
+    inferencer: Any, sections: list[dict], photographs: Path, rows: list[str], out: Path,
+    score_thr: float,
+) -> None:
+    """Write ``OUT/gallery.md`` and ``OUT/images/gallery``; pictures of an older run are removed.
+
+    Args:
+        inferencer: the detector.
+        sections: what :func:`read_scenes` gives.
+        photographs: folder of the photographs.
+        rows: what :func:`attribution_rows` gives.
+        out: folder of the page.
+        score_thr: lowest score of a box.
+    """
+    planned = _scenes(sections)
     folder = out / 'images' / 'gallery'
     folder.mkdir(parents=True, exist_ok=True)
     cells = []
@@ -173,12 +187,15 @@ def main() -> None:
     parser.add_argument('--score-thr', type=float, default=0.25, help='lowest score of a box')
     args = parser.parse_args()
     check_arguments(parser, args)
+    try:
+        sections = read_scenes(args.scenes, args.photographs)
+        rows = attribution_rows(
+            args.photographs, {scene['image'] for scene in _scenes(sections)})
+    except (OSError, ValueError) as error:
+        parser.error(str(error))
     inferencer = build_inferencer(parser, args)
     inferencer.show_bar = False
-    try:
-        make_gallery(inferencer, args.scenes, args.photographs, args.out, args.score_thr)
-    except ValueError as error:
-        parser.error(str(error))
+    make_gallery(inferencer, sections, args.photographs, rows, args.out, args.score_thr)
 
 
 if __name__ == '__main__':

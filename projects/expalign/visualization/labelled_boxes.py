@@ -70,12 +70,16 @@ def _place(
     box: np.ndarray, size: tuple[float, float], picture: tuple[int, int],
     placed: Sequence[Rectangle],
 ) -> Rectangle:
-    """Where a label goes: above its box if nothing is there, else where it hides the least."""
+    """Where a label goes: above its box, or the first place where it hides least of the others."""
     (x1, y1, x2, y2), (width, height) = box, size
-    corners = [
-        (x1, y1 - height), (x2 - width, y1 - height), (x1, y1), (x2 - width, y1),
-        (x1, y2), (x2 - width, y2), (x1, y2 - height), (x2 - width, y2 - height)]
-    corners += [(x1, y1 + step * height) for step in (1, 2, 3)]
+    above = [(x1, y1 - height), (x2 - width, y1 - height)]
+    beside = [(x2 + LINE, y1), (x1 - width - LINE, y1)]
+    within = [(x1, y1), (x2 - width, y1), (x1, y2 - height), (x2 - width, y2 - height)]
+    below = [(x1, y2), (x2 - width, y2)]
+    # Within a small box a label would hide what was found.
+    small = 3 * width * height > (x2 - x1) * (y2 - y1)
+    corners = above + (beside + below + within if small else within + below + beside)
+    corners += [(x1, y1 + step * height) for step in range(1, 8)]
     places = []
     for x, y in corners:
         x = min(max(x, 0), max(picture[0] - width, 0))

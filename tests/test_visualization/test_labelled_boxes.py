@@ -1,0 +1,58 @@
+"""Boxes with labels: colours by group, labels apart and inside of the picture, odd boxes."""
+
+import numpy as np
+import pytest
+from PIL import ImageColor
+
+from expalign.visualization import draw_labelled_boxes
+from expalign.visualization.labelled_boxes import COLOURS, LINE, _apart, _place, _shared_area
+
+GREY = np.full((120, 200, 3), 90, np.uint8)
+
+
+def test_boxes_have_the_colour_of_their_group():
+    drawn = draw_labelled_boxes(
+        GREY, np.array([[20, 40, 80, 100], [110, 40, 190, 100]]), ['a', 'b'], [1, 8])
+    for x in (20, 110):  # left sides, below the labels; groups 1 and 8 are the same of 7 colours
+        assert tuple(drawn[70, x]) == ImageColor.getrgb(COLOURS[1])
+    assert drawn.shape == GREY.shape and drawn.dtype == np.uint8
+    assert (drawn[110:] == 90).all() and (GREY == 90).all()
+
+
+def test_no_boxes_change_nothing():
+    np.testing.assert_array_equal(draw_labelled_boxes(GREY, np.zeros((0, 4)), [], []), GREY)
+
+
+@pytest.mark.parametrize('box', [
+    (-30, -20, 400, 300), (199, 119, 200, 120), (50, 50, 50, 50)])
+def test_boxes_out_of_bounds_or_without_width_are_drawn(box):
+    drawn = draw_labelled_boxes(GREY, np.array([box]), ['name 0.50'], [0])
+    assert (drawn != GREY).any()
+
+
+def test_labels_of_near_boxes_do_not_overlap():
+    placed, size = [], (60, 20)
+    for shift in range(6):
+        box = np.array([40 + 5 * shift, 40 + 5 * shift, 240, 210])
+        place = _place(box, size, (300, 240), placed)
+        assert min(place) >= 0 and place[2] <= 300 and place[3] <= 240
+        assert sum(_shared_area(place, other) for other in placed) == 0
+        placed.append(place)
+    assert placed[0] == (40, 20, 100, 40)  # above the best box
+
+
+def test_a_label_beside_a_small_box_does_not_hide_it():
+    box = np.array([90, 50, 100, 60])
+    above = _place(box, (50, 20), (200, 120), [])
+    assert above == (90, 30, 140, 50)
+    beside = _place(box, (50, 20), (200, 120), [(0, 20, 200, 50)])
+    assert beside == (100 + LINE, 50, 150 + LINE, 70)
+
+
+def test_boxes_of_one_place_are_drawn_inside_of_each_other():
+    box = [10.0, 10.0, 100.0, 100.0]
+    apart = _apart(np.array([box, box, box]))
+    np.testing.assert_array_equal(apart[1], [15, 15, 95, 95])
+    np.testing.assert_array_equal(apart[2], [20, 20, 90, 90])
+    tiny = [10.0, 10.0, 12.0, 12.0]
+    assert _apart(np.array([tiny, tiny])).shape == (2, 4)  # ends, however small they are
