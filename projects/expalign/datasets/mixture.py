@@ -24,7 +24,8 @@ class MixtureDataset(SeededSamples, PromptedSamples, ConcatDataset):
 
     The mixture owns the pipeline, and its samples have it as their ``dataset``: mosaic mixes
     images of all data sets of the same ``text_kind`` at their weights, and
-    ``mmdet.PipelineSwitchHook``, which sets ``dataset.pipeline``, reaches it. Its data sets must have none.
+    ``mmdet.PipelineSwitchHook``, which sets ``dataset.pipeline``, reaches it. Its data sets must
+    have none.
 
     Args:
         datasets: configs or data sets.
