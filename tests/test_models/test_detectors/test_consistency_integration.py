@@ -5,6 +5,7 @@ import torch
 
 from expalign.models.detectors import expalign
 from expalign.models.losses import ConsistencyRegularizer
+from expalign.models.utils import prompts
 from expalign.registry import MODELS
 from tests.helpers.models import sample, tiny_detector_config
 
@@ -77,7 +78,9 @@ def test_scale_beside_the_detection_losses(model, monkeypatch):
         torch.testing.assert_close(spread[name], 3 * one[name])
 
 
-def test_masked_and_duplicate_prompts(model):
+def test_masked_and_duplicate_prompts(model, monkeypatch):
+    # A warning comes once in a process, and other tests have duplicates too.
+    monkeypatch.setattr(prompts, '_warned_duplicates', set())
     model.eval()
     plain = model.loss(image(), [sample(['cat', 'dog'], labels=[1])])
     masked = model.loss(

@@ -19,13 +19,16 @@ def test_model_task_adds_up(run_script, capsys):
                '--prompts', 3, 20, '--size', 64, '--candidates', 50, '--repeats', 1)
     text = capsys.readouterr().out
     table = rows(text)
-    assert list(table) == ['backbone', 'pyramid', 'alignment', 'head', 'post-processing', 'other',
-                           'whole']
+    assert list(table) == ['resize', 'backbone', 'pyramid', 'branches', 'alignment', 'logits',
+                           'decoding', 'NMS', 'other', 'whole']
     for column in range(4):
         *parts, whole = [row[column] for row in table.values()]
-        assert sum(parts) == pytest.approx(whole, abs=0.5) and whole > 0
+        assert sum(parts) == pytest.approx(whole, abs=0.6) and whole > 0
     assert re.search(r'K = 20 takes \d+\.\d\d times as long as K = 3', text)
     assert '50 candidates' in text
+    outside = re.search(r'outside of backbone, pyramid, branches: (\S+)% \(K = 3\)', text)
+    inner = sum(table[part][1] for part in ('backbone', 'pyramid', 'branches'))
+    assert float(outside[1]) == pytest.approx(100 - inner, abs=0.3)
 
 
 def test_postprocess_task(run_script, capsys):
@@ -43,6 +46,14 @@ def test_help_of_a_task_and_unknown_tasks(run_script, capsys):
     with pytest.raises(SystemExit):
         run_script('tools/analysis_tools/benchmark.py', '--task', 'nothing')
     assert "invalid choice: 'nothing'" in capsys.readouterr().err
+
+
+def test_tasks_that_are_scripts_of_their_own(run_script, capsys):
+    run_script('tools/analysis_tools/benchmark.py', '--task', 'nms', '--sizes', 40, '--repeats', 1)
+    assert 'batched_nms' in capsys.readouterr().out
+    with pytest.raises(SystemExit):
+        run_script('tools/analysis_tools/benchmark.py', '--task', 'dataloader', '--help')
+    assert '--rounds' in capsys.readouterr().out
 
 
 @pytest.mark.slow
