@@ -16,6 +16,9 @@ os.environ['MPLBACKEND'] = 'Agg'
 os.environ.setdefault('MPLCONFIGDIR', str(ROOT / '.pytest_cache' / 'matplotlib'))
 os.environ.setdefault('OMP_NUM_THREADS', '1')
 
+# Before any test module imports mmdet or mmyolo.
+import expalign  # noqa: E402, F401
+
 LOCAL_HOSTS = ('127.0.0.1', '::1', 'localhost')
 
 

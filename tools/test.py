@@ -29,6 +29,9 @@ def parse_args() -> argparse.Namespace:
     parser.add_argument(
         '--tta', action='store_true', help='average over the image and its mirror image')
     parser.add_argument(
+        '--fuse-conv-bn', action='store_true',
+        help='fold batch normalisation into convolutions: the same predictions, a little faster')
+    parser.add_argument(
         '--allow-missing', action='store_true',
         help='ODinW: go on without the sets that are not on disk')
     add_run_arguments(parser)
@@ -50,6 +53,8 @@ def apply_options(cfg, args: argparse.Namespace) -> None:
     if args.show or args.show_dir:
         from mmdet.engine.hooks.utils import trigger_visualization_hook
         trigger_visualization_hook(cfg, args)
+    if args.fuse_conv_bn:
+        cfg.custom_hooks = [*cfg.get('custom_hooks', []), dict(type='expalign.FuseConvBNHook')]
     if args.allow_missing:
         from expalign.datasets.odinw import allow_missing_sets
         allow_missing_sets(cfg)

@@ -36,7 +36,8 @@ def test_resume_goes_on(checkpoints):
                for name, value in first['state_dict'].items())
 
 
-@pytest.mark.parametrize('options', [['--show-dir', 'pictures'], ['--tta']])
+@pytest.mark.parametrize('options', [
+    ['--show-dir', 'pictures'], ['--tta'], ['--fuse-conv-bn']])
 def test_test_writes_predictions(run_script, checkpoints, tmp_path, options):
     out = tmp_path / 'predictions.pkl'
     run_script('tools/test.py', CONFIG, checkpoints[1], '--work-dir', tmp_path, '--out', out,

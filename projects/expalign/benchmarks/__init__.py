@@ -5,8 +5,5 @@ and ``run(args)``, which measures and returns the report as text. To add one, wr
 its line below.
 """
 
-TASKS = {
-    'eah': 'expalign.benchmarks.eah',
-    'model': 'expalign.benchmarks.model',
-    'postprocess': 'expalign.benchmarks.postprocess',
-}
+TASKS = {name: f'expalign.benchmarks.{name}' for name in (
+    'eah', 'model', 'forms', 'scaling', 'stream', 'postprocess', 'text', 'train_step')}

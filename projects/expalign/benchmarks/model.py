@@ -5,19 +5,25 @@ pass the score threshold as ``--candidates`` says.
 """
 
 import argparse
+from collections.abc import Callable
 from copy import deepcopy
 
+import numpy as np
 import torch
+from mmcv.transforms import Compose
 from mmdet.structures import DetDataSample
+from mmengine.config import Config
 from prettytable import PrettyTable
 from torch import Tensor, nn
 
 from expalign.engine.config import load_config
 
 from .random_model import build_random_model, set_number_of_candidates, use_random_prompts
-from .timing import PartTimer, clock, clock_name, interleaved, median
+from .timing import PartTimer, clock, clock_name, interleaved, median, seconds_of
 
-PARTS = ('backbone', 'pyramid', 'alignment', 'head', 'post-processing', 'other')
+PARTS = ('resize', 'backbone', 'pyramid', 'branches', 'alignment', 'logits', 'decoding', 'NMS',
+         'other')
+NETWORK = ('backbone', 'pyramid', 'branches')  # what every detector of this kind pays
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -34,11 +40,12 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(args: argparse.Namespace) -> str:
     """Measure and describe."""
     runs = {}
-    model = build_random_model(load_config(args.config))
+    cfg = load_config(args.config)
+    model, resize = build_random_model(cfg), letterbox(cfg, args.size)
     use_random_prompts(model)
     for number in args.prompts:
         own = ready_model(model, number, args)
-        runs[number] = lambda own=own: time_image(own, args.size)
+        runs[number] = lambda own=own: time_image(own, resize, args.size)
     results = interleaved(runs, args.repeats)
     return report(args, results)
 
@@ -69,21 +76,37 @@ def sample(size: int) -> DetDataSample:
         pad_param=(0, 0, 0, 0)))
 
 
-@torch.no_grad()
-def time_image(model: nn.Module, size: int) -> dict[str, float]:
+def letterbox(cfg: Config, size: int) -> Callable[[], object]:
+    """The resizing steps of the config's test pipeline, applied to a photograph of noise."""
+    steps = Compose([step for step in cfg.test_dataloader.dataset.pipeline
+                     if 'LetterResize' in step['type'] or 'KeepRatioResize' in step['type']])
+    photograph = np.random.default_rng(0).integers(0, 255, (480, 640, 3), dtype=np.uint8)
+    return lambda: steps(dict(img=photograph, img_shape=(480, 640), ori_shape=(480, 640)))
+
+
+@torch.inference_mode()
+def time_image(model: nn.Module, resize: Callable[[], object], size: int) -> dict[str, float]:
     """Seconds of one image by part, and ``'whole'``."""
     inputs = image(model, size)
+    seconds = dict(resize=seconds_of(resize))
     with PartTimer() as timer:
         timer.watch(model.backbone, 'forward', 'backbone')
         timer.watch(model.neck, 'forward', 'alignment')
         timer.watch(model.neck.pafpn, 'forward', 'pyramid')
-        timer.watch(model.bbox_head, 'forward', 'head')
-        timer.watch(model.bbox_head, 'predict_by_feat', 'post-processing')
+        for branch in model.neck.embed_branches:
+            for layer in branch[:-1]:
+                timer.watch(layer, 'forward', 'branches')
+        for branch in model.bbox_head.head_module.box_branches:
+            timer.watch(branch, 'forward', 'branches')
+        timer.watch(model.bbox_head, 'forward', 'logits')
+        timer.watch(model.bbox_head, 'predict_by_feat', 'decoding')
+        timer.watch(model.bbox_head, '_nms', 'NMS')
         start = clock()
         model.predict(inputs, [sample(size)])
         whole = clock() - start
-    seconds = dict(timer.seconds, whole=whole)
-    return seconds | dict(other=whole - sum(timer.seconds.values()))
+    seconds |= timer.seconds
+    whole += seconds['resize']
+    return seconds | dict(other=whole - sum(seconds.values()), whole=whole)
 
 
 def report(args: argparse.Namespace, results: dict[int, list[dict]]) -> str:
@@ -98,10 +121,15 @@ def report(args: argparse.Namespace, results: dict[int, list[dict]]) -> str:
             row.append(f'{1000 * median([run[part] for run in runs]):.1f}')
             row.append(f'{100 * median([run[part] / run["whole"] for run in runs]):.1f}')
         table.add_row([part, *row], divider=part == PARTS[-1])
+    shares = {
+        number: median([1 - sum(run[part] for part in NETWORK) / run['whole'] for run in runs])
+        for number, runs in results.items()}
+    outside = ', '.join(f'{share:.1%} (K = {number:,})' for number, share in shares.items())
     first, last = list(results)[0], list(results)[-1]
     ratio = median([b['whole'] / a['whole'] for a, b in zip(
         results[first], results[last], strict=True)])
     return (f'{args.config}, {args.size} x {args.size}, {args.candidates:,} candidates, '
             f'{torch.get_num_threads()} threads, {args.device}, {clock_name()}, median of '
             f'{args.repeats}\n{table}\n'
+            f'outside of {", ".join(NETWORK)}: {outside}\n'
             f'K = {last:,} takes {ratio:.2f} times as long as K = {first:,}')

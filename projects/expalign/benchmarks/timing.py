@@ -107,3 +107,12 @@ def seconds_of(call: Callable[[], Any]) -> float:
 def median(values: list[float]) -> float:
     """The median of some numbers."""
     return statistics.median(values)
+
+
+def wall_seconds_of(call: Callable[[], Any]) -> float:
+    """Seconds of one call by the clock on the wall, whatever the number of threads."""
+    start = time.perf_counter()
+    call()
+    if _uses_cuda():
+        torch.cuda.synchronize()
+    return time.perf_counter() - start
