@@ -5,7 +5,12 @@ import pytest
 import torch
 from mmengine.registry import init_default_scope
 
-from expalign.apis.alignment import Alignment, alignments_of, prompts_of_sample
+from expalign.apis.alignment import (
+    Alignment,
+    alignments_of,
+    prompts_of_sample,
+    recorded_alignments,
+)
 from expalign.apis.token_strings import token_strings
 from expalign.models.necks import EAHOutput
 from expalign.models.text_encoders import CLIPTokenEncoder
@@ -80,6 +85,31 @@ def test_batch_with_different_prompts(model):
     np.testing.assert_array_equal(second.eams['P4'], eams[1][1, :1])
     np.testing.assert_array_equal(first.token_weights['P5'], weights[2][0])
     assert (first.stride, first.image_shape) == (8, (64, 64))
+
+
+@torch.no_grad()
+def test_maps_of_a_kept_vocabulary(model):
+    """They come from the logits, equal the plain ones, and leave the detections as they are."""
+    images = torch.randn(2, 3, 64, 64, generator=torch.Generator().manual_seed(0))
+    prompts = ['cat', 'a red dog']
+
+    def predict(*own):
+        return model.predict(images, [sample(prompts), sample(list(own) or prompts)])
+
+    detected = predict()
+    with recorded_alignments(model) as passes:
+        recorded = predict()
+        predict(*prompts, 'owl')  # different prompts: the neck gives maps
+    for a, b in zip(detected, recorded, strict=True):
+        for name in ('bboxes', 'scores', 'labels'):
+            assert torch.equal(a.pred_instances[name], b.pred_instances[name])
+    kept, plain = passes
+    assert kept.eams is None and plain.logits is None
+    kept, plain = (alignments_of(model, one, recorded) for one in (kept, plain))
+    for a, b in zip(kept, plain, strict=True):
+        for level in ('P3', 'P4', 'P5', 'fused'):
+            assert a.eams[level].dtype == np.float32
+            np.testing.assert_allclose(a.eams[level], b.eams[level], rtol=0, atol=1e-5)
 
 
 def test_prompts_of_samples(model):

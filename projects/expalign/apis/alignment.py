@@ -104,8 +104,7 @@ class Alignment:
 def recorded_alignments(model: nn.Module) -> Iterator[list[EAHOutput]]:
     """What the neck gives while the block runs, one entry a forward pass.
 
-    The maps are those that the predictions of the same pass were made of; nothing is computed
-    twice.
+    It is what the predictions of the same pass were made of; nothing is computed twice.
     """
     outputs: list[EAHOutput] = []
     handle = model.neck.register_forward_hook(lambda module, args, out: outputs.append(out))
@@ -122,19 +121,20 @@ def alignments_of(
 
     Args:
         model: the ``ExpAlignDetector`` that made ``neck_out``.
-        neck_out: maps (B, K, H_s, W_s) and weights (B, K, L) per level.
+        neck_out: maps or logits (B, K, H_s, W_s) and weights (B, K, L) per level.
         samples: the B samples of the batch; their ``text``, or else the model's vocabulary, are
             the prompts.
     """
-    strides = model.bbox_head.head_module.featmap_strides
+    head_module = model.bbox_head.head_module
+    strides, maps = head_module.featmap_strides, head_module.alignment_maps(neck_out)
     levels = [f'P{int(stride).bit_length() - 1}' for stride in strides]
-    fused = fuse_to_finest(neck_out.eams)
+    fused = fuse_to_finest(maps)
     found = []
     for image, sample in enumerate(samples):
         prompts = prompts_of_sample(model, sample)
         tokens, count = token_strings(model, prompts), len(prompts)
-        eams = {level: _array(maps[image, :count])
-                for level, maps in zip(levels, neck_out.eams, strict=True)}
+        eams = {level: _array(eam[image, :count])
+                for level, eam in zip(levels, maps, strict=True)}
         weights = {level: _array(pi[image, :count])
                    for level, pi in zip(levels, neck_out.token_weights, strict=True)}
         scale, padding = scale_and_pad(sample.metainfo)

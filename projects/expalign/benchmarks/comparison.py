@@ -4,8 +4,11 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
 import torch
+from torch import Tensor
 from torch.autograd.profiler import profile
 from torch.utils.flop_counter import FlopCounterMode
+
+from expalign.models.layers import TokenTable
 
 from .timing import interleaved, median, seconds_of
 
@@ -44,6 +47,11 @@ def count_flops(call: Callable[[], object]) -> int:
     with FlopCounterMode(display=False) as counter:
         call()
     return counter.get_total_flops()
+
+
+def table_bytes(table: TokenTable) -> int:
+    """Bytes of the tensors of a folded vocabulary."""
+    return sum(x.nbytes for x in table if isinstance(x, Tensor))
 
 
 def peak_bytes(call: Callable[[], object]) -> int:

@@ -2,8 +2,9 @@
 
 All start from the hidden maps of the class branch. Prediction: the static head is a sentence-level
 one whose prompts are folded into a 1x1 convolution, once as a convolution, once as a matrix
-product; "folded" is what the detector runs with a kept vocabulary. Training: forward and backward
-pass with batch normalisation in training mode.
+product; "folded" is what the detector runs with a kept vocabulary. These give logits, scale and
+bias included; the other heads stop at the maps. Training: forward and backward pass with batch
+normalisation in training mode.
 """
 
 import argparse
@@ -23,14 +24,15 @@ from .class_heads import (
     align_sentence,
     random_prompts,
 )
-from .comparison import MIB, Measured, compare
+from .comparison import MIB, Measured, compare, table_bytes
 from .timing import clock_name, median
 
 STATIC = ('static head, convolution', 'static head, matmul')
-FOLDED, LOGITS = 'expectation, folded', 'the same with scale and bias'
+FOLDED = 'expectation, folded'
 SENTENCE, EXPECTATION, LITERAL = 'sentence-level head', 'expectation', 'literal Eqs 1-4'
 MATMUL, COPY = 'matmul of the same size', 'copy of the same bytes'
 STRIDES = (8, 16, 32)
+LOGIT_TERMS = 1.07, -9.0  # factor and bias, near those that training starts from
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -100,23 +102,18 @@ class Case:
             StaticHead(args.channels, self.prompts, len(STRIDES), as_matmul).to(
                 args.device, self.dtype) for as_matmul in (False, True)]
         plain = self.head(align_expectation).eval()
-        tables = [fold_tokens(conv, norm, self.tokens[0].float(), self.masks[0])
-                  for conv, norm in zip(plain.convs, plain.norms, strict=True)]
-        tables = [t._replace(keys=t.keys.to(self.dtype)) for t in tables]
-        scale, bias = (torch.tensor(x, device=args.device, dtype=self.dtype) for x in (1.07, -9.0))
-
-        def folded() -> list[Tensor]:
-            return [folded_alignment(x, t)[0] for x, t in zip(self.hidden, tables, strict=True)]
-
+        table = fold_tokens(
+            zip(plain.convs, plain.norms, strict=True), self.tokens[0].float(), self.masks[0],
+            [LOGIT_TERMS] * len(STRIDES))
+        table = table._replace(keys=table.keys.to(self.dtype))
         variants = self.limits() | {
             STATIC[0]: lambda: statics[0](self.hidden),
             STATIC[1]: lambda: statics[1](self.hidden),
-            FOLDED: folded,
-            LOGITS: lambda: [(eam * scale.exp()).add_(bias) for eam in folded()]}
+            FOLDED: lambda: folded_alignment(self.hidden, table)[0]}
         for name, align in self.embedded_heads().items():
             head = self.head(align).eval().to(self.dtype)
             variants[name] = lambda head=head: head(self.hidden, self.tokens, self.masks)
-        return self.prediction_report(compare(variants, args.repeats), tables)
+        return self.prediction_report(compare(variants, args.repeats), table)
 
     def limits(self) -> dict[str, Callable[[], object]]:
         """The product of maps with one vector a prompt, and a copy of what it reads and writes."""
@@ -126,17 +123,16 @@ class Case:
         source, target = (weight.new_zeros(moved // 2) for _ in range(2))
         return {MATMUL: lambda: [weight @ x for x in cells], COPY: lambda: target.copy_(source)}
 
-    def prediction_report(self, found: dict[str, Measured], tables: list[TokenTable]) -> str:
+    def prediction_report(self, found: dict[str, Measured], folded: TokenTable) -> str:
         """Times relative to the faster static head and to the matrix product."""
         static = found[min(STATIC, key=lambda name: median(found[name].seconds))]
         table = new_table(f'K = {self.prompts:,}', '/ static', '/ matmul', 'memory / static')
         for name, one in found.items():
             table.add_row([*describe(name, one), f'{one.ratio(static):.2f}',
                            f'{one.ratio(found[MATMUL]):.2f}', f'{one.peak / static.peak:.2f}'])
-        kept = sum(x.nbytes for t in tables for x in (t.keys, t.offsets, t.rows, t.masks))
         return (f'{table}\nexpectation, folded / sentence-level head: '
-                f'{found[FOLDED].ratio(found[SENTENCE]):.2f}; table of {len(tables[0].keys):,} '
-                f'tokens, kept: {kept / MIB:.1f} MiB')
+                f'{found[FOLDED].ratio(found[SENTENCE]):.2f}; table of {folded.keys.shape[1]:,} '
+                f'tokens, kept: {table_bytes(folded) / MIB:.1f} MiB')
 
     def train(self) -> str:
         """The table of training."""

@@ -1,7 +1,7 @@
 """Task ``model``: the time of an image by part, for several numbers of prompts.
 
-Prompts are encoded before the clock runs, as they are in evaluation. So many (prior, prompt) pairs
-pass the score threshold as ``--candidates`` says.
+Prompts are encoded before the clock runs, as they are in evaluation; alignment then gives logits.
+So many (prior, prompt) pairs pass the score threshold as ``--candidates`` says.
 """
 
 import argparse
@@ -21,8 +21,7 @@ from expalign.engine.config import load_config
 from .random_model import build_random_model, set_number_of_candidates, use_random_prompts
 from .timing import PartTimer, clock, clock_name, interleaved, median, seconds_of
 
-PARTS = ('resize', 'backbone', 'pyramid', 'branches', 'alignment', 'logits', 'decoding', 'NMS',
-         'other')
+PARTS = ('resize', 'backbone', 'pyramid', 'branches', 'alignment', 'decoding', 'NMS', 'other')
 NETWORK = ('backbone', 'pyramid', 'branches')  # what every detector of this kind pays
 
 
@@ -98,7 +97,6 @@ def time_image(model: nn.Module, resize: Callable[[], object], size: int) -> dic
                 timer.watch(layer, 'forward', 'branches')
         for branch in model.bbox_head.head_module.box_branches:
             timer.watch(branch, 'forward', 'branches')
-        timer.watch(model.bbox_head, 'forward', 'logits')
         timer.watch(model.bbox_head, 'predict_by_feat', 'decoding')
         timer.watch(model.bbox_head, '_nms', 'NMS')
         start = clock()

@@ -10,9 +10,10 @@ import torch
 from prettytable import PrettyTable
 
 from expalign.engine.config import load_config
+from expalign.models.layers import TokenTable
 from expalign.models.text_encoders.token_cache import TokenCache
 
-from .comparison import MIB
+from .comparison import MIB, table_bytes
 from .random_model import RandomTokens, build_random_model
 from .timing import clock_name, interleaved, median, seconds_of
 
@@ -57,8 +58,9 @@ def measure(model: torch.nn.Module, prompts: int, repeats: int) -> list[str]:
     feats, masks = feats.to(encoder.device), masks.to(encoder.device)
     adapted, adapted_masks = model.text_adapter(feats, masks)
 
-    def fold() -> tuple:
-        return model.neck.fold_tokens(adapted, adapted_masks)
+    def fold() -> TokenTable:
+        return model.neck.fold_tokens(
+            adapted, adapted_masks, model.bbox_head.head_module.logit_terms())
 
     def encode() -> float:
         encoder._forget()
@@ -68,9 +70,8 @@ def measure(model: torch.nn.Module, prompts: int, repeats: int) -> list[str]:
         encoder=encode, cache=lambda: seconds_of(lambda: encoder(texts)),
         adapter=lambda: seconds_of(lambda: model.text_adapter(feats, masks)),
         folding=lambda: seconds_of(fold)), repeats)
-    kept = sum(x.nbytes for table in fold() for x in table)
     return [f'{prompts:,}', *(f'{1000 * median(values):.1f}' for values in found.values()),
-            f'{kept / MIB:.1f}']
+            f'{table_bytes(fold()) / MIB:.1f}']
 
 
 def simulate(size: int, args: argparse.Namespace) -> list[str]:

@@ -8,6 +8,7 @@ from mmengine.config import ConfigDict
 from mmengine.structures import InstanceData
 
 from expalign.models.dense_heads import ExpAlignHead
+from expalign.models.necks import EAHOutput
 
 STRIDES = (8, 16, 32)
 
@@ -48,6 +49,31 @@ def test_logits_are_scaled_and_shifted_maps():
         prior = math.log(5 / 80 / (640 / stride)**2)
         torch.testing.assert_close(logits[level], eams[level] * math.exp(0.07) + prior)
         assert dists[level].shape == (2, 64, 4, 4)
+
+
+def test_maps_recovered_from_logits():
+    module = make_head().head_module
+    eams = tuple(torch.randn(2, 3, 4, 4) for _ in STRIDES)
+    pyramid = tuple(torch.randn(2, 16, 4, 4) for _ in STRIDES)
+    assert module.alignment_maps(EAHOutput(pyramid, eams, ())) is eams
+    logits, _ = module(pyramid, eams)
+    for dtype, error in ((torch.float32, 1e-6), (torch.bfloat16, 0.03)):
+        folded = EAHOutput(pyramid, None, (), tuple(x.to(dtype) for x in logits))
+        for level, (eam, found) in enumerate(zip(
+                eams, module.alignment_maps(folded), strict=True)):
+            assert found.dtype == torch.float32
+            bound = error * logits[level].abs().max().item()
+            torch.testing.assert_close(found, eam, rtol=0, atol=bound)
+
+
+def test_given_logits_pass_through():
+    head = make_head()
+    pyramid = tuple(torch.randn(1, 16, 4, 4) for _ in STRIDES)
+    logits = tuple(torch.randn(1, 3, 4, 4) for _ in STRIDES)
+    given, dists = head(EAHOutput(pyramid, None, (), logits))
+    assert all(a is b for a, b in zip(given, logits, strict=True))
+    made = head(EAHOutput(pyramid, logits, ()))
+    assert all(torch.equal(a, b) for a, b in zip(dists, made[1], strict=True))
 
 
 def test_box_branch_parameters_by_hand():

@@ -4,7 +4,7 @@ import pytest
 import torch
 
 from expalign.registry import MODELS
-from tests.helpers.models import sample, tiny_detector_config
+from tests.helpers.models import sample, tiny_detector_config, tiny_segmentation_config
 
 
 @pytest.fixture(scope='module')
@@ -119,18 +119,11 @@ def test_folding_follows_mode_and_weights(model, images):
     """Kept prompts are folded in evaluation; training and changed weights are not affected."""
     text = ['cat', 'a red dog']
 
-    @torch.no_grad()
-    def eams(prompts):
-        return model.extract_feat(images, prompts).eams
-
     def folded_and_plain():
         model.eval()
-        samples = [sample(text), sample(text)]
-        kept = model._encode_for_prediction([text, text], samples)
-        return eams(kept), eams(kept._replace(tables=None)), kept
+        return kept_and_plain_logits(model, images, text)
 
-    folded, plain, kept = folded_and_plain()
-    assert kept.tables is not None
+    folded, plain = folded_and_plain()
     for a, b in zip(folded, plain, strict=True):
         torch.testing.assert_close(a, b, rtol=0, atol=1e-5)
 
@@ -148,16 +141,75 @@ def test_folding_follows_mode_and_weights(model, images):
         assert torch.equal(value, before[name])
     with torch.no_grad():
         model.neck.embed_norms[0].running_mean.add_(1)
-    changed, plain, _ = folded_and_plain()
+    changed, plain = folded_and_plain()
     torch.testing.assert_close(changed[0], plain[0], rtol=0, atol=1e-5)
     assert not torch.allclose(changed[0], folded[0])
 
 
-def test_tokens_of_a_vocabulary_are_encoded_once_until_weights_change(model, images, monkeypatch):
-    calls = []
-    forward = model.text_adapter.forward
+@torch.no_grad()
+def kept_and_plain_logits(model, images, text):
+    """Logits of a kept vocabulary, and those that the head makes of maps."""
+    kept = model._encode_for_prediction([text] * 2, [sample(text)] * 2)
+    assert kept.table is not None
+    folded, plain = (
+        model.extract_feat(images, prompts) for prompts in (kept, kept._replace(table=None)))
+    assert folded.eams is None and plain.logits is None
+    return model.bbox_head(folded)[0], model.bbox_head(plain)[0]
+
+
+@pytest.mark.parametrize('make', [tiny_detector_config, tiny_segmentation_config])
+def test_folded_logits_are_the_scaled_maps(tmp_path, images, make):
+    torch.manual_seed(0)
+    model = MODELS.build(make(tmp_path)).double().eval()
+    model.text_adapter.float()  # as the tokens are; both ways cast its output
+    torch.nn.init.normal_(model.text_adapter.ffn.w3.weight, std=0.1)
+    for text in (['cat', 'a red dog on a mat', 'owl'], ['cat']):
+        folded, plain = kept_and_plain_logits(model, images.double(), text)
+        for a, b in zip(folded, plain, strict=True):
+            torch.testing.assert_close(a, b, rtol=0, atol=1e-10)
+
+
+@pytest.mark.parametrize('name', ['logit_scales', 'biases'])
+def test_kept_logits_follow_scale_and_bias(model, images, name):
+    text = ['cat', 'a red dog']
+    model.eval()
+    before, _ = kept_and_plain_logits(model, images, text)
+    with torch.no_grad():
+        getattr(model.bbox_head.head_module, name)[1].add_(0.5)
+    after, plain = kept_and_plain_logits(model, images, text)
+    for a, b in zip(after, plain, strict=True):
+        torch.testing.assert_close(a, b, rtol=0, atol=1e-5)
+    assert torch.equal(after[0], before[0]) and not torch.allclose(after[1], before[1])
+
+
+def count_calls(model, monkeypatch):
+    """A list that grows with every call of the text adapter."""
+    calls, forward = [], model.text_adapter.forward
     monkeypatch.setattr(
         model.text_adapter, 'forward', lambda *args: calls.append(1) or forward(*args))
+    return calls
+
+
+@torch.inference_mode()
+def test_model_built_in_inference_mode(model, config, images, monkeypatch):
+    built = MODELS.build(config)
+    built.load_state_dict(model.state_dict())
+    calls = count_calls(built, monkeypatch)
+    samples = [sample(['cat', 'a red dog']) for _ in images]
+    for a, b in zip(predictions(built, images, *samples), predictions(model, images, *samples),
+                    strict=True):
+        assert_same(a, b)
+    before = predictions(built, images, *samples)[0]
+    assert len(calls) == 1
+    state = {name: x.clone() for name, x in model.state_dict().items()}
+    state['text_adapter.ffn.w3.bias'] += torch.randn(16)
+    built.load_state_dict(state)
+    after = predictions(built, images, *samples)[0]
+    assert len(calls) == 2 and not torch.equal(before.scores, after.scores)
+
+
+def test_tokens_of_a_vocabulary_are_encoded_once_until_weights_change(model, images, monkeypatch):
+    calls = count_calls(model, monkeypatch)
     model.set_vocabulary(['cat', 'dog'])
     before = predictions(model, images, sample(), sample())[0]
     predictions(model, images, sample(), sample(['cat', 'dog']))

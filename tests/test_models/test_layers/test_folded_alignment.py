@@ -1,4 +1,4 @@
-"""Folded alignment equals the plain form, whatever the layout of memory and of prompts."""
+"""Folded logits equal the plain form, whatever the layout of memory and of prompts."""
 
 import pytest
 import torch
@@ -8,17 +8,22 @@ from torch.nn import functional as F
 from expalign.models.layers import expectation_alignment, fold_tokens, folded_alignment
 
 IMAGES, PROMPTS, TOKENS, WIDTH, HIDDEN = 2, 5, 4, 12, 7
+SIZES = (6, 9), (3, 5)  # of the maps of two levels
+TERMS = (1.3, -9.5), (0.7, 2.0)  # their factors and biases
 
 
-def embedding(dtype=torch.float64):
-    """A 1x1 convolution and a norm with statistics of its own, in evaluation mode."""
+def embeddings(dtype=torch.float64):
+    """Per level a 1x1 convolution and a norm with statistics of its own, in evaluation mode."""
     torch.manual_seed(0)
-    conv, norm = nn.Conv2d(HIDDEN, WIDTH, 1), nn.BatchNorm2d(WIDTH, eps=0.001)
-    norm.running_mean.normal_()
-    norm.running_var.uniform_(0.5, 2)
-    nn.init.normal_(norm.weight)
-    nn.init.normal_(norm.bias)
-    return conv.to(dtype), norm.to(dtype).eval()
+    found = []
+    for _ in SIZES:
+        conv, norm = nn.Conv2d(HIDDEN, WIDTH, 1), nn.BatchNorm2d(WIDTH, eps=0.001)
+        norm.running_mean.normal_()
+        norm.running_var.uniform_(0.5, 2)
+        nn.init.normal_(norm.weight)
+        nn.init.normal_(norm.bias)
+        found.append((conv.to(dtype), norm.to(dtype).eval()))
+    return found
 
 
 def tokens(count=TOKENS, dtype=torch.float64):
@@ -30,63 +35,84 @@ def tokens(count=TOKENS, dtype=torch.float64):
     return feats, masks
 
 
+def hidden_maps(dtype=torch.float64, images=IMAGES):
+    return [torch.randn(images, HIDDEN, *size, dtype=dtype) for size in SIZES]
+
+
+def plain_form(levels, hidden, feats, masks, tau=1.0):
+    """Alignment maps and token weights of every level."""
+    return zip(*(expectation_alignment(norm(conv(x)), feats[None], masks[None], tau)
+                 for (conv, norm), x in zip(levels, hidden, strict=True)), strict=True)
+
+
+def assert_equal_logits(logits, eams):
+    for one, eam, (factor, bias) in zip(logits, eams, TERMS, strict=True):
+        torch.testing.assert_close(one, eam * factor + bias, rtol=0, atol=1e-10)
+        torch.testing.assert_close((one - bias) / factor, eam, rtol=0, atol=1e-10)
+
+
 @torch.no_grad()
+@pytest.mark.parametrize('images', [1, IMAGES])
 @pytest.mark.parametrize('tau', [1.0, 0.1])
 @pytest.mark.parametrize('count', [TOKENS, 1])
 @pytest.mark.parametrize('layout', [torch.contiguous_format, torch.channels_last])
-def test_equals_the_plain_form(layout, count, tau):
-    conv, norm = embedding()
+def test_equals_the_plain_form(layout, count, tau, images):
+    levels = embeddings()
     feats, masks = tokens(count)
-    hidden = torch.randn(IMAGES, HIDDEN, 6, 9, dtype=torch.float64).to(memory_format=layout)
-    plain, plain_weights = expectation_alignment(
-        norm(conv(hidden)), feats[None], masks[None], tau)
-    folded, weights = folded_alignment(hidden, fold_tokens(conv, norm, feats, masks), tau)
-    torch.testing.assert_close(folded, plain, rtol=0, atol=1e-10)
-    torch.testing.assert_close(weights, plain_weights, rtol=0, atol=1e-10)
+    hidden = [x.to(memory_format=layout) for x in hidden_maps(images=images)]
+    eams, plain_weights = plain_form(levels, hidden, feats, masks, tau)
+    logits, weights = folded_alignment(hidden, fold_tokens(levels, feats, masks, TERMS), tau)
+    assert_equal_logits(logits, eams)
+    for a, b in zip(weights, plain_weights, strict=True):
+        torch.testing.assert_close(a, b, rtol=0, atol=1e-10)
 
 
 def test_a_table_holds_real_tokens_only_and_no_graph():
-    conv, norm = embedding()
     feats, masks = tokens()
     feats[~masks] = torch.nan  # must not be read
-    table = fold_tokens(conv, norm, feats.requires_grad_(), masks)
-    assert table.keys.shape == (int(masks.sum()), HIDDEN)
+    table = fold_tokens(embeddings(), feats.requires_grad_(), masks, TERMS)
+    assert table.keys.shape == (2, int(masks.sum()), HIDDEN)
     assert table.keys.isfinite().all() and not table.keys.requires_grad
     assert table.rows[1].tolist() == [int(masks[0].sum()), 0, 0, 0]
 
 
 @torch.no_grad()
 def test_single_precision_is_near_double():
-    conv, norm = embedding(torch.float32)
+    levels = embeddings(torch.float32)
     feats, masks = tokens(dtype=torch.float32)
-    hidden = torch.randn(IMAGES, HIDDEN, 6, 9)
-    folded, _ = folded_alignment(hidden, fold_tokens(conv, norm, feats, masks))
-    exact, _ = expectation_alignment(
-        norm.double()(conv.double()(hidden.double())), feats[None].double(), masks[None])
-    assert (folded - exact).abs().max() < 1e-5 * exact.abs().max()
+    hidden = hidden_maps(torch.float32)
+    logits, _ = folded_alignment(hidden, fold_tokens(levels, feats, masks, TERMS))
+    exact, _ = plain_form(
+        [(conv.double(), norm.double()) for conv, norm in levels],
+        [x.double() for x in hidden], feats.double(), masks)
+    for one, eam, (factor, bias) in zip(logits, exact, TERMS, strict=True):
+        assert (one - (eam * factor + bias)).abs().max() < 1e-5 * eam.abs().max()
 
 
 @torch.no_grad()
 @pytest.mark.parametrize('tau', [1.0, 1e-3])
-def test_a_prompt_without_tokens_has_a_zero_map(tau):
-    conv, norm = embedding()
-    feats, masks = tokens()
+@pytest.mark.parametrize('count', [TOKENS, 1])
+def test_a_prompt_without_tokens_has_the_bias_alone(count, tau):
+    levels = embeddings()
+    feats, masks = tokens(count)
     masks[3] = False
-    hidden = torch.randn(IMAGES, HIDDEN, 6, 9, dtype=torch.float64)
-    folded, weights = folded_alignment(hidden, fold_tokens(conv, norm, feats, masks), tau)
-    assert not folded[:, 3].any() and not weights[:, 3].any()
-    plain, _ = expectation_alignment(norm(conv(hidden)), feats[None], masks[None], tau)
-    torch.testing.assert_close(folded, plain, rtol=0, atol=1e-10)
+    hidden = hidden_maps()
+    logits, weights = folded_alignment(hidden, fold_tokens(levels, feats, masks, TERMS), tau)
+    for one, own, (_, bias) in zip(logits, weights, TERMS, strict=True):
+        assert (one[:, 3] == bias).all() and not own[:, 3].any()
+    eams, _ = plain_form(levels, hidden, feats, masks, tau)
+    assert_equal_logits(logits, eams)
 
 
 @torch.no_grad()
+@pytest.mark.parametrize('terms', [((1.0, 0.0), (1.0, 0.0)), TERMS])
 @pytest.mark.parametrize('dtype', [torch.float16, torch.bfloat16])
-def test_half_precision_is_within_its_rounding(dtype):
-    conv, norm = embedding(torch.float32)
+def test_half_precision_is_within_its_rounding(dtype, terms):
     feats, masks = tokens(dtype=torch.float32)
-    hidden = torch.randn(IMAGES, HIDDEN, 6, 9).to(dtype)
-    table = fold_tokens(conv, norm, feats, masks)
-    exact, _ = folded_alignment(hidden.float(), table)
-    folded, weights = folded_alignment(hidden, table)
-    assert folded.dtype == dtype and weights.dtype == torch.float32
-    assert (folded - exact).abs().max() < 4 * torch.finfo(dtype).eps * exact.abs().max()
+    hidden = [x.to(dtype) for x in hidden_maps(torch.float32)]
+    table = fold_tokens(embeddings(torch.float32), feats, masks, terms)
+    exact, _ = folded_alignment([x.float() for x in hidden], table)
+    logits, weights = folded_alignment(hidden, table)
+    for one, own, right in zip(logits, weights, exact, strict=True):
+        assert one.dtype == dtype and own.dtype == torch.float32
+        assert (one - right).abs().max() < 4 * torch.finfo(dtype).eps * right.abs().max()

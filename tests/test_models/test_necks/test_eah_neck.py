@@ -6,6 +6,8 @@ import pytest
 import torch
 from mmyolo.models.necks import YOLOv8PAFPN
 
+from expalign.models.dense_heads.expalign_head import ExpAlignHeadModule
+from expalign.models.dense_heads.expalign_ins_head import ExpAlignInsHeadModule
 from expalign.models.layers import expectation_alignment
 from expalign.models.necks import EAHNeck, ExpAlignPAFPN
 
@@ -172,13 +174,32 @@ def test_unknown_injection_is_refused():
 
 @torch.no_grad()
 @pytest.mark.parametrize('inject', ['none', 'max_sigmoid'])
-def test_tables_of_a_vocabulary_give_the_same_maps(inject):
+@pytest.mark.parametrize('tokens', [4, 1])
+@pytest.mark.parametrize('head_module', [ExpAlignHeadModule, ExpAlignInsHeadModule])
+def test_the_table_of_a_vocabulary_gives_the_logits(head_module, tokens, inject):
+    """Neck and head with and without a table; a prompt without tokens, or one token in each."""
     neck = small_neck(inject=inject).double().eval()
+    head = head_module(in_channels=[16, 24, 24]).double().eval()
+    for level, scale in enumerate(head.logit_scales):
+        scale.fill_(0.3 * level - 0.2)
     feats, txt_feats, txt_masks = small_inputs()
-    feats, txt_feats = tuple(x.double() for x in feats), txt_feats[:1].double()
-    plain = neck(feats, txt_feats, txt_masks[:1])
-    tables = neck.fold_tokens(txt_feats[0], txt_masks[0])
-    folded = neck(feats, txt_feats, txt_masks[:1], tables)
-    for a, b in zip((*plain.eams, *plain.token_weights), (*folded.eams, *folded.token_weights),
-                    strict=True):
-        torch.testing.assert_close(a, b, rtol=0, atol=1e-10)
+    feats, txt_feats = tuple(x.double() for x in feats), txt_feats[:1, :, :tokens].double()
+    txt_masks = txt_masks[:1, :, :tokens]
+    if tokens > 1:
+        txt_masks[0, 2, 1:] = txt_masks[0, 3] = False
+    plain = neck(feats, txt_feats, txt_masks)
+    assert plain.logits is None
+    table = neck.fold_tokens(txt_feats[0], txt_masks[0], head.logit_terms())
+    for layout in (torch.contiguous_format, torch.channels_last):
+        inputs = tuple(x.to(memory_format=layout) for x in feats)
+        folded = neck(inputs, txt_feats, txt_masks, table)
+        assert folded.eams is None
+        expected = [eam * scale.exp() + bias for eam, scale, bias in zip(
+            plain.eams, head.logit_scales, head.biases, strict=True)]
+        outputs = head(folded.pyramid, folded.eams, folded.logits)
+        assert outputs[0] == folded.logits
+        for a, b in zip(
+                (*outputs[0], *head.alignment_maps(folded), *folded.token_weights, *outputs[1]),
+                (*expected, *plain.eams, *plain.token_weights, *head(*plain[:2])[1]),
+                strict=True):
+            torch.testing.assert_close(a, b, rtol=0, atol=1e-10)

@@ -71,25 +71,44 @@ class ExpAlignHeadModule(BaseModule):
         for branch in self.box_branches:
             nn.init.constant_(branch[-1].bias, 1.0)
 
+    def logit_terms(self) -> list[tuple[float, float]]:
+        """Per level the factor exp(scale) and the bias, logits = factor * EAM + bias."""
+        return [(scale.exp().item(), bias.item())
+                for scale, bias in zip(self.logit_scales, self.biases, strict=True)]
+
+    def alignment_maps(self, neck_out: EAHOutput) -> tuple[Tensor, ...]:
+        """The alignment maps of the neck, each (B, K, H_s, W_s), recovered where it gave logits.
+
+        Those recovered are in float32 at least; they are off by the rounding of the logits.
+        """
+        if neck_out.logits is None:
+            return neck_out.eams
+        return tuple(
+            (at_least_float32(logits) - bias) / factor
+            for logits, (factor, bias) in zip(neck_out.logits, self.logit_terms(), strict=True))
+
     def forward(
-        self, pyramid: Sequence[Tensor], eams: Sequence[Tensor]
+        self, pyramid: Sequence[Tensor], eams: Sequence[Tensor] | None,
+        logits: Sequence[Tensor] | None = None,
     ) -> tuple[tuple[Tensor, ...], tuple[Tensor, ...]]:
         """Class logits and box distributions of every level.
 
         Args:
             pyramid: P3, P4, P5, each (B, C_s, H_s, W_s).
             eams: alignment maps, each (B, K, H_s, W_s).
+            logits: of the same shape, where the neck has made them; then no maps are read.
 
         Returns:
             logits, each (B, K, H_s, W_s), and distribution logits, each (B, 4 * reg_max, H_s, W_s).
         """
-        # In place: on maps of 1,203 prompts a second tensor costs as much as the arithmetic.
-        logits = tuple(
-            (eam * scale.exp()).add_(bias)
-            for eam, scale, bias in zip(eams, self.logit_scales, self.biases, strict=True))
+        if logits is None:
+            # In place: on maps of 1,203 prompts a second tensor costs as much as the arithmetic.
+            logits = tuple(
+                (eam * scale.exp()).add_(bias)
+                for eam, scale, bias in zip(eams, self.logit_scales, self.biases, strict=True))
         dists = tuple(
             branch(feat) for branch, feat in zip(self.box_branches, pyramid, strict=True))
-        return logits, dists
+        return tuple(logits), dists
 
 
 @MODELS.register_module()
@@ -129,7 +148,7 @@ class ExpAlignHead(YOLOv8Head):
 
     def forward(self, neck_out: EAHOutput) -> tuple[tuple[Tensor, ...], tuple[Tensor, ...]]:
         """See :meth:`ExpAlignHeadModule.forward`."""
-        return self.head_module(neck_out.pyramid, neck_out.eams)
+        return self.head_module(neck_out.pyramid, neck_out.eams, neck_out.logits)
 
     def loss(
         self, neck_out: EAHOutput, prompt_masks: Tensor, batch_data_samples: SampleList

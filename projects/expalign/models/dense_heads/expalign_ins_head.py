@@ -73,19 +73,20 @@ class ExpAlignInsHeadModule(ExpAlignHeadModule):
         self.prototype_stride = self.featmap_strides[0] // 2
 
     def forward(
-        self, pyramid: Sequence[Tensor], eams: Sequence[Tensor]
+        self, pyramid: Sequence[Tensor], eams: Sequence[Tensor] | None,
+        logits: Sequence[Tensor] | None = None,
     ) -> tuple[tuple[Tensor, ...], tuple[Tensor, ...], tuple[Tensor, ...], Tensor]:
         """What the detection head gives, with mask coefficients and prototypes.
 
         Args:
             pyramid: P3, P4, P5, each (B, C_s, H_s, W_s).
-            eams: alignment maps, each (B, K, H_s, W_s).
+            eams, logits: see :meth:`ExpAlignHeadModule.forward`.
 
         Returns:
             logits, each (B, K, H_s, W_s), distribution logits, each (B, 4 * reg_max, H_s, W_s),
             coefficients, each (B, M, H_s, W_s), and prototypes (B, M, h, w).
         """
-        logits, dists = super().forward(pyramid, eams)
+        logits, dists = super().forward(pyramid, eams, logits)
         coeffs = tuple(
             branch(feat) for branch, feat in zip(self.coeff_branches, pyramid, strict=True))
         return logits, dists, coeffs, self.prototype_branch(pyramid[0])

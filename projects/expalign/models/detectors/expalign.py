@@ -136,7 +136,7 @@ class ExpAlignDetector(SingleStageDetector):
     def extract_feat(self, batch_inputs: Tensor, prompts: PromptBatch) -> EAHOutput:
         """Pyramid and alignment maps of a batch of images (B, 3, H, W)."""
         return self.neck(
-            self.backbone(batch_inputs), prompts.txt_feats, prompts.txt_masks, prompts.tables)
+            self.backbone(batch_inputs), prompts.txt_feats, prompts.txt_masks, prompts.table)
 
     def _prompts_of(self, sample: DetDataSample) -> list[str]:
         text = sample.get('text')
@@ -173,17 +173,24 @@ class ExpAlignDetector(SingleStageDetector):
         if self._token_table is None or self._token_table[0] != key:
             feats, masks, wanted, _ = self._encode(prompt_lists[:1], samples[:1])
             feats = feats.detach()
-            tables = self.neck.fold_tokens(feats[0], masks[0])
-            self._token_table = (key, PromptBatch(feats, masks, wanted, tables))
+            table = self.neck.fold_tokens(
+                feats[0], masks[0], self.bbox_head.head_module.logit_terms())
+            self._token_table = (key, PromptBatch(feats, masks, wanted, table))
         return self._token_table[1]
 
     def _kept_weights_version(self) -> tuple:
-        """Changes whenever a weight that kept prompts depend on is replaced or written to."""
+        """Changes whenever a weight that kept prompts depend on is replaced or written to.
+
+        torch does not count what is written to tensors made in inference mode. Where a model was
+        built in it, loading weights and setting the mode are noticed, and other writing is not.
+        """
+        head = self.bbox_head.head_module
         tensors = [*self.text_adapter.parameters(), *self.text_encoder.parameters(),
-                   *self.neck.folded_tensors()]
-        return tuple((x.data_ptr(), x._version) for x in tensors)
+                   *self.neck.folded_tensors(), *head.logit_scales, *head.biases]
+        return tuple((x.data_ptr(), 0 if x.is_inference() else x._version) for x in tensors)
 
     def _load_from_state_dict(self, state_dict, prefix, local_metadata, *args) -> None:
+        self._token_table = None
         if not prefix:
             check_frozen_encoders(self, state_dict, local_metadata)
             mismatch = describe_mismatch(self, state_dict)

@@ -21,14 +21,14 @@ class PromptBatch(NamedTuple):
         txt_feats: (B or 1, K, L, D); 1 where all images share their prompts.
         txt_masks: (B or 1, K, L) bool, True at real tokens.
         prompt_masks: (B or 1, K) bool, True at prompts that are there and to be scored.
-        tables: the tokens folded into the neck, one table a level, for vocabularies that are
-            kept from image to image; see ``EAHNeck.fold_tokens``.
+        table: the tokens folded into neck and head, for vocabularies that are kept from image
+            to image; see ``EAHNeck.fold_tokens``.
     """
 
     txt_feats: Tensor
     txt_masks: Tensor
     prompt_masks: Tensor
-    tables: tuple[TokenTable, ...] | None = None
+    table: TokenTable | None = None
 
     def for_images(self, num_images: int) -> Tensor:
         """The prompt masks as (B, K)."""

@@ -6,6 +6,7 @@ level -> F_s (B, D, H_s, W_s) -> expectation alignment with the tokens of K prom
 """
 
 import warnings
+from collections.abc import Sequence
 from typing import NamedTuple
 
 from mmengine.model import BaseModule
@@ -28,13 +29,17 @@ class EAHOutput(NamedTuple):
 
     Attributes:
         pyramid: P3, P4, P5, each (B, C_s, H_s, W_s); the box branch reads them.
-        eams: expectation alignment maps, each (B, K, H_s, W_s), before scale and bias.
+        eams: expectation alignment maps, each (B, K, H_s, W_s), before scale and bias; None
+            where the logits are there instead, see ``ExpAlignHeadModule.alignment_maps``.
         token_weights: weights pi of the tokens, each (B, K, L).
+        logits: class logits, each (B, K, H_s, W_s), of a vocabulary whose table has the head's
+            scales and biases in it; else None, and the head makes them of the maps.
     """
 
     pyramid: tuple[Tensor, ...]
-    eams: tuple[Tensor, ...]
+    eams: tuple[Tensor, ...] | None
     token_weights: tuple[Tensor, ...]
+    logits: tuple[Tensor, ...] | None = None
 
 
 @MODELS.register_module()
@@ -87,19 +92,23 @@ class EAHNeck(BaseModule):
             nn.BatchNorm2d(embed_dims, momentum=0.03, eps=0.001) for _ in in_channels)
         self._warned_single_image = False
 
-    def fold_tokens(self, txt_feats: Tensor, txt_masks: Tensor) -> tuple[TokenTable, ...]:
-        """A vocabulary's tables for :meth:`forward`, one a level, of the present weights.
+    def fold_tokens(
+        self, txt_feats: Tensor, txt_masks: Tensor, logit_terms: Sequence[tuple[float, float]]
+    ) -> TokenTable:
+        """A vocabulary's table for :meth:`forward`, of the present weights.
 
         Args:
             txt_feats: (K, L, D) tokens.
             txt_masks: (K, L) bool, True at real tokens.
+            logit_terms: per level the factor and the bias that make logits of the maps; see
+                ``ExpAlignHeadModule.logit_terms``.
         """
-        return tuple(
-            fold_tokens(branch[-1], norm, txt_feats, txt_masks)
-            for branch, norm in zip(self.embed_branches, self.embed_norms, strict=True))
+        convs = (branch[-1] for branch in self.embed_branches)
+        return fold_tokens(
+            zip(convs, self.embed_norms, strict=True), txt_feats, txt_masks, logit_terms)
 
     def folded_tensors(self) -> list[Tensor]:
-        """The weights and statistics that the tables of :meth:`fold_tokens` hold."""
+        """The neck's weights and statistics that the table of :meth:`fold_tokens` holds."""
         modules = [branch[-1] for branch in self.embed_branches] + list(self.embed_norms)
         return [x for module in modules for x in (*module.parameters(), *module.buffers())]
 
@@ -108,7 +117,7 @@ class EAHNeck(BaseModule):
         img_feats: tuple[Tensor, ...],
         txt_feats: Tensor,
         txt_masks: Tensor,
-        tables: tuple[TokenTable, ...] | None = None,
+        table: TokenTable | None = None,
     ) -> EAHOutput:
         """Align the image with every prompt at every level.
 
@@ -116,27 +125,22 @@ class EAHNeck(BaseModule):
             img_feats: C3, C4, C5, each (B, C_s, H_s, W_s).
             txt_feats: (B or 1, K, L, D) tokens.
             txt_masks: (B or 1, K, L) bool, True at real tokens.
-            tables: of the same tokens, see :meth:`fold_tokens`: the same maps for less, in
-                evaluation mode.
+            table: of the same tokens, see :meth:`fold_tokens`: logits for less than the maps
+                would take, in evaluation mode.
         """
         self._warn_if_single_image(img_feats[0].shape[0])
         guides = masked_token_mean(txt_feats, txt_masks) if self.inject != 'none' else ()
         pyramid = self.pafpn(img_feats, *guides)
-        aligned = [
-            self._align(level, feat, txt_feats, txt_masks, tables)
-            for level, feat in enumerate(pyramid)]
-        eams, token_weights = zip(*aligned, strict=True)
+        if table is not None:
+            hidden = [branch[:-1](feat) for branch, feat in zip(
+                self.embed_branches, pyramid, strict=True)]
+            logits, token_weights = folded_alignment(hidden, table, self.tau)
+            return EAHOutput(tuple(pyramid), None, token_weights, logits)
+        eams, token_weights = zip(*(
+            expectation_alignment(norm(branch(feat)), txt_feats, txt_masks, self.tau)
+            for branch, norm, feat in zip(
+                self.embed_branches, self.embed_norms, pyramid, strict=True)), strict=True)
         return EAHOutput(tuple(pyramid), eams, token_weights)
-
-    def _align(
-        self, level: int, feat: Tensor, txt_feats: Tensor, txt_masks: Tensor,
-        tables: tuple[TokenTable, ...] | None,
-    ) -> tuple[Tensor, Tensor]:
-        """Alignment maps (B, K, H, W) and token weights (B, K, L) of one level."""
-        branch, norm = self.embed_branches[level], self.embed_norms[level]
-        if tables is not None:
-            return folded_alignment(branch[:-1](feat), tables[level], self.tau)
-        return expectation_alignment(norm(branch(feat)), txt_feats, txt_masks, self.tau)
 
     def _warn_if_single_image(self, num_images: int) -> None:
         if self.training and num_images == 1 and not self._warned_single_image:
