@@ -1,27 +1,62 @@
 """AP of text sides on the sets of docs/results.md: ``text_side_table.py IMAGE_WEIGHTS TEXT...``.
 
-Every TEXT is a file of tools/distill_text.py; several (of several seeds) give mean and spread. The
-images are read from the folder that ``EXPALIGN_DATA`` names. Everything runs as in tools/test.py.
+Every TEXT is a file of tools/distill_text.py; ``NAME_0.safetensors``, ``NAME_1.safetensors``, ...
+are the seeds of one recipe. The images are read from the folder that ``EXPALIGN_DATA`` names.
+Everything runs as in tools/test.py, but the backbone, which does not see the text, runs once for
+all text sides. Figures are kept in the work directory: an interrupted table is taken up again.
 """
 
 import argparse
+import hashlib
 import json
 import os
+import re
 import statistics
 import sys
+import time
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+import torch
+from mmengine.runner import Runner
+from torch import Tensor, nn
+
 import expalign  # noqa: F401  (before mmdet: the compatibility layer)
-from expalign.convert.assemble import assemble
+from expalign.apis.photograph import write_json
 from expalign.engine.config import load_config
 from expalign.engine.launch import build_runner
+from expalign.engine.safetensors_loader import load_from_safetensors
+from expalign.registry import MODELS
 
 sys.path.insert(0, str(Path(__file__).parent))
 from warm_start_parity import DISTRACTORS, merge_splits  # noqa: E402
 
 CONFIG = 'configs/expalign_v8s_minilm_coco-mini.py'
 PACKAGES, THERMAL = 'odinw/Packages', 'odinw/thermalDogsAndPeople'
+ROWS = ('coco-mini val', 'Raccoon', 'Raccoon with 6 distractors', 'thermal valid + test',
+        'Packages: package', 'Packages: a package', 'Packages: a cardboard box on a doorstep')
+
+
+class RememberingBackbone(nn.Module):
+    """A frozen backbone that keeps what it gave for a batch of images.
+
+    Args:
+        backbone: in eval mode.
+        kept: digest of a batch -> its feature maps; shared by the rows of a table.
+    """
+
+    def __init__(self, backbone: nn.Module, kept: dict[bytes, tuple[Tensor, ...]]) -> None:
+        super().__init__()
+        self.backbone = backbone
+        self.kept = kept
+
+    def forward(self, images: Tensor) -> tuple[Tensor, ...]:
+        """Feature maps of images (B, 3, H, W)."""
+        key = hashlib.blake2b(images.numpy().data).digest()
+        if key not in self.kept:
+            self.kept[key] = tuple(self.backbone(images))
+        return self.kept[key]
 
 
 def coco_style(data: Path, row: str) -> tuple[dict[str, Any], Path] | None:
@@ -42,13 +77,9 @@ def coco_style(data: Path, row: str) -> tuple[dict[str, Any], Path] | None:
     return None
 
 
-ROWS = ('coco-mini val', 'Raccoon', 'Raccoon with 6 distractors', 'thermal valid + test',
-        'Packages: package', 'Packages: a package', 'Packages: a cardboard box on a doorstep')
-
-
-def evaluate(row: str, checkpoint: str, pooling: str, folder: Path) -> tuple[float, float]:
-    """AP and AP50 of a row."""
-    options: dict[str, Any] = {'model.text_adapter.token_pooling': pooling}
+def row_runner(row: str, image_weights: str, folder: Path) -> Runner:
+    """A runner whose test set is the row's and whose image side has its weights."""
+    options: dict[str, Any] = {}
     special = coco_style(Path(os.environ['EXPALIGN_DATA']), row)
     if special is not None:
         content, images = special
@@ -61,41 +92,94 @@ def evaluate(row: str, checkpoint: str, pooling: str, folder: Path) -> tuple[flo
             'test_dataloader.dataset.data_prefix.img': f'{images}/',
             'test_evaluator.ann_file': str(file)})
     cfg = load_config(CONFIG, options)
-    cfg.load_from, cfg.work_dir, cfg.log_level = checkpoint, str(folder / 'run'), 'ERROR'
-    metrics = build_runner(cfg).test()
-    return metrics['coco/bbox_mAP'], metrics['coco/bbox_mAP_50']
+    cfg.load_from, cfg.work_dir, cfg.log_level = image_weights, str(folder / 'run'), 'ERROR'
+    runner = build_runner(cfg)
+    runner.load_or_resume()
+    return runner
 
 
+def set_text_side(runner: Runner, file: str) -> None:
+    """Give the runner's detector the text adapter of a file."""
+    checkpoint = load_from_safetensors(file)
+    model = runner.model
+    model.text_adapter = MODELS.build(dict(
+        runner.cfg.model.text_adapter, token_pooling=checkpoint['meta']['token_pooling']))
+    model.text_adapter.load_state_dict({
+        name.removeprefix('text_adapter.'): x.float()
+        for name, x in checkpoint['state_dict'].items()})
+
+
+def figures(image_weights: str, files: list[str], rows: list[str], folder: Path
+            ) -> Iterator[tuple[str, str, list[float]]]:
+    """Row, file, and [AP, AP50], in turn; figures that are known from before come first."""
+    store = folder / 'figures.json'
+    known = json.loads(store.read_text()) if store.is_file() else {}
+    image_side = hashlib.sha256(Path(image_weights).read_bytes()).hexdigest()
+    digests = {
+        file: hashlib.sha256(image_side.encode() + Path(file).read_bytes()).hexdigest()
+        for file in files}
+    todo = [(row, file) for row in rows for file in files
+            if f'{row} {digests[file]}' not in known]
+    yield from ((row, file, known[f'{row} {digests[file]}'])
+                for row in rows for file in files if (row, file) not in todo)
+    kept: dict[bytes, tuple[Tensor, ...]] = {}
+    runner, of_row, started = None, None, time.time()
+    for number, (row, file) in enumerate(todo):
+        if row != of_row:
+            runner, of_row = row_runner(row, image_weights, folder), row
+            runner.model.backbone = RememberingBackbone(runner.model.backbone, kept)
+        set_text_side(runner, file)
+        metrics = runner.test()
+        found = [metrics['coco/bbox_mAP'], metrics['coco/bbox_mAP_50']]
+        known[f'{row} {digests[file]}'] = found
+        write_json(store, known)
+        each = (time.time() - started) / (number + 1)
+        print(f'{number + 1} of {len(todo)}: {row}, {Path(file).stem}: AP {found[0]:.3f}; '
+              f'{each:.0f} s each, {(len(todo) - number - 1) * each:.0f} s left', flush=True)
+        yield row, file, found
+
+
+def recipe(file: str) -> str:
+    """The name of a file without the number of its seed."""
+    return re.sub(r'_\d+$', '', Path(file).stem)
+
+
+def cells(values: list[list[float]]) -> str:
+    """AP by seed, and mean and deviation of AP and AP50, as cells of a table."""
+    by_seed = ', '.join(f'{ap:.3f}' for ap, _ in values)
+    if len(values) == 1:
+        return f'{by_seed} | | {values[0][1]:.3f}'
+    both = (f'{statistics.mean(column):.3f} ± {statistics.stdev(column):.3f}'
+            for column in zip(*values, strict=True))
+    return f'{by_seed} | {" | ".join(both)}'
+
+
+@torch.no_grad()
 def main() -> None:
     """Evaluate every text side on the rows and print a table."""
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument('image_weights', help='converted image side, *.safetensors')
-    parser.add_argument('text', nargs='+', help='text sides, one a seed')
-    parser.add_argument('--token-pooling', default='expectation')
+    parser.add_argument('text', nargs='+', help='text sides')
     parser.add_argument('--rows', nargs='+', choices=ROWS, default=ROWS, metavar='ROW',
                         help=f'by default all of: {"; ".join(ROWS)}')
     parser.add_argument('--work-dir', default='work_dirs/text_side_table')
     args = parser.parse_args()
     if not os.environ.get('EXPALIGN_DATA'):
         parser.error('the environment variable EXPALIGN_DATA must name the folder of the data')
+    for file in (args.image_weights, *args.text):
+        if not Path(file).is_file():
+            parser.error(f'{file} does not exist')
     folder = Path(args.work_dir)
     folder.mkdir(parents=True, exist_ok=True)
-    results: dict[str, list[tuple[float, float]]] = {row: [] for row in args.rows}
-    for text in args.text:
-        checkpoint = str(folder / 'assembled.safetensors')
-        assemble(args.image_weights, text, checkpoint)
-        for row in args.rows:
-            results[row].append(evaluate(row, checkpoint, args.token_pooling, folder))
-    print('| set | AP | AP50 |\n|---|---|---|')
-    for row, values in results.items():
-        print(f'| {row} | {_cell([v[0] for v in values])} | {_cell([v[1] for v in values])} |')
-
-
-def _cell(values: list[float]) -> str:
-    if len(values) == 1:
-        return f'{values[0]:.3f}'
-    return f'{statistics.mean(values):.3f} ± {statistics.stdev(values):.3f}'
+    found = {(row, file): value for row, file, value in figures(
+        args.image_weights, args.text, args.rows, folder)}
+    recipes = dict.fromkeys(map(recipe, args.text))
+    print('| set | text side | AP by seed | AP | AP50 |\n|---|---|---|---|---|')
+    for row in args.rows:
+        for name in recipes:
+            values = [found[row, file] for file in args.text if recipe(file) == name]
+            print(f'| {row} | {name} | {cells(values)} |')
 
 
 if __name__ == '__main__':
