@@ -43,7 +43,7 @@ $(STAMP): requirements.txt setup.py
 	  --use-pep517 -e .
 	touch $@
 
-demo: $(STAMP) ## detect TEXT in IMAGE, without any training
+demo: $(STAMP) ## detect TEXT in IMAGE, with masks and without any training
 	@$(PYTHON) demo/detect_text.py $(DEMO_ARGS) --out outputs/demo
 
 demo-train: $(STAMP) ## train a small model on shipped photographs and detect TEXT in IMAGE

@@ -3,8 +3,8 @@
 ``python demo/image_demo.py photo.jpg --texts "a cat . a red chair" --explain``
 
 Inputs are an image, a folder, a pattern in quotes or an address. ``OUT_DIR/vis`` has pictures with
-boxes, ``OUT_DIR/preds`` the predictions as JSON, ``OUT_DIR/explain`` the alignment maps. With
-``--patch-size`` large images are searched in overlapping windows too.
+boxes and masks, ``OUT_DIR/preds`` the predictions as JSON, ``OUT_DIR/explain`` the alignment maps.
+With ``--patch-size`` large images are searched in overlapping windows too.
 """
 
 import argparse

@@ -1,8 +1,9 @@
 """Detect free text in a video: ``python demo/video_demo.py film.mp4 --texts "a dog . a ball"``.
 
 Frames are read, searched and written one batch at a time, so memory does not grow with the
-length of the video. ``OUT_DIR/NAME.mp4`` has the pictures with boxes, ``OUT_DIR/NAME.jsonl`` a line
-of predictions a frame. A frame that cannot be decoded is left out, counted and reported.
+length of the video. ``OUT_DIR/NAME.mp4`` has the pictures with boxes and masks,
+``OUT_DIR/NAME.jsonl`` a line of predictions a frame. A frame that cannot be decoded is left out,
+counted and reported.
 """
 
 import argparse

@@ -1,15 +1,16 @@
-"""One checkpoint of two halves, made once and again when a half changes."""
+"""One checkpoint of several files, made once and again when one of them changes."""
 
 import pytest
 import torch
 from safetensors.torch import load_file, save_file
 
 from expalign.convert import fetch, warm_start
+from expalign.engine.checkpoint import describe_mismatch
 from expalign.engine.config import load_config
 from expalign.registry import MODELS
 from tests.helpers.yolo_world_layouts import save_ultralytics, tensors, ultralytics
 
-CONFIG = 'configs/expalign_v8s_minilm.py'
+WITHOUT_MASKS = 'configs/expalign_v8s_minilm.py'
 
 
 @pytest.fixture
@@ -24,24 +25,37 @@ def checkpoint(tmp_path, monkeypatch):
 
 def text_side(tmp_path, seed):
     torch.manual_seed(seed)
-    adapter = MODELS.build(load_config(CONFIG).model.text_adapter)
+    adapter = MODELS.build(load_config(WITHOUT_MASKS).model.text_adapter)
     torch.nn.init.normal_(adapter.ffn.w3.weight)
     path = tmp_path / f'text{seed}.safetensors'
     save_file({f'text_adapter.{k}': v for k, v in adapter.state_dict().items()}, path)
     return path
 
 
-def test_both_halves_fit_the_config_and_are_kept(checkpoint, tmp_path):
+def test_all_parts_fit_the_config_and_are_kept(checkpoint, tmp_path):
     text = text_side(tmp_path, 0)
     path = warm_start.warm_start_checkpoint(text)
     weights = load_file(path)
-    model = MODELS.build(load_config(CONFIG).model)
-    model.load_state_dict(weights, strict=False)
+    assert describe_mismatch(MODELS.build(load_config(WITHOUT_MASKS).model), weights) is None
     for name, value in load_file(text).items():
-        assert torch.equal(model.state_dict()[name], value)
+        assert torch.equal(weights[name], value)
     assert {name.split('.')[0] for name in weights} == {
         'backbone', 'neck', 'bbox_head', 'text_adapter'}
     written = path.stat().st_mtime_ns
     assert warm_start.warm_start_checkpoint(text) == path
     assert path.stat().st_mtime_ns == written
-    assert warm_start.warm_start_checkpoint(text_side(tmp_path, 1)) != path
+    other = text_side(tmp_path, 1)
+    masks = warm_start.SHIPPED[1]
+    paths = {warm_start.warm_start_checkpoint(*parts)
+             for parts in ((text,), (other,), (text, masks), (other, masks))}
+    assert len(paths) == 4
+
+
+def test_what_is_shipped_makes_the_default(checkpoint):
+    weights = load_file(warm_start.warm_start_checkpoint())
+    model = MODELS.build(load_config(warm_start.CONFIG).model)
+    assert describe_mismatch(model, weights) is None
+    shipped = [load_file(part) for part in warm_start.SHIPPED]
+    assert all(len(part) > 0 for part in shipped)
+    for name, value in (item for part in shipped for item in part.items()):
+        assert value.isfinite().all() and torch.equal(weights[name], value.to(weights[name].dtype))

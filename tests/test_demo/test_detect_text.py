@@ -5,10 +5,14 @@ import subprocess
 
 import cv2
 import numpy as np
+import pycocotools.mask as coco_mask
 import pytest
 import torch
 
+from expalign.apis.photograph import detect_text
 from expalign.convert import fetch
+from expalign.engine.config import load_config
+from tests.helpers.mini_model import write_mini_weights
 from tests.helpers.yolo_world_layouts import save_ultralytics, tensors, ultralytics
 
 DEMO = 'demo/detect_text.py'
@@ -62,5 +66,30 @@ def test_whole_run_with_an_image_side_of_noise(
     assert cv2.imread(str(out / 'detections.jpg')).shape == (120, 200, 3)
     metrics = json.loads((out / 'metrics.json').read_text())
     assert metrics['images'] == 24
+    assert {'AP', 'AP50', 'mask_AP', 'mask_AP50'} <= set(metrics)
     assert metrics['annotations'].endswith('demo/data/mini/annotations/instances_val2017.json')
     assert str(out / 'detections.jpg') in capsys.readouterr().out
+
+
+def test_masks_are_listed_and_drawn(photograph, tmp_path):
+    config = 'configs/expalign_mini-seg.py'
+    weights = write_mini_weights(tmp_path / 'seg.pth', config)
+    cfg = load_config(config)
+    cfg.model.test_cfg.max_per_img = 3
+    image = cv2.imread(str(photograph))
+    for score_thr in (0.0, 1.1):
+        found = detect_text(
+            cfg, weights, photograph, 'a raccoon. a tree', tmp_path / 'out', score_thr)
+        assert json.loads((tmp_path / 'out' / 'predictions.json').read_text())[
+            'detections'] == found
+        drawn = cv2.imread(str(tmp_path / 'out' / 'detections.jpg')).astype(int)
+        changed = abs(drawn - image).max(-1) > 8
+        assert len(found) == 3
+        for item in found:
+            mask = coco_mask.decode(item['mask']).astype(bool)
+            assert mask.shape == (120, 200) and mask.any()
+            assert changed[mask].mean() > 0.95 if score_thr == 0 else not changed.any()
+            x1, y1, x2, y2 = item['box_xyxy']
+            rows, columns = mask.nonzero()
+            assert x1 - 1 <= columns.min() <= columns.max() <= x2
+            assert y1 - 1 <= rows.min() <= rows.max() <= y2

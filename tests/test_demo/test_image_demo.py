@@ -7,7 +7,9 @@ import cv2
 import pytest
 import torch
 
+from expalign.convert import fetch
 from tests.helpers.mini_model import CONFIG, write_mini_weights
+from tests.helpers.yolo_world_layouts import save_ultralytics, tensors, ultralytics
 
 DEMO = 'demo/image_demo.py'
 IMAGES = ['demo/data/mini/val2017/000000214753.jpg', 'demo/data/mini/val2017/000000160012.jpg']
@@ -90,8 +92,21 @@ def test_checkpoints_do_not_run(run_script, capsys, tmp_path):
     assert not (tmp_path / 'trace').exists()
 
 
+def test_default_detector_has_masks(run_script, monkeypatch, tmp_path):
+    """The whole way of a call without a model, with an image side of noise."""
+    checkpoint = tmp_path / 'yolov8s-worldv2.pt'
+    save_ultralytics(checkpoint, tensors(ultralytics('s')), ['cat'], torch.ones(1, 1, 512).half())
+    monkeypatch.setenv(fetch.VARIABLE, str(checkpoint))
+    monkeypatch.setenv('XDG_CACHE_HOME', str(tmp_path / 'cache'))
+    out = tmp_path / 'out'
+    run_script(DEMO, IMAGES[0], '--texts', 'a horse', '--explain', '--out-dir', out)
+    prediction = json.loads((out / 'preds' / '000000214753.json').read_text())
+    assert len(prediction['masks']) == len(prediction['bboxes'])
+    assert (out / 'vis' / '000000214753.jpg').is_file()
+    assert (out / 'explain' / '000000214753.png').is_file()
+
+
 def test_without_a_model_says_what_to_do(run_script, capsys, monkeypatch):
-    from expalign.convert import fetch
     monkeypatch.setenv(fetch.VARIABLE, 'absent.pt')
     with pytest.raises(SystemExit):
         run_script(DEMO, IMAGES[0], '--texts', 'a cat')

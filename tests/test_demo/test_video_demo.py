@@ -51,6 +51,21 @@ def test_whole_run(run_script, film, tmp_path, capsys):
     assert 'ETA' in printed
 
 
+def test_masks_of_every_frame(run_script, film, tmp_path):
+    config = 'configs/expalign_mini-seg.py'
+    weights = write_mini_weights(tmp_path / 'seg.pth', config)
+    out = tmp_path / 'out'
+    run_script(DEMO, film, config, '--weights', weights, '--device', 'cpu', '--texts', 'a dog',
+               '--out-dir', out, '--pred-score-thr', 0)
+    for line in (out / 'film.jsonl').read_text().splitlines():
+        prediction = json.loads(line)
+        assert len(prediction['masks']) == len(prediction['bboxes']) > 0
+        assert prediction['masks'][0]['size'] == [240, 320]
+    frame = cv2.VideoCapture(str(out / 'film.mp4')).read()[1].astype(int)
+    image = cv2.imread('demo/data/mini/val2017/000000404484.jpg')
+    assert abs(frame - cv2.resize(image, (320, 240))).mean() > 5
+
+
 @pytest.mark.parametrize(('flags', 'message'), [
     (['absent.mp4'], 'video absent.mp4 does not exist'),
     (['README.md'], 'cannot read video README.md'),

@@ -58,6 +58,7 @@ def test_uploads(tmp_path):
 
 def test_kept_maps_belong_to_their_boxes(inferencer):
     from expalign.apis.web_app import EXPLAINED, results, search
+    from expalign.visualization.explanation import best_scores
     image = np.full((60, 80, 3), 90, np.uint8)
     prompts = [f'thing {k}' for k in range(EXPLAINED + 5)]
     found = search(inferencer, image, '. '.join(prompts))
@@ -65,11 +66,31 @@ def test_kept_maps_belong_to_their_boxes(inferencer):
     assert len(kept) == EXPLAINED == len(found.alignment.eams['P3'])
     names = [kept[label] for label in found.instances.labels.tolist()]
     assert names == found.instances.label_names
+    scores = best_scores(found.sample.pred_instances, len(prompts))
+    assert sorted(scores[prompts.index(name)] for name in kept) == sorted(scores)[-EXPLAINED:]
     rows = results(inferencer, found, 0.0)
-    assert rows[0]['prompt'] == kept[0]
+    assert rows[0]['score'] == pytest.approx(scores.max(), abs=1e-4)
     assert len(rows) == len(found.sample.pred_instances)
     with pytest.raises(gr.Error, match='Choose a photograph first'):
         search(inferencer, None, 'cat')
+
+
+def test_masks_are_drawn_and_in_the_results(tmp_path):
+    from expalign.apis import ExpAlignInferencer
+    from expalign.apis.web_app import explanation, picture, results, search
+    config = 'configs/expalign_mini-seg.py'
+    inferencer = ExpAlignInferencer(
+        config, write_mini_weights(tmp_path / 'seg.pth', config), device='cpu',
+        show_progress=False)
+    image = np.full((60, 80, 3), 90, np.uint8)
+    found = search(inferencer, image, 'a cat. a dog')
+    best = found.sample.pred_instances[:1]
+    threshold = best.scores.item() - 1e-4
+    rows = results(inferencer, found, threshold)
+    assert rows[0]['mask']['size'] == [60, 80]
+    mask = best.masks.to_ndarray()[0]
+    assert (picture(inferencer, found, threshold)[mask] != 90).any(-1).all()
+    assert explanation(found, ['a cat'], threshold).ndim == 3
 
 
 @pytest.mark.slow

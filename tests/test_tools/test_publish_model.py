@@ -14,7 +14,7 @@ from safetensors.torch import load_file
 
 from expalign.engine.config import load_config
 from expalign.engine.frozen_encoders import FrozenEncoderMismatchError, weights_digest
-from expalign.engine.publish import PublishError, publish
+from expalign.engine.publish import PublishError, publish, publish_trained
 from expalign.registry import MODELS
 from tests.helpers.mini_model import CONFIG, write_mini_weights
 from tests.helpers.models import tiny_detector_config
@@ -140,3 +140,40 @@ def test_a_checkpoint_that_does_not_fit(tmp_path):
     torch.save(dict(state_dict=dict(other=torch.zeros(1))), tmp_path / 'a.pth')
     with pytest.raises(PublishError, match='does not fit the config: .*unknown to the model'):
         publish(cfg, tmp_path / 'a.pth', tmp_path, 'a')
+
+
+def test_only_what_is_trained(run_script, tmp_path):
+    config = 'configs/expalign_v8s_minilm-seg_coco-mini.py'
+    model = build(load_config(config))
+    state = model.state_dict()
+    mean = 'bbox_head.head_module.coeff_branches.1.0.bn.running_mean'
+    state[mean] += 3
+    torch.save(dict(state_dict=state, meta=dict(epoch=2)), tmp_path / 'a.pth')
+    run_script(
+        'tools/model_converters/publish_model.py', config, tmp_path / 'a.pth', tmp_path / 'out',
+        '--name', 'masks', '--trained-only', 'two photographs', '--licence', 'GPL-3.0')
+    (file,) = (tmp_path / 'out').iterdir()
+    assert file.name == 'masks.safetensors'
+    part = load_file(file)
+    branches = ('bbox_head.head_module.coeff_branches.', 'bbox_head.head_module.prototype_branch.')
+    assert set(part) == {name for name in state if name.startswith(branches)}
+    assert {value.dtype for value in part.values()} == {torch.float16, torch.int64}
+    assert part[mean].eq(3).all()
+    for name, value in part.items():
+        assert torch.equal(value, state[name].to(value.dtype))
+    with safe_open(file, 'pt') as opened:
+        header = opened.metadata()
+    assert {key: header[key] for key in ('config', 'data', 'command', 'licence', 'epoch')} == dict(
+        config='expalign_v8s_minilm-seg_coco-mini.py', data='two photographs',
+        command=f'python tools/train.py {config}', licence='GPL-3.0', epoch='2')
+    state[mean][0] = 1e6
+    torch.save(dict(state_dict=state), tmp_path / 'a.pth')
+    with pytest.raises(PublishError, match=f'{mean} has numbers that half precision cannot hold'):
+        publish_trained(load_config(config), tmp_path / 'a.pth', tmp_path, 'masks')
+
+
+def test_trained_only_leaves_no_room_for_frozen_encoders(run_script, trained, tmp_path, capsys):
+    with pytest.raises(SystemExit):
+        run_script('tools/model_converters/publish_model.py', CONFIG, trained, tmp_path,
+                   '--with-frozen', '--trained-only', 'photographs')
+    assert '--with-frozen and --trained-only exclude each other' in capsys.readouterr().err

@@ -1,11 +1,19 @@
-"""Boxes with labels: colours by group, labels apart and inside of the picture, odd boxes."""
+"""Boxes, masks and labels: colours, who is on top, labels apart and inside of the picture."""
 
 import numpy as np
 import pytest
 from PIL import ImageColor
 
+from expalign.models.dense_heads.rle_masks import RLEMasks, encode_crop
 from expalign.visualization import draw_labelled_boxes
-from expalign.visualization.labelled_boxes import COLOURS, LINE, _apart, _place, _shared_area
+from expalign.visualization.labelled_boxes import (
+    COLOURS,
+    LINE,
+    OPACITY,
+    _apart,
+    _place,
+    _shared_area,
+)
 
 GREY = np.full((120, 200, 3), 90, np.uint8)
 
@@ -56,3 +64,30 @@ def test_boxes_of_one_place_are_drawn_inside_of_each_other():
     np.testing.assert_array_equal(apart[2], [20, 20, 90, 90])
     tiny = [10.0, 10.0, 12.0, 12.0]
     assert _apart(np.array([tiny, tiny])).shape == (2, 4)  # ends, however small they are
+
+
+def tint(group):
+    return np.rint((1 - OPACITY) * 90 + OPACITY * np.array(ImageColor.getrgb(COLOURS[group])))
+
+
+@pytest.mark.parametrize('encode', [False, True])
+def test_small_masks_lie_on_large_ones_and_have_white_rims(encode):
+    masks = np.zeros((3, *GREY.shape[:2]), bool)
+    masks[0, 40:110, 20:180] = True
+    masks[1, 60:90, 60:100] = True
+    if encode:
+        masks = RLEMasks((encode_crop(mask, 0, 0, mask.shape) for mask in masks), GREY.shape[:2])
+    boxes = np.array([[20, 40, 180, 110], [60, 60, 100, 90], [5, 5, 5, 5]])
+    drawn = draw_labelled_boxes(GREY, boxes, ['', '', ''], [0, 1, 2], masks=masks)
+    np.testing.assert_array_equal(drawn[100, 150], tint(0))
+    np.testing.assert_array_equal(drawn[75, 80], tint(1))  # not mixed with what lies below
+    assert (drawn[118] == 90).all()
+    only_masks = draw_labelled_boxes(GREY, boxes[:0], [], [], masks=[])
+    np.testing.assert_array_equal(only_masks, GREY)
+
+
+def test_lines_grow_with_the_text():
+    box = np.array([[40, 40, 160, 110]])
+    widths = [(draw_labelled_boxes(GREY, box, [''], [0], size)[80, :100] != 90).any(-1).sum()
+              for size in (15, 45)]
+    assert widths == [LINE + 2, 3 * LINE + 2]

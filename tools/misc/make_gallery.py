@@ -13,11 +13,12 @@ from typing import Any
 
 import cv2
 import numpy as np
+from mmengine.structures import InstanceData
 from mmengine.utils import track_iter_progress
 
 import expalign  # noqa: F401  (before mmdet: the compatibility layer)
 from expalign.apis.command_line import add_model_arguments, build_inferencer, check_arguments
-from expalign.visualization import draw_explanation, draw_labelled_boxes
+from expalign.visualization import draw_explanation, draw_instances
 
 ROOT = Path(__file__).resolve().parents[2]
 SCENES = Path(__file__).with_name('gallery_scenes.json')
@@ -29,13 +30,14 @@ HEAD = """\
 # Gallery
 
 Photographs of [demo/data/mini](../demo/data/mini/ATTRIBUTION.md) with the prompts that they were
-searched for, and all boxes of score {score_thr:g} or more. The best score of each prompt is below
-its picture, with the number of boxes if there are several; "none" means no box above that score.
+searched for, and all boxes and masks of score {score_thr:g} or more. The best score of each prompt
+is below its picture, with the number of boxes if there are several; "none" means no box above it.
 
 The detector is that of `make demo` ([quick_start.md](quick_start.md)): YOLO-World v2-S's converted
-image side and this project's text side ([results.md](results.md)); it was not trained with the
-method's full recipe. Nothing was chosen by hand but photographs and prompts, and what fails is
-shown, too. One command makes this page and its pictures:
+image side and this project's text side ([results.md](results.md)) and mask branches
+([masks.md](masks.md)); it was not trained with the method's full recipe. Nothing was chosen by hand
+but photographs and prompts, and what fails is shown, too. One command makes this page and its
+pictures:
 
 ```bash
 python tools/misc/make_gallery.py
@@ -92,22 +94,19 @@ def draw_scene(inferencer: Any, photograph: Path, scene: dict, score_thr: float
     """The picture (RGB) of a scene and the line below it."""
     ((_, sample),) = inferencer.stream(
         str(photograph), [scene['prompts']], return_eam=bool(scene.get('explain')))
-    found = inferencer.pred2dict(sample)
-    shown = [
-        (label, score, box) for label, score, box in zip(
-            found['labels'], found['scores'], found['bboxes'], strict=True)
-        if score >= score_thr]
+    found = sample.pred_instances[sample.pred_instances.scores >= score_thr]
     image = cv2.imread(str(photograph))[..., ::-1]
-    line = caption(scene['prompts'], shown)
+    line = caption(scene['prompts'], found)
     if scene.get('explain'):
         picture = draw_explanation(
             image, sample.alignment, sample.pred_instances, scene['prompts'], score_thr)
         return resize(picture, EXPLANATION_WIDTH / picture.shape[1]), line
     scale = LONGER_SIDE / max(image.shape[:2])
-    return draw_labelled_boxes(
-        resize(image, scale), np.array([box for *_, box in shown]) * scale,
-        [f'{scene["prompts"][label]} {score:.2f}' for label, score, _ in shown],
-        [label for label, *_ in shown]), line
+    found.bboxes = found.bboxes * scale
+    if 'masks' in found:
+        found.masks = np.array([resize(mask[:], scale) for mask in found.masks]).reshape(
+            len(found), *resize(image[..., 0], scale).shape)
+    return draw_instances(resize(image, scale), found), line
 
 
 def resize(image: np.ndarray, scale: float) -> np.ndarray:
@@ -116,11 +115,11 @@ def resize(image: np.ndarray, scale: float) -> np.ndarray:
     return cv2.resize(image, None, fx=scale, fy=scale, interpolation=method)
 
 
-def caption(prompts: list[str], shown: list[tuple]) -> str:
+def caption(prompts: list[str], shown: InstanceData) -> str:
     """Per prompt the best score of what is shown, and how many boxes if there are several."""
     parts = []
     for label, prompt in enumerate(prompts):
-        scores = [score for index, score, _ in shown if index == label]
+        scores = shown.scores[shown.labels == label].tolist()
         count = f' ({len(scores)})' if len(scores) > 1 else ''
         parts.append(f'{prompt} {max(scores):.2f}{count}' if scores else f'{prompt}: none')
     return ', '.join(parts)

@@ -2,7 +2,8 @@
 
 OUT_DIR receives ``NAME-HASH.safetensors`` (weights, no optimizer state, no code), the config and a
 model card with the sha256. Frozen encoders are left out, recorded by name and digest, and checked
-when the file is loaded. See docs/checkpoints.md.
+when the file is loaded. With --trained-only it receives NAME.safetensors alone, in half precision:
+what the config trains. See docs/checkpoints.md.
 """
 
 import argparse
@@ -24,11 +25,17 @@ def parse_args() -> argparse.Namespace:
     parser.add_argument(
         '--with-frozen', action='store_true', help='keep the weights of frozen encoders')
     parser.add_argument(
+        '--trained-only', metavar='DATA', help='only the part that the config trains, without '
+        'config and card; DATA says what it was trained on, for the header')
+    parser.add_argument(
         '--licence', default='not stated', help='licence of the weights, for header and card')
     add_trust_argument(parser)
     args = parser.parse_args()
     if not Path(args.checkpoint).is_file():
         parser.error(f'{args.checkpoint} does not exist')
+    if args.with_frozen and args.trained_only:
+        parser.error('--with-frozen and --trained-only exclude each other')
+    args.name = args.name or Path(args.config).stem
     return args
 
 
@@ -37,13 +44,19 @@ def main() -> None:
     args = parse_args()
     from mmengine.registry import init_default_scope
 
-    from expalign.engine.publish import publish
+    from expalign.engine.publish import publish, publish_trained
     cfg = load_config(args.config)
     init_default_scope('mmdet')
-    files = publish(
-        cfg, args.checkpoint, args.out_dir, args.name or Path(args.config).stem,
-        with_frozen=args.with_frozen, licence=args.licence)
-    for path in files.values():
+    if args.trained_only:
+        files = [publish_trained(
+            cfg, args.checkpoint, args.out_dir, args.name, licence=args.licence,
+            data=args.trained_only, config=Path(args.config).name,
+            command=f'python tools/train.py {args.config}')]
+    else:
+        files = publish(
+            cfg, args.checkpoint, args.out_dir, args.name, with_frozen=args.with_frozen,
+            licence=args.licence).values()
+    for path in files:
         print(f'{path}  {path.stat().st_size / 1e6:.2f} MB')
 
 

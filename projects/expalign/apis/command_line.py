@@ -9,8 +9,6 @@ from expalign.trust import add_trust_argument
 
 from .texts import read_vocabulary
 
-TEXT_SIDE = CONFIG.parents[1] / 'demo' / 'weights' / 'expalign_v8s_minilm_text.safetensors'
-
 
 def add_model_arguments(parser: argparse.ArgumentParser) -> None:
     """``model`` and what goes with it, under mmdet's names."""
@@ -22,7 +20,7 @@ def add_model_arguments(parser: argparse.ArgumentParser) -> None:
                         'there')
     parser.add_argument(
         '--palette', default='none', choices=['none', 'coco', 'voc', 'citys', 'random'],
-        help='colours of the boxes')
+        help="colours of the pictures; 'none': one of seven for each prompt")
     add_trust_argument(parser)
 
 
@@ -61,7 +59,7 @@ def build_inferencer(parser: argparse.ArgumentParser, args: argparse.Namespace):
     model, weights = args.model, args.weights
     if model is None:
         try:
-            model, weights = CONFIG, warm_start_checkpoint(TEXT_SIDE)
+            model, weights = CONFIG, warm_start_checkpoint()
         except FetchError as error:
             parser.error(f'{error}; or name a config and --weights')
     try:

@@ -17,7 +17,7 @@ from mmengine.runner.checkpoint import _load_checkpoint_to_model
 from mmengine.utils import track_iter_progress
 from torch import nn
 
-from expalign.visualization import save_explanation
+from expalign.visualization import InstanceVisualizer, save_explanation
 
 from .alignment import Alignment, alignments_of, recorded_alignments
 from .embedded_config import config_of_checkpoint
@@ -40,8 +40,9 @@ class ExpAlignInferencer(DetInferencer):
             data and not run.
         weights: checkpoint, ``.pth`` or ``.safetensors``.
         device: ``'cpu'``, ``'cuda:0'``, ...; by default what there is.
-        palette: colours of the boxes: ``'none'`` (random, always the same ones), ``'coco'``,
-            ``'voc'``, ``'citys'`` or ``'random'``.
+        palette: colours of the pictures: ``'none'`` (one of seven for each prompt, which
+            colour-blind readers can tell apart), or mmdet's ``'coco'``, ``'voc'``, ``'citys'`` or
+            ``'random'``, drawn its way.
         show_progress: whether a bar shows how far a call is, its rate and the time it still takes.
 
     Raises:
@@ -198,7 +199,7 @@ class ExpAlignInferencer(DetInferencer):
         img_out_dir: str = '',
         **kwargs,
     ) -> list[np.ndarray] | None:
-        """Draw boxes, mmdet's way, and explanations."""
+        """Draw predictions and explanations."""
         if explain:
             for number, (image, sample) in enumerate(zip(inputs, preds, strict=True)):
                 name = self._name(image, self.num_predicted_imgs + number)
@@ -242,6 +243,8 @@ class ExpAlignInferencer(DetInferencer):
     def _init_visualizer(self, cfg: Any) -> Any:
         # Backends log a run; here there is none, and they would only warn.
         cfg.visualizer.pop('vis_backends', None)
+        if self.palette == 'none':
+            cfg.visualizer.type = InstanceVisualizer
         return super()._init_visualizer(cfg)
 
     def _init_collate(self, cfg: Any) -> Any:
@@ -257,9 +260,8 @@ class ExpAlignInferencer(DetInferencer):
         if checkpoint is None:
             raise ValueError('the inferencer needs weights: give the path of a checkpoint')
         _load_checkpoint_to_model(model, checkpoint)
-        # Names come with each prediction; the classes are needed for the number of colours alone.
-        model.dataset_meta = dict(
-            classes=(), palette='random' if self.palette == 'none' else self.palette)
+        # Names come with each prediction.
+        model.dataset_meta = dict(classes=(), palette=self.palette)
 
 
 class _Requests:

@@ -4,11 +4,8 @@ import json
 from pathlib import Path
 
 import cv2
-import numpy as np
+import torch
 from mmengine.config import Config
-from mmengine.visualization import Visualizer
-
-COLOURS = ('crimson', 'royalblue', 'darkgreen', 'darkorange', 'purple', 'teal')
 
 
 def check_request(image: str | Path, text: str) -> Path:
@@ -46,47 +43,42 @@ def detect_text(
         score_thr: lowest score in the pictures.
 
     Returns:
-        per detection, best first: ``prompt``, ``label`` (its index), ``score`` and ``box_xyxy``
-        in pixels.
+        What :func:`listed` gives.
     """
     from expalign.apis.inferencer import ExpAlignInferencer
     from expalign.models.utils.prompts import parse_prompts
-    from expalign.visualization import save_explanation
+    from expalign.visualization import draw_instances, save_explanation
     prompts = parse_prompts(text, custom_entities=True)
     inferencer = ExpAlignInferencer(cfg, checkpoint, device='cpu', show_progress=False)
     ((_, sample),) = inferencer.stream(str(image), [prompts], return_eam=True)
-    found = inferencer.pred2dict(sample)
-    detections = [
-        dict(prompt=prompt, label=label, score=round(score, 4),
-             box_xyxy=[round(side, 1) for side in box])
-        for prompt, label, score, box in zip(
-            found['label_names'], found['labels'], found['scores'], found['bboxes'], strict=True)]
+    detections = listed(inferencer.pred2dict(sample))
     out.mkdir(parents=True, exist_ok=True)
     write_json(out / 'predictions.json', dict(
         image=str(image), prompts=prompts, detections=detections))
-    shown = [item for item in detections if item['score'] >= score_thr]
+    drawn = torch.tensor([item['score'] >= score_thr for item in detections], dtype=torch.bool)
+    found, shown = sample.pred_instances, sample.pred_instances[drawn]
     photograph = cv2.imread(str(image))[..., ::-1]
-    cv2.imwrite(str(out / 'detections.jpg'), draw(photograph, shown)[..., ::-1])
-    save_explanation(out / 'explanation', photograph, sample.alignment, sample.pred_instances,
+    cv2.imwrite(str(out / 'detections.jpg'), draw_instances(photograph, shown)[..., ::-1])
+    save_explanation(out / 'explanation', photograph, sample.alignment, found,
                      score_thr=score_thr)
     return detections
 
 
-def draw(image: np.ndarray, detections: list[dict]) -> np.ndarray:
-    """Boxes, prompts and scores on an RGB image (H, W, 3), one colour a prompt."""
-    visualizer = Visualizer(image=np.ascontiguousarray(image))
-    size = max(11, max(image.shape) // 45)
-    for item in reversed(detections):  # the best on top
-        colour = COLOURS[item['label'] % len(COLOURS)]
-        box = np.array(item['box_xyxy'])
-        visualizer.draw_bboxes(box, edge_colors=colour, line_widths=size / 5)
-        room_above = box[1] > 2 * size
-        visualizer.draw_texts(
-            f'{item["prompt"]} {item["score"]:.2f}',
-            box[:2] + np.array([1, -1 if room_above else 1]) * size / 4, colors='white',
-            vertical_alignments='bottom' if room_above else 'top', font_sizes=size,
-            bboxes=dict(facecolor=colour, edgecolor='none', pad=size / 8))
-    return visualizer.get_image()
+def listed(prediction: dict) -> list[dict]:
+    """The detections of one of the inferencer's predictions, for people and programs.
+
+    Returns:
+        per detection, best first: ``prompt``, ``label`` (its index), ``score``, ``box_xyxy`` in
+        pixels and, of a model with masks, ``mask``, a COCO run-length encoding.
+    """
+    keys = ('label_names', 'labels', 'scores', 'bboxes')
+    detections = [
+        dict(prompt=prompt, label=label, score=round(score, 4),
+             box_xyxy=[round(side, 1) for side in box])
+        for prompt, label, score, box in zip(*(prediction[key] for key in keys), strict=True)]
+    for detection, mask in zip(detections, prediction.get('masks', ()), strict=False):
+        detection['mask'] = mask
+    return detections
 
 
 def describe(detections: list[dict], image: Path, out: Path, score_thr: float) -> str:

@@ -17,6 +17,7 @@ from expalign.visualization.explanation import best_scores
 
 from .alignment import Alignment
 from .inferencer import ExpAlignInferencer
+from .photograph import listed
 from .vocabularies import SOURCES, named_vocabulary
 
 MAX_PIXELS = 25_000_000
@@ -120,14 +121,9 @@ def explanation(found: Found | None, prompts: list[str], score_thr: float) -> np
 
 
 def results(inferencer: ExpAlignInferencer, found: Found, score_thr: float) -> list[dict]:
-    """Detections of ``score_thr`` or more, best first, for people and programs."""
-    content = inferencer.pred2dict(found.sample)
-    masks = content.get('masks') or [None] * len(content['labels'])
-    rows = zip(content['label_names'], content['scores'], content['bboxes'], masks, strict=True)
-    return [
-        dict(prompt=prompt, score=round(score, 4), box_xyxy=[round(side, 1) for side in box],
-             **({} if mask is None else dict(mask=mask)))
-        for prompt, score, box, mask in rows if score >= score_thr]
+    """Detections of ``score_thr`` or more, see :func:`~expalign.apis.photograph.listed`."""
+    return [row for row in listed(inferencer.pred2dict(found.sample))
+            if row['score'] >= score_thr]
 
 
 def build_app(inferencer: ExpAlignInferencer, samples: list[str], text: str) -> gr.Blocks:

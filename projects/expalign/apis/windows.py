@@ -68,26 +68,34 @@ def merge_windows(
 
     Returns:
         ``bboxes``, ``scores``, ``labels``, ``label_names`` and, where the windows have them,
-        ``masks`` of the size of the image; by falling score.
+        ``masks`` of the size of the image, each from the window that its box is from; by falling
+        score.
     """
     shifted = [_shift(sample.pred_instances, corner, size)
                for sample, corner in zip(samples, corners, strict=True)]
     merged = InstanceData.cat(shifted)
-    if not len(merged):
-        return merged
-    _, keep = batched_nms(
-        merged.bboxes, merged.scores, merged.labels,
-        dict(type='nms', iou_threshold=iou_threshold))
-    return merged[keep[:max_per_img]]
+    keep = merged.labels
+    if len(merged):
+        _, keep = batched_nms(
+            merged.bboxes, merged.scores, merged.labels,
+            dict(type='nms', iou_threshold=iou_threshold))
+    keep = keep[:max_per_img]
+    kept = merged[keep]
+    if all('masks' in sample.pred_instances for sample in samples):
+        masks = [(mask, corner) for sample, corner in zip(samples, corners, strict=True)
+                 for mask in sample.pred_instances.masks]
+        # Of what is kept alone: on a large image there are many windows.
+        kept.masks = RLEMasks(
+            (_shift_mask(*masks[index], size) for index in keep.tolist()), size)
+    return kept
 
 
 def _shift(found: InstanceData, corner: tuple[int, int], size: tuple[int, int]) -> InstanceData:
-    out = InstanceData(scores=found.scores, labels=found.labels, label_names=found.label_names)
+    """Boxes, scores and labels in pixels of the image."""
     offset = found.bboxes.new_tensor([*corner, *corner])
-    out.bboxes = clip_boxes(found.bboxes + offset, size)
-    if 'masks' in found:
-        out.masks = RLEMasks((_shift_mask(mask, corner, size) for mask in found.masks), size)
-    return out
+    return InstanceData(
+        bboxes=clip_boxes(found.bboxes + offset, size), scores=found.scores, labels=found.labels,
+        label_names=found.label_names)
 
 
 def _shift_mask(mask: dict | torch.Tensor, corner: tuple[int, int], size: tuple[int, int]) -> dict:

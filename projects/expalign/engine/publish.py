@@ -5,7 +5,6 @@ import json
 from collections.abc import Mapping
 from copy import deepcopy
 from pathlib import Path
-from typing import Any
 
 from mmengine.config import Config
 from mmengine.runner import CheckpointLoader
@@ -50,30 +49,80 @@ def publish(
     """
     model = MODELS.build(deepcopy(cfg.model))  # mmdet adds to what it builds from
     built = {part: weights_digest(getattr(model, part)) for part in _frozen_parts(model)}
-    loaded = CheckpointLoader.load_checkpoint(str(checkpoint), map_location='cpu')
-    _check_fit(model, loaded, checkpoint)
-    _load_checkpoint_to_model(model, loaded)
+    header = _load(model, checkpoint) | dict(licence=licence, cfg=cfg.pretty_text)
     record = frozen_encoders(model, cfg)
     if not with_frozen:
         _check_available(cfg, record, built, checkpoint)
     left_out = () if with_frozen else frozen_prefixes(model)
     weights = {key: value.contiguous() for key, value in model.state_dict().items()
                if not key.startswith(left_out)}
-    header = _header(cfg, loaded.get('meta', {}), checkpoint, licence)
     if not with_frozen:
         header[HEADER_KEY] = json.dumps(record)
     return _write(Path(folder), name, weights, header, cfg, record, with_frozen)
+
+
+def publish_trained(
+    cfg: Config, checkpoint: str | Path, folder: str | Path, name: str, **entries: str
+) -> Path:
+    """Write ``NAME.safetensors``: what the config trains, in half precision.
+
+    For a part that users join with weights which they have from elsewhere; see
+    :mod:`expalign.convert.assemble`. Names are those of the whole model.
+
+    Args:
+        cfg: config that the checkpoint was trained with, e.g. of a ``PartlyTrainedDetector``.
+        checkpoint: of a training run.
+        folder: where to write; it is made.
+        name: of the file.
+        entries: of the header, e.g. ``licence``, ``data``, ``command``.
+
+    Returns:
+        The file.
+
+    Raises:
+        PublishError: the checkpoint does not fit the config, or a number is too large for half
+            precision.
+    """
+    model = MODELS.build(deepcopy(cfg.model))
+    header = _load(model, checkpoint) | entries
+    # With a layer's trained parameters go its statistics, which training changes, too.
+    layers = {key.rpartition('.')[0] for key, value in model.named_parameters()
+              if value.requires_grad}
+    weights = {key: _half(key, value) for key, value in model.state_dict().items()
+               if key.rpartition('.')[0] in layers}
+    file = Path(folder) / f'{name}.safetensors'
+    file.parent.mkdir(parents=True, exist_ok=True)
+    save_file(weights, file, header)
+    return file
+
+
+def _half(key: str, value: Tensor) -> Tensor:
+    if not value.is_floating_point():
+        return value
+    half = value.half().contiguous()
+    if not half.isfinite().all():
+        raise PublishError(f'{key} has numbers that half precision cannot hold')
+    return half
 
 
 def _frozen_parts(model: nn.Module) -> list[str]:
     return [prefix.removesuffix('.') for prefix in frozen_prefixes(model)]
 
 
-def _check_fit(model: nn.Module, loaded: Mapping[str, Any], checkpoint: str | Path) -> None:
+def _load(model: nn.Module, checkpoint: str | Path) -> dict[str, str]:
+    """Load a checkpoint into the model; what a header says about it."""
+    loaded = CheckpointLoader.load_checkpoint(str(checkpoint), map_location='cpu')
     # Checked here too: the model itself may be set to accept checkpoints that do not fit.
     mismatch = describe_mismatch(model, loaded.get('state_dict', loaded))
     if mismatch:
         raise PublishError(f'{checkpoint} does not fit the config: {mismatch}')
+    _load_checkpoint_to_model(model, loaded)
+    meta = loaded.get('meta', {})
+    header = dict(format='pt', expalign=__version__, source_sha256=_sha256(Path(checkpoint)))
+    header.update({key: str(meta[key]) for key in ('epoch', 'iter') if key in meta})
+    if 'dataset_meta' in meta:
+        header['dataset_meta'] = json.dumps(to_plain(meta['dataset_meta'], 'dataset_meta'))
+    return header
 
 
 def _check_available(cfg: Config, record: Mapping[str, dict], built: Mapping[str, str],
@@ -88,17 +137,6 @@ def _check_available(cfg: Config, record: Mapping[str, dict], built: Mapping[str
                 f'the frozen {part} in {checkpoint} (sha256 {entry["sha256"]}) is not '
                 f'{entry["source"]!r} of the config (sha256 {built[part]}): publish --with-frozen, '
                 'or name its weights in the config')
-
-
-def _header(cfg: Config, meta: Mapping[str, Any], checkpoint: str | Path, licence: str
-            ) -> dict[str, str]:
-    header = dict(
-        format='pt', expalign=__version__, licence=licence, cfg=cfg.pretty_text,
-        source_sha256=_sha256(Path(checkpoint)))
-    header.update({key: str(meta[key]) for key in ('epoch', 'iter') if key in meta})
-    if 'dataset_meta' in meta:
-        header['dataset_meta'] = json.dumps(to_plain(meta['dataset_meta'], 'dataset_meta'))
-    return header
 
 
 def _write(folder: Path, name: str, weights: dict[str, Tensor], header: dict[str, str],

