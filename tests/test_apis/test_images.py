@@ -1,6 +1,7 @@
 """What inputs stand for, and videos with damaged frames."""
 
 import re
+import weakref
 
 import cv2
 import numpy as np
@@ -39,6 +40,13 @@ def video(tmp_path):
     return path
 
 
+class Frame(np.ndarray):
+    """An array by identity, which a set can hold."""
+
+    __hash__ = object.__hash__
+    __eq__ = object.__eq__
+
+
 def damage(path, indices):
     content = bytearray(path.read_bytes())
     starts = [match.start() for match in re.finditer(b'\xff\xd8\xff', bytes(content))]
@@ -67,6 +75,8 @@ def test_folder_pattern_list(folder, log):
     ([3], TypeError, 'input 0 is a int'),
     ([np.zeros((4, 5), np.uint8)], ValueError, r'input 0: .* got \(4, 5\) of uint8'),
     (np.zeros((4, 5, 3)), ValueError, r'input 0: .* of float64'),
+    ('ftp://host/a.jpg', ValueError, "ftp://host/a.jpg is of a kind that is not read: 'ftp'"),
+    ('s3://bucket/a.jpg', ValueError, 's3://bucket/a.jpg cannot be read: Please install'),
 ])
 def test_wrong_inputs(inputs, error, message):
     with pytest.raises(error, match=message):
@@ -113,6 +123,35 @@ def test_frames_beyond_the_stated_number_are_read(video):
     frames.num_frames = 3
     assert len(list(frames)) == FRAMES
     assert frames.broken == 0
+
+
+def test_a_wrong_number_of_frames_ends(video):
+    frames = VideoFrames(video)
+    frames.num_frames = 10 ** 9
+    assert len(list(frames)) == FRAMES
+    assert frames.broken == 10 ** 9 - FRAMES
+
+
+def test_a_video_is_never_in_memory(video, mini_inferencer):
+    """However long it is: of its frames one batch is alive, and one that is being read."""
+    alive = weakref.WeakSet()
+
+    class Watched(VideoFrames):
+        def __iter__(self):
+            for frame in super().__iter__():
+                holder = frame.view(Frame)
+                alive.add(holder)
+                yield holder
+
+    counts = [len(alive) for _ in mini_inferencer.stream(Watched(video), 'cat', batch_size=3)]
+    assert len(counts) == FRAMES
+    assert max(counts) <= 4
+
+
+def test_a_video_as_input(video, mini_inferencer):
+    damage(video, (4,))
+    found = mini_inferencer(str(video), texts='cat', batch_size=4)['predictions']
+    assert len(found) == FRAMES - 1
 
 
 def test_no_video(tmp_path):

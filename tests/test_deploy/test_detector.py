@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 
 from expalign.deploy import OnnxDetector
+from expalign.deploy.postprocess import class_wise_nms, clip_boxes
 from tests.helpers.exported import IMAGES
 
 
@@ -36,6 +37,17 @@ def test_prompts_are_encoded_once(exports, monkeypatch):
     for _ in range(2):
         detector(IMAGES, ['cat', 'dog', 'cat'])
     assert calls == [['cat', 'dog']]
+
+
+def test_candidates(exports):
+    detector = exports('none').onnx(image_size=(320, 320))
+    (found,) = detector(IMAGES[0], ['dog', 'cat', 'dog', 'owl'])
+    given = detector.candidates(IMAGES[0])
+    assert len(given.scores) > len(found.scores) and set(given.labels) == {0, 1, 3}
+    keep = class_wise_nms(given.boxes, given.labels, given.settings)
+    for name, values in (('bboxes', clip_boxes(given.boxes, given.size)),
+                         ('scores', given.scores), ('labels', given.labels)):
+        assert np.array_equal(values[keep], getattr(found, name))
 
 
 def test_features_from_elsewhere(exports):

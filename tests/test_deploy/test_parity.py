@@ -115,6 +115,8 @@ def test_nms_inside(exports, form, tmp_path):
                 assert (mask.on_image(found.size) != wanted.on_image(found.size)).mean() < 1e-4
     with pytest.raises(ValueError, match='has NMS inside, with the threshold 0.01'):
         OnnxDetector(path, exported.text_file, score_thr=0.5)
+    with pytest.raises(ValueError, match='NMS is inside of this ONNX file'):
+        inside.candidates(IMAGES[0])
 
 
 def test_nothing_found(exports, tmp_path):

@@ -5,11 +5,14 @@ import os
 import pickle
 from pathlib import Path
 
+import cv2
+import numpy as np
 import pytest
 import torch
 from mmengine.logging import HistoryBuffer
 from mmengine.runner import CheckpointLoader
 from mmengine.runner import checkpoint as mmengine_checkpoint
+from safetensors.torch import save_file
 from torch import hub
 
 import expalign
@@ -61,6 +64,13 @@ def write(path: Path, content: bytes) -> str:
     return str(path)
 
 
+def write_film(path: Path) -> str:
+    writer = cv2.VideoWriter(str(path), cv2.VideoWriter_fourcc(*'MJPG'), 5, (32, 32))
+    writer.write(np.zeros((32, 32, 3), np.uint8))
+    writer.release()
+    return str(path)
+
+
 def hostile_files(folder: Path, ran: Path) -> dict[str, str]:
     """A hostile file of every kind."""
     reduced = io.BytesIO()
@@ -69,6 +79,13 @@ def hostile_files(folder: Path, ran: Path) -> dict[str, str]:
     torch.save(dict(message_hub=HostileHistory()), history)
     legacy = io.BytesIO()
     torch.save(dict(meta=Hostile(ran)), legacy, _use_new_zipfile_serialization=False)
+    program = f'import os\nos.mkdir({str(ran)!r})'
+    for keys in (('meta', 'config'), ('meta', 'cfg'), ('message_hub', 'runtime_info', 'cfg')):
+        content = program
+        for key in reversed(keys):
+            content = {key: content}
+        torch.save(content, folder / f'{keys[0]}_{keys[-1]}.pth')
+    save_file(dict(a=torch.zeros(1)), folder / 'header.safetensors', dict(cfg=program))
     return {
         'posix.mkdir': write(folder / 'reduce.pth', reduced.getvalue()),
         'mmengine.logging.history_buffer.HistoryBuffer': write(
@@ -77,16 +94,21 @@ def hostile_files(folder: Path, ran: Path) -> dict[str, str]:
         'posix': write(folder / 'plain.pkl', pickle.dumps(Hostile(ran), 0)),
         'no torch checkpoint': write(
             folder / 'old_opcode.pth', f"(S'{ran}'\niposix\nmkdir\n.".encode()),
+        'config in it (meta.config, line 1': str(folder / 'meta_config.pth'),
+        'config in it (meta.cfg, line 1': str(folder / 'meta_cfg.pth'),
+        'config in it (message_hub.runtime_info.cfg, line': str(folder / 'message_hub_cfg.pth'),
+        'config in it (meta.cfg, line 1 is not an': str(folder / 'header.safetensors'),
     }
 
 
 def test_nothing_runs_and_the_message_helps(tmp_path, ran):
     for culprit, path in hostile_files(tmp_path, ran).items():
-        for load in (load_torch_file, CheckpointLoader.load_checkpoint):
+        loaders = (load_torch_file, CheckpointLoader.load_checkpoint)
+        for load in loaders[path.endswith('.safetensors'):]:
             with pytest.raises(UntrustedCheckpointError) as caught:
                 load(path)
             message = str(caught.value)
-            assert message.startswith(f'{path} was not loaded: it ')
+            assert message.startswith(f'{path} was not loaded: ')
             assert culprit in message and FLAG in message
             assert 'expalign.trust_checkpoints()' in message
             assert not ran.exists(), path
@@ -125,7 +147,7 @@ def test_object_stores_and_addresses_are_covered(tmp_path, ran, monkeypatch):
             return Path(path).read_bytes()
 
     monkeypatch.setattr(mmengine_checkpoint, 'get_file_backend', lambda *_, **__: Store)
-    with pytest.raises(UntrustedCheckpointError):
+    with pytest.raises(UntrustedCheckpointError, match='^the checkpoint, which was read from a st'):
         CheckpointLoader.load_checkpoint('s3://bucket/a.pth')
     monkeypatch.setattr(
         hub, 'download_url_to_file', lambda url, target, *_, **__: Path(target).write_bytes(
@@ -137,26 +159,59 @@ def test_object_stores_and_addresses_are_covered(tmp_path, ran, monkeypatch):
     assert not ran.exists()
 
 
-def test_runs_of_the_tools(tmp_path, ran, run_script):
-    path = hostile_files(tmp_path, ran)['mmengine.logging.history_buffer.HistoryBuffer']
-    config = 'configs/expalign_mini.py'
-    with pytest.raises(UntrustedCheckpointError, match='history.pth was not loaded'):
-        run_script('tools/test.py', config, path, '--work-dir', tmp_path / 'test')
-    with pytest.raises(UntrustedCheckpointError, match='history.pth was not loaded'):
-        run_script('tools/train.py', config, '--resume', path, '--work-dir', tmp_path / 'train')
-    assert 'planted' not in HistoryBuffer._statistics_methods
+CONFIG = 'configs/expalign_mini.py'
+PHOTO = 'demo/data/mini/val2017/000000214753.jpg'
+# Every command that loads a checkpoint; * stands for its path.
+COMMANDS = (
+    ('tools/test.py', CONFIG, '*'), ('tools/train.py', CONFIG, '--resume', '*'),
+    ('tools/train.py', CONFIG, '--cfg-options', 'load_from=*'),
+    ('tools/model_converters/publish_model.py', CONFIG, '*', 'published'),
+    ('tools/deploy/export_onnx.py', CONFIG, '*', '-o', 'a.onnx'),
+    ('tools/deploy/test_onnx.py', CONFIG, PHOTO, '--compare', '*'),
+    ('tools/cache_image_side.py', '*', 'maps', '--config', CONFIG, '--vectors', 'absent.npz'),
+    ('tools/distill_text.py', 'absent.npz', '*', 'maps', 'a.safetensors'),
+    ('demo/image_demo.py', PHOTO, CONFIG, '--weights', '*', '--texts', 'a cat'),
+    ('demo/image_demo.py', PHOTO, '*', '--texts', 'a cat'),
+    ('demo/video_demo.py', 'VIDEO', CONFIG, '--weights', '*', '--texts', 'a cat'),
+    ('demo/web_demo.py', CONFIG, '--weights', '*'))
+
+
+@pytest.mark.parametrize('command', COMMANDS, ids=lambda command: '-'.join(
+    [Path(command[0]).stem, *(part for part in command if part in ('--resume', '--weights'))]))
+def test_every_command(tmp_path, ran, run_script, capsys, command):
+    if 'web_demo' in command[0]:
+        pytest.importorskip('gradio')
+    films = write_film(tmp_path / 'film.avi') if 'VIDEO' in command else ''
+    script, *arguments = [part.replace('VIDEO', films) for part in command]
+    if script in ('tools/test.py', 'tools/train.py'):
+        arguments += ['--work-dir', tmp_path / 'work']
+    hostile_files(tmp_path, ran)
+    for name in ('reduce.pth', 'history.pth', 'meta_config.pth'):
+        path = str(tmp_path / name)
+        with pytest.raises((UntrustedCheckpointError, SystemExit)) as caught:
+            run_script(script, *(str(part).replace('*', path) for part in arguments))
+        told = capsys.readouterr().err if caught.type is SystemExit else str(caught.value)
+        assert f'{path} was not loaded: ' in told and FLAG in told
+        assert not ran.exists()
+        assert 'planted' not in HistoryBuffer._statistics_methods
     assert not checkpoints_are_trusted()
+    with pytest.raises(SystemExit):
+        run_script(script, '--help')
+    assert FLAG in capsys.readouterr().out  # what the message advises is there
 
 
 def test_inference_functions(tmp_path, ran):
     from mmdet.apis import DetInferencer, init_detector
 
     from expalign.apis import ExpAlignInferencer
-    path = hostile_files(tmp_path, ran)['posix.mkdir']
-    config = 'configs/expalign_mini.py'
+    files = hostile_files(tmp_path, ran)
     for build in (init_detector, DetInferencer, ExpAlignInferencer):
         with pytest.raises(UntrustedCheckpointError, match='reduce.pth was not loaded'):
-            build(config, path, device='cpu')
+            build(CONFIG, files['posix.mkdir'], device='cpu')
+    # mmengine would run the config of a checkpoint that is given alone.
+    for path in files.values():
+        with pytest.raises(UntrustedCheckpointError, match='was not loaded'):
+            DetInferencer(weights=path, device='cpu')
     assert not ran.exists()
 
 
@@ -188,3 +243,15 @@ def test_plain_checkpoints_load(tmp_path):
     torch.save(dict(state_dict=dict(a=torch.ones(2)), meta=dict(epoch=3)), path)
     loaded = CheckpointLoader.load_checkpoint(str(path))
     assert loaded['state_dict']['a'].tolist() == [1, 1] and loaded['meta'] == dict(epoch=3)
+
+
+def test_a_header_may_name_its_config(tmp_path):
+    path = tmp_path / 'a.safetensors'
+    for name, refused in (('a_config.py', False), ('a-b_1.2.py', False), ('a().py', True),
+                          ('a.py\nb', True)):
+        save_file(dict(a=torch.ones(2)), path, dict(config=name))
+        if refused:
+            with pytest.raises(UntrustedCheckpointError, match=r'meta\.config, line 1 is not'):
+                CheckpointLoader.load_checkpoint(str(path))
+        else:
+            assert CheckpointLoader.load_checkpoint(str(path))['meta']['config'] == name

@@ -58,3 +58,10 @@ def test_errors_name_the_file(tmp_path):
     save_file({'a': torch.ones(1)}, tmp_path / 'c.safetensors', {'dataset_meta': 'cat'})
     with pytest.raises(ValueError, match="c.safetensors: 'dataset_meta' is not JSON"):
         load_from_safetensors(str(tmp_path / 'c.safetensors'))
+
+
+def test_a_header_may_name_the_file_of_a_config(tmp_path):
+    """Converted and published parts do; mmengine looks for a config's text under the same key."""
+    save_file(dict(a=torch.zeros(1)), tmp_path / 'a.safetensors', dict(config='model-seg_x.py'))
+    loaded = load_from_safetensors(str(tmp_path / 'a.safetensors'))
+    assert loaded['meta']['config'] == 'model-seg_x.py'

@@ -7,6 +7,7 @@ runs in onnxruntime. ``--compare CKPT`` runs the PyTorch model, too, and says ho
 import argparse
 import sys
 import time
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -73,11 +74,11 @@ def main() -> dict[str, float]:
     dataset = DATASETS.build(cfg.test_dataloader.dataset)
     evaluator = Evaluator(cfg.test_evaluator)
     evaluator.dataset_meta = dataset.metainfo
-    detector = OnnxDetector(args.model, args.text_side, threads=args.threads)
     model, parity, seconds = None, Parity(), 0.0
     if args.compare:
         from mmdet.apis import inference_detector, init_detector
         model = init_detector(cfg, args.compare, device='cpu')
+    detector = OnnxDetector(args.model, args.text_side, threads=args.threads)
     for index in track_iter_progress(range(len(dataset)), file=sys.stderr):
         info = dataset.get_data_info(index)
         texts = [text if isinstance(text, str) else text[0] for text in info['text']]
@@ -86,8 +87,9 @@ def main() -> dict[str, float]:
         seconds += time.perf_counter() - started
         evaluator.process([as_sample(found, info)])
         if model is not None:
-            parity.add(found, inference_detector(
-                model, info['img_path'], text_prompt=texts).pred_instances)
+            expected = inference_detector(model, info['img_path'], text_prompt=texts)
+            parity.add(found, expected.pred_instances, None if detector.settings.nms_inside
+                       else partial(detector.candidates, info['img_path']))
     metrics = evaluator.evaluate(len(dataset))
     print(f'{len(dataset)} images, {seconds / max(len(dataset), 1):.2f} s an image')
     if model is not None:

@@ -2,10 +2,12 @@
 
 mmengine writes configs as Python and reads them by execution; a stranger's checkpoint could run
 code that way. What mmengine writes is assignments of literals and ``dict(...)`` only, and nothing
-else is accepted here.
+else is accepted here. Building from a config can run code, too: mmengine imports and calls whatever
+a ``type`` spells out (``type='os.system'``), and some classes of mmdet and mmcv evaluate their
+arguments. So types must be this project's own, or on a short list.
 """
 
-import ast
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -13,43 +15,85 @@ from mmengine.config import Config
 from mmengine.runner import CheckpointLoader
 from safetensors import safe_open
 
+from expalign import registry
+from expalign.engine.safe_load import UntrustedCheckpointError, literal_config
+from expalign.trust import FLAG, checkpoints_are_trusted
+
+# What configs of this project name besides its own classes; of all arguments, harmless.
+OTHER_TYPES = {
+    'BN', 'SyncBN', 'GN', 'SiLU', 'ReLU', 'GELU', 'nms', 'pseudo_collate',
+    'mmdet.DetDataPreprocessor', 'mmdet.DetLocalVisualizer', 'mmdet.LoadAnnotations',
+    'mmdet.PackDetInputs', 'mmyolo.BatchTaskAlignedAssigner', 'mmyolo.LetterResize',
+    'mmyolo.YOLOv5KeepRatioResize', 'mmyolo.YOLOv8CSPDarknet'}
+
 
 def config_of_checkpoint(path: str | Path) -> Config:
-    """The config in a checkpoint.
+    """The parts of a checkpoint's config that predictions are made with.
 
     Args:
         path: ``.safetensors`` with ``cfg`` in its header, or ``.pth`` as mmengine's runner writes
             it.
 
+    Returns:
+        ``model``, ``visualizer``, and of ``test_dataloader`` the pipeline and the collate function.
+
     Raises:
-        ValueError: there is none, or it is more than data; the message names the file.
+        UntrustedCheckpointError: the file, or what its config names, could run code.
+        ValueError: there is no config, or it is more than data; the message names the file.
     """
     text = _config_text(str(path))
     if not text:
         raise ValueError(f'{path} has no config in it: give the config and the checkpoint')
     try:
-        fields = literal_config(text)
-    except (SyntaxError, ValueError) as error:
+        parts = _parts_for_prediction(literal_config(text))
+    except ValueError as error:
         raise ValueError(
-            f'the config in {path} is not plain data and is not run: {error}; give the config as '
-            'a file of its own') from error
-    return Config(fields)
+            f'the config in {path} cannot be used as data, and is not run: {error}; give the '
+            'config as a file of its own') from error
+    if not checkpoints_are_trusted():
+        allowed = OTHER_TYPES | _own_types()
+        for kind in _types(parts):
+            if not isinstance(kind, str) or kind not in allowed:
+                raise UntrustedCheckpointError(
+                    f'the config in {path} names the type {kind!r}, which is none of this project, '
+                    'and building it could run code. Nothing of it was run. Give the config as a '
+                    f'file of its own; or, if you trust its author, repeat the command with {FLAG}')
+    return Config(parts)
 
 
-def literal_config(text: str) -> dict[str, Any]:
-    """Names and values of a config's text, of literals, lists, tuples and ``dict(...)``.
+def _parts_for_prediction(fields: Mapping[str, Any]) -> dict[str, Any]:
+    try:
+        loader = fields['test_dataloader']
+        part = dict(dataset=dict(pipeline=loader['dataset']['pipeline']))
+        if 'collate_fn' in loader:
+            part['collate_fn'] = loader['collate_fn']
+        # Backends of a visualizer log a run; here there is none.
+        visualizer = dict(fields['visualizer'], vis_backends=None)
+        return dict(model=fields['model'], test_dataloader=part, visualizer=visualizer)
+    except (KeyError, TypeError) as error:
+        raise ValueError(
+            'it needs model, visualizer and test_dataloader.dataset.pipeline') from error
 
-    Raises:
-        SyntaxError: it is not Python.
-        ValueError: it has anything else in it; the message has the line.
-    """
-    fields = {}
-    for statement in ast.parse(text).body:
-        if (not isinstance(statement, ast.Assign) or len(statement.targets) != 1
-                or not isinstance(statement.targets[0], ast.Name)):
-            raise ValueError(f'line {statement.lineno} is not an assignment to a name')
-        fields[statement.targets[0].id] = _value(statement.value)
-    return fields
+
+def _types(value: Any) -> Iterator[Any]:
+    """Whatever says of what kind a part is, at any depth."""
+    if isinstance(value, Mapping):
+        for key, entry in value.items():
+            if key in ('type', '_scope_'):
+                yield entry
+            else:
+                yield from _types(entry)
+    elif isinstance(value, list | tuple | set):
+        for entry in value:
+            yield from _types(entry)
+
+
+def _own_types() -> set[str]:
+    found = set()
+    for own in (registry.MODELS, registry.TRANSFORMS):
+        own.import_from_location()
+        found.update(f'{own.scope}.{name}' for name in own.module_dict)
+    return found
 
 
 def _config_text(path: str) -> str | None:
@@ -59,21 +103,3 @@ def _config_text(path: str) -> str | None:
     checkpoint = CheckpointLoader.load_checkpoint(path, map_location='cpu')
     hub = checkpoint.get('message_hub') or {}
     return hub.get('runtime_info', {}).get('cfg') or checkpoint.get('meta', {}).get('cfg')
-
-
-def _value(node: ast.expr) -> Any:
-    if isinstance(node, ast.List | ast.Tuple):
-        kind = list if isinstance(node, ast.List) else tuple
-        return kind(_value(entry) for entry in node.elts)
-    if isinstance(node, ast.Dict) and None not in node.keys:
-        return {_value(key): _value(value)
-                for key, value in zip(node.keys, node.values, strict=True)}
-    if (isinstance(node, ast.Call) and isinstance(node.func, ast.Name) and node.func.id == 'dict'
-            and len(node.args) <= 1 and all(keyword.arg for keyword in node.keywords)):
-        first = _value(node.args[0]) if node.args else {}
-        return dict(first, **{keyword.arg: _value(keyword.value) for keyword in node.keywords})
-    try:
-        return ast.literal_eval(node)
-    except ValueError as error:
-        raise ValueError(f'line {node.lineno} has more than literals and dict(...) in it'
-                         ) from error

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import numpy as np
 from mmdet.apis.det_inferencer import IMG_EXTENSIONS
+from mmengine.fileio import get_file_backend
 from mmengine.logging import print_log
 
 from .video import EXTENSIONS as VIDEO_EXTENSIONS
@@ -30,7 +31,8 @@ class ImageStream:
 
     Raises:
         FileNotFoundError: a path that does not exist, or a pattern that fits no file.
-        ValueError: a folder without images, an array of another form, or no input at all.
+        ValueError: a folder without images, an array of another form, an address that nothing
+            here can read, or no input at all.
         TypeError: an input of another type.
     """
 
@@ -93,6 +95,7 @@ def _sources_of(entry: Input, index: int) -> list[Image | VideoFrames]:
             'pattern, an array or a list of these')
     text = os.path.expanduser(str(entry))
     if '://' in text:
+        _check_address(text)
         return [text]
     if os.path.isdir(text):
         return _images_in_folder(text)
@@ -104,6 +107,15 @@ def _sources_of(entry: Input, index: int) -> list[Image | VideoFrames]:
             raise FileNotFoundError(f'no file fits the pattern {entry}')
         return [source for path in found for source in _sources_of(path, index)]
     raise FileNotFoundError(f'the input {entry} does not exist')
+
+
+def _check_address(address: str) -> None:
+    try:
+        get_file_backend(address)
+    except KeyError as error:
+        raise ValueError(f'the address {address} is of a kind that is not read: {error}') from error
+    except ImportError as error:
+        raise ValueError(f'the address {address} cannot be read: {error}') from error
 
 
 def _images_in_folder(folder: str) -> list[str]:

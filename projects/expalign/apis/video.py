@@ -6,6 +6,8 @@ from pathlib import Path
 import cv2
 import numpy as np
 
+# Behind so many failures in a row there is nothing: damaged headers state billions of frames.
+MAX_GAP = 100_000
 EXTENSIONS = ('.mp4', '.avi', '.mov', '.mkv', '.webm', '.m4v', '.mpg', '.mpeg')
 
 
@@ -45,20 +47,21 @@ class VideoFrames:
 
     def __iter__(self) -> Iterator[np.ndarray]:
         """Frames (H, W, 3), uint8, BGR."""
-        capture, good = self._open(), 0
+        capture, good, gap = self._open(), 0, 0
         self.broken = 0
         try:
-            while True:
+            # OpenCV says "no frame" at the end and for a damaged one alike: the number of frames
+            # that the file states tells them apart.
+            while gap < MAX_GAP:
                 readable, frame = capture.read()
                 if readable:
-                    good += 1
+                    good, gap = good + 1, 0
                     yield frame
-                # OpenCV says "no frame" at the end and for a damaged one alike: the number of
-                # frames that the file states tells them apart.
                 elif good + self.broken < self.num_frames:
-                    self.broken += 1
+                    self.broken, gap = self.broken + 1, gap + 1
                 else:
                     break
+            self.broken = max(self.broken, self.num_frames - good)
         finally:
             capture.release()
 

@@ -11,7 +11,13 @@ from typing import Any
 import numpy as np
 
 from .masks import BoxMask, decode_masks
-from .postprocess import boxes_to_original, class_wise_nms, clip_boxes, select_candidates
+from .postprocess import (
+    Candidates,
+    boxes_to_original,
+    class_wise_nms,
+    clip_boxes,
+    select_candidates,
+)
 from .preprocess import Letterboxed, letterbox, read_image
 from .sessions import open_session
 from .settings import DetectorSettings
@@ -168,11 +174,26 @@ class OnnxDetector:
         """The network's inputs for letterboxed images and the present prompts."""
         return dict(images=np.stack([frame.pixels for frame in frames]), **self._text)
 
-    def _detect(self, images: Sequence[Image]) -> Iterator[Detections]:
+    def candidates(self, image: Image) -> Candidates:
+        """What NMS chooses from in an image, for the prompts of the last call.
+
+        Raises:
+            ValueError: NMS is inside of the file.
+        """
+        if self.settings.nms_inside:
+            raise ValueError('NMS is inside of this ONNX file, which gives no candidates')
+        (frame,), raw = self._run([image])
+        boxes, scores, rows, _ = self._candidates(raw, 0, frame)
+        return Candidates(boxes, scores, self._labels(rows), frame.size, self.settings)
+
+    def _run(self, images: Sequence[Image]) -> tuple[list[Letterboxed], dict[str, np.ndarray]]:
         frames = [letterbox(image if isinstance(image, np.ndarray) else read_image(image),
                             self.settings) for image in images]
         outputs = self.session.run(self._outputs, self.inputs(frames))
-        raw = dict(zip(self._outputs, outputs, strict=True))
+        return frames, dict(zip(self._outputs, outputs, strict=True))
+
+    def _detect(self, images: Sequence[Image]) -> Iterator[Detections]:
+        frames, raw = self._run(images)
         for number, frame in enumerate(frames):
             rows = self._rows_of(raw, number, frame)
             yield self._finish(frame, raw, number, *rows)
@@ -184,17 +205,24 @@ class OnnxDetector:
             keep = raw['image_index'] == number
             boxes = boxes_to_original(raw['boxes'][keep], frame)
             return boxes, raw['scores'][keep], raw['labels'][keep], _take(coeffs, keep)
-        scores, places, labels = select_candidates(raw['logits'][number], self.settings)
-        boxes = boxes_to_original(raw['boxes'][number, places], frame)
-        keep = class_wise_nms(boxes, labels, self.settings)
+        boxes, scores, rows, places = self._candidates(raw, number, frame)
+        keep = class_wise_nms(boxes, rows, self.settings)
         chosen = _take(coeffs, (number, places[keep]))
-        return boxes[keep], scores[keep], labels[keep], chosen
+        return boxes[keep], scores[keep], rows[keep], chosen
+
+    def _candidates(self, raw: dict[str, np.ndarray], number: int, frame: Letterboxed) -> tuple:
+        """Boxes (n, 4) in the image, scores, rows of the vocabulary and locations (n)."""
+        scores, places, rows = select_candidates(raw['logits'][number], self.settings)
+        return boxes_to_original(raw['boxes'][number, places], frame), scores, rows, places
+
+    def _labels(self, rows: np.ndarray) -> np.ndarray:
+        return np.array(self._rows, dtype=np.int64)[rows]
 
     def _finish(self, frame: Letterboxed, raw: dict[str, np.ndarray], number: int,
                 boxes: np.ndarray, scores: np.ndarray, rows: np.ndarray,
                 coeffs: np.ndarray | None) -> Detections:
         boxes = clip_boxes(boxes, frame.size)
-        labels = np.array(self._rows, dtype=np.int64)[rows]
+        labels = self._labels(rows)
         masks = None if coeffs is None else decode_masks(
             coeffs, raw['prototypes'][number], boxes, frame, self.settings.prototype_stride)
         return Detections(

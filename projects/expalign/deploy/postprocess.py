@@ -3,10 +3,31 @@
 The same steps as in ``ExpAlignHead.predict_by_feat``. Axes: K prompts, N locations, n detections.
 """
 
+from dataclasses import dataclass
+
 import numpy as np
 
 from .preprocess import Letterboxed
 from .settings import DetectorSettings
+
+
+@dataclass(frozen=True)
+class Candidates:
+    """What NMS chooses the detections of an image from, by falling score.
+
+    Attributes:
+        boxes: (n, 4) xyxy in pixels of the image, not cut at its borders.
+        scores: (n).
+        labels: (n), index into the prompts.
+        size: height and width of the image.
+        settings: those of NMS are used.
+    """
+
+    boxes: np.ndarray
+    scores: np.ndarray
+    labels: np.ndarray
+    size: tuple[int, int]
+    settings: DetectorSettings
 
 
 def select_candidates(

@@ -1,6 +1,7 @@
 """Lets every OpenMMLab entry point read ``.safetensors`` checkpoints from local paths.
 
-A safetensors file holds named tensors and a header of strings, and no code. The header's
+A safetensors file holds named tensors and a header of strings, and no code; a config in the header
+must be plain data, because mmengine would run it as Python. The header's
 ``dataset_meta`` and ``frozen_encoders``, where there are any, are JSON (the latter is checked when
 the model is loaded); all other entries are kept as they are.
 """
@@ -13,6 +14,7 @@ from typing import Any
 from safetensors import SafetensorError, safe_open
 
 from expalign.engine.frozen_encoders import with_record
+from expalign.engine.safe_load import refuse_config_code
 
 
 def load_from_safetensors(filename: str, map_location: Any = None) -> dict[str, Any]:
@@ -28,6 +30,7 @@ def load_from_safetensors(filename: str, map_location: Any = None) -> dict[str, 
 
     Raises:
         FileNotFoundError: there is no such file.
+        UntrustedCheckpointError: the config in its header is a program.
         ValueError: it is no safetensors file, or its ``dataset_meta`` is not JSON.
     """
     path = os.path.expanduser(filename)
@@ -41,6 +44,7 @@ def load_from_safetensors(filename: str, map_location: Any = None) -> dict[str, 
             meta: dict[str, Any] = dict(file.metadata() or {})
     except SafetensorError as error:
         raise ValueError(f'{filename} is not a safetensors file: {error}') from error
+    refuse_config_code(dict(meta=meta), filename)
     if 'dataset_meta' in meta:
         try:
             meta['dataset_meta'] = json.loads(meta['dataset_meta'])
