@@ -15,7 +15,9 @@ from expalign.apis.command_line import (
     add_text_arguments,
     build_inferencer,
     check_arguments,
+    positive,
 )
+from expalign.datasets.bad_samples import BadSample
 
 
 def parse_args() -> tuple[argparse.ArgumentParser, argparse.Namespace]:
@@ -33,7 +35,7 @@ def parse_args() -> tuple[argparse.ArgumentParser, argparse.Namespace]:
     parser.add_argument('--no-save-vis', action='store_true', help='write no pictures')
     parser.add_argument('--no-save-pred', action='store_true', help='write no predictions')
     parser.add_argument('--print-result', action='store_true', help='print the predictions')
-    parser.add_argument('--patch-size', type=int, help='side of the windows in pixels')
+    parser.add_argument('--patch-size', type=positive, help='side of the windows in pixels')
     parser.add_argument('--patch-overlap-ratio', type=float, default=0.25,
                         help='part of a side that neighbouring windows share')
     parser.add_argument('--merge-iou-thr', type=float, default=0.5,
@@ -44,6 +46,11 @@ def parse_args() -> tuple[argparse.ArgumentParser, argparse.Namespace]:
         parser.error('--explain shows the maps of one forward pass: leave --patch-size out')
     if args.explain_prompts and not args.explain:
         parser.error('--explain-prompts belongs to --explain')
+    unknown = [prompt for prompt in args.explain_prompts or () if prompt not in args.texts]
+    if unknown:
+        parser.error(f'--explain-prompts {unknown[0]!r} is none of the prompts of --texts')
+    if not 0 <= args.patch_overlap_ratio < 1:
+        parser.error(f'--patch-overlap-ratio {args.patch_overlap_ratio} must be 0 or more, below 1')
     from expalign.apis.images import ImageStream
     try:
         args.images = ImageStream(args.inputs)
@@ -53,28 +60,41 @@ def parse_args() -> tuple[argparse.ArgumentParser, argparse.Namespace]:
     return parser, args
 
 
-def main() -> None:
-    """Detect, and say where everything is."""
-    parser, args = parse_args()
-    inferencer = build_inferencer(parser, args)
+def detect(inferencer, args: argparse.Namespace) -> None:
+    """Search the images, and write what is found."""
     options = dict(
         show=args.show, no_save_vis=args.no_save_vis, pred_score_thr=args.pred_score_thr)
     results = dict(no_save_pred=args.no_save_pred, print_result=args.print_result)
     if args.patch_size:
         inferencer.show_bar = False
         for number, image in enumerate(args.images, start=1):
-            sample = inferencer.detect_large(
-                image, args.texts, patch_size=args.patch_size,
-                overlap=args.patch_overlap_ratio, iou_threshold=args.merge_iou_thr,
-                batch_size=args.batch_size)
+            try:
+                sample = inferencer.detect_large(
+                    image, args.texts, patch_size=args.patch_size,
+                    overlap=args.patch_overlap_ratio, iou_threshold=args.merge_iou_thr,
+                    batch_size=args.batch_size)
+            except BadSample as error:
+                args.images.leave_out(image, error)
+                continue
             inferencer.visualize([image], [sample], img_out_dir=args.out_dir, **options)
             inferencer.postprocess([sample], pred_out_dir=args.out_dir, **results)
             print(f'{number} of {len(args.images)} images', flush=True)
+        args.images.report_left_out()
     else:
         prompts = [args.texts] * len(args.images)  # a list of strings could be one an image
         inferencer(
-            args.inputs, texts=prompts, batch_size=args.batch_size, out_dir=args.out_dir,
+            args.images, texts=prompts, batch_size=args.batch_size, out_dir=args.out_dir,
             explain=args.explain, explain_prompts=args.explain_prompts, **options, **results)
+
+
+def main() -> None:
+    """Detect, and say where everything is."""
+    parser, args = parse_args()
+    inferencer = build_inferencer(parser, args)
+    try:
+        detect(inferencer, args)
+    except BadSample as error:
+        parser.error(str(error))
     print(f'Written to {args.out_dir}')
 
 

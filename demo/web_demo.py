@@ -42,7 +42,9 @@ def parse_args() -> tuple[argparse.ArgumentParser, argparse.Namespace]:
 def launch(inferencer, host: str, port: int, wait: bool = True):
     """Serve the page; returns the app where it does not wait."""
     import gradio as gr
+    from starlette.middleware import Middleware
 
+    from expalign.apis.own_host import OwnHostOnly
     from expalign.apis.web_app import build_app
     inferencer.show_bar = False
     app = build_app(inferencer, [str(PHOTOGRAPHS / name) for name in SAMPLES], TEXT)
@@ -50,6 +52,7 @@ def launch(inferencer, host: str, port: int, wait: bool = True):
     app.launch(
         server_name=host, server_port=port, share=False, max_file_size=UPLOAD, ssr_mode=False,
         state_session_capacity=SESSIONS, footer_links=[], prevent_thread_lock=not wait,
+        app_kwargs=dict(middleware=[Middleware(OwnHostOnly)]),
         theme=gr.themes.Default(font=['system-ui', 'sans-serif'], font_mono=['monospace']))
     return app
 

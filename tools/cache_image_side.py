@@ -31,14 +31,16 @@ MASK_STEPS = {'mmdet.LoadAnnotations': 'expalign.LoadInstances',
 def parse_args() -> argparse.Namespace:
     """Read the command line."""
     parser = argparse.ArgumentParser(
-        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter,
+        fromfile_prefix_chars='@')
     parser.add_argument('weights', help='converted image side, *.safetensors')
     parser.add_argument('out', help='folder to write')
     parser.add_argument('--config', default='configs/expalign_v8s_minilm_coco-mini.py')
     parser.add_argument('--split', default='train2017', help='train2017 or val2017 of coco-mini')
     parser.add_argument('--vectors', required=True, help='npz of names and vectors')
     parser.add_argument(
-        '--guides', nargs='+', help="names that gate the pyramid; by default the set's classes")
+        '--guides', nargs='+', help="names that gate the pyramid, or @FILE, one "
+        "a line; by default the set's classes")
     add_trust_argument(parser)
     return parser.parse_args()
 

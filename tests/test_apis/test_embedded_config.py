@@ -102,8 +102,13 @@ def test_configs_of_this_project_can_be_given_alone(tmp_path):
 def test_nothing_of_a_hostile_config_runs(tmp_path):
     trace = tmp_path / 'trace'
     text = f'import pathlib\nmodel = dict(a=pathlib.Path({str(trace)!r}).touch())'
+    path = write(tmp_path / 'a.safetensors', text)
+    with pytest.raises(UntrustedCheckpointError, match=r'a\.safetensors was not loaded: the'):
+        config_of_checkpoint(path)
+    expalign.trust_checkpoints()
     with pytest.raises(ValueError, match=r'config in .*a\.safetensors cannot be used as data, and'):
-        config_of_checkpoint(write(tmp_path / 'a.safetensors', text))
+        config_of_checkpoint(path)
+    expalign.trust_checkpoints(False)
     assert not trace.exists()
     torch.save(dict(state_dict={}), tmp_path / 'b.pth')
     with pytest.raises(ValueError, match=r'b\.pth has no config in it'):

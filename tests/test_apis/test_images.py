@@ -10,6 +10,7 @@ import pytest
 from expalign.apis import images
 from expalign.apis.images import ImageStream
 from expalign.apis.video import VideoFrames
+from expalign.datasets.bad_samples import BadImage
 
 FRAMES, SIZE = 12, (64, 48)
 
@@ -81,6 +82,24 @@ def test_folder_pattern_list(folder, log):
 def test_wrong_inputs(inputs, error, message):
     with pytest.raises(error, match=message):
         ImageStream(inputs)
+
+
+def test_images_of_a_folder_can_be_left_out(folder, log):
+    error = BadImage('broken')
+    stream = ImageStream([folder, 'https://example.org/c.jpg'])
+    with pytest.raises(BadImage):
+        stream.leave_out('https://example.org/c.jpg', error)
+    with pytest.raises(BadImage):
+        stream.leave_out(np.zeros((4, 5, 3), np.uint8), error)
+    stream.leave_out(str(folder / 'b.jpg'), error)
+    del log[:]
+    stream.report_left_out()
+    assert log == ['1 of 3 images could not be read and are left out: b.jpg. broken']
+    alone = ImageStream(folder)
+    for image in alone:
+        alone.leave_out(image, error)
+    with pytest.raises(BadImage, match='2 of 2 images could not be read'):
+        alone.report_left_out()
 
 
 def test_folder_without_images(tmp_path):

@@ -57,6 +57,19 @@ def test_det_inferencer_equals_inference_detector(model, checkpoint, tmp_path):
     assert (tmp_path / 'preds' / '000000214753.json').is_file()
 
 
+def test_det_inferencer_reads_the_config_of_a_checkpoint(model, checkpoint, tmp_path):
+    content = torch.load(checkpoint, weights_only=True)
+    content['meta'] = dict(cfg=Config.fromfile(CONFIG).pretty_text)
+    torch.save(content, tmp_path / 'alone.pth')
+    inferencer = DetInferencer(
+        weights=str(tmp_path / 'alone.pth'), device='cpu', show_progress=False)
+    (prediction,) = inferencer(
+        IMAGES[0], texts='cat . dog', custom_entities=True, no_save_vis=True)['predictions']
+    other = inference_detector(
+        model, IMAGES[0], text_prompt='cat . dog', custom_entities=True).pred_instances
+    torch.testing.assert_close(torch.tensor(prediction['scores']), other.scores)
+
+
 def test_tools_test_equals_inference_detector(model, checkpoint, run_script, tmp_path):
     results = tmp_path / 'results.pkl'
     run_script(

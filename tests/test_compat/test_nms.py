@@ -81,10 +81,16 @@ def test_equals_strike_out_reference(layout: str, offset: int, count: int) -> No
     for threshold in (-0.5, 0.0, 1 / 3, 0.5, 1.0):
         case = Case('nms', layout, count, offset, threshold)
         scores = torch.from_numpy(case.scores())
-        order = scores.sort(0, descending=True)[1].numpy()
+        order = scores.sort(stable=True, dim=0, descending=True)[1].numpy()
         expected = greedy(case.boxes(), order, threshold, offset)
         keep = nms(torch.from_numpy(case.boxes()), scores, threshold, offset)
         np.testing.assert_array_equal(keep, expected)
+
+
+def test_of_equal_scores_the_first_come_first() -> None:
+    corners = 20. * torch.arange(40)[:, None]
+    apart = torch.cat([corners, corners, corners + 10, corners + 10], 1)
+    assert nms(apart, torch.ones(40), 0.5, 0).tolist() == list(range(40))
 
 
 def test_threshold_is_strict() -> None:
@@ -193,5 +199,7 @@ def test_direct_comparison_with_compiled_mmcv(tmp_path: Path) -> None:
                    env={**os.environ, 'PYTHONPATH': COMPILED})
     compiled = np.load(out)
     for case in (*CASES, *SWEEP):
+        if case.layout == 'ties' and case.operator != 'soft_nms':
+            continue  # mmcv's order of tied scores depends on the processor
         for key, value in run(case).items():
             np.testing.assert_array_equal(value, compiled[f'{case.name}/{key}'], case.name)

@@ -7,6 +7,7 @@ import cv2
 import pytest
 import torch
 
+from expalign.apis import images
 from expalign.convert import fetch
 from tests.helpers.mini_model import CONFIG, write_mini_weights
 from tests.helpers.yolo_world_layouts import save_ultralytics, tensors, ultralytics
@@ -61,6 +62,15 @@ def test_windows(run_script, arguments, tmp_path, capsys):
     ([IMAGES[0], CONFIG, '--texts', 'absent.txt'], 'prompts absent.txt does not exist'),
     ([IMAGES[0], CONFIG, '--texts', 'a', '--explain', '--patch-size', '9'], 'leave --patch-size'),
     ([IMAGES[0], CONFIG, '--texts', 'a', '--explain-prompts', 'a'], 'belongs to --explain'),
+    ([IMAGES[0], CONFIG, '--texts', 'a . b', '--explain', '--explain-prompts', 'b', 'c'],
+     "--explain-prompts 'c' is none of the prompts"),
+    ([IMAGES[0], CONFIG, '--texts', 'a', '--patch-size', '-3'], '-3 is no whole number of 1 or'),
+    ([IMAGES[0], CONFIG, '--texts', 'a', '--patch-size', '9', '--patch-overlap-ratio', '1'],
+     '--patch-overlap-ratio 1.0 must be'),
+    ([IMAGES[0], CONFIG, '--texts', 'a', '--batch-size', '0'], '0 is no whole number of 1 or'),
+    ([IMAGES[0], CONFIG, '--texts', 'a', '--device', 'cuda:99'], '--device cuda:99: this machine'),
+    ([IMAGES[0], CONFIG, '--texts', 'a', '--device', 'gpu'], '--device gpu: there is no such dev'),
+    ([IMAGES[0], 'http://host/a.pth', '--texts', 'a'], 'http://host/a.pth is an address: downl'),
     ([IMAGES[0], '--weights', 'README.md', '--texts', 'a'], 'needs the config'),
 ])
 def test_refuses_before_any_work(run_script, capsys, flags, message):
@@ -68,6 +78,29 @@ def test_refuses_before_any_work(run_script, capsys, flags, message):
         run_script(DEMO, *flags)
     assert error.value.code == 2
     assert message in capsys.readouterr().err
+
+
+@pytest.mark.parametrize('flags', [[], ['--patch-size', '400']])
+def test_damaged_image_in_a_folder(run_script, arguments, tmp_path, capsys, monkeypatch, flags):
+    log = []
+    monkeypatch.setattr(images, 'print_log', lambda line, *_, **__: log.append(line))
+    folder, out = tmp_path / 'in', tmp_path / 'out'
+    folder.mkdir()
+    (folder / 'a_damaged.jpg').write_bytes(Path(IMAGES[0]).read_bytes()[:2000])
+    (folder / 'b.jpg').write_bytes(Path(IMAGES[0]).read_bytes())
+    (folder / 'c.jpg').write_bytes(Path(IMAGES[1]).read_bytes())
+    (folder / 'notes.md').write_text('')
+    run_script(DEMO, folder, *arguments, '--texts', 'cat', '--out-dir', out, '--no-save-vis',
+               *flags)
+    assert {path.name for path in (out / 'preds').iterdir()} == {'b.json', 'c.json'}
+    assert len(log) == 2
+    assert log[0] == f'{folder}: 1 of 4 files are no images and are left out'
+    assert log[1].startswith('1 of 3 images could not be read and are left out: a_damaged.jpg. ')
+    for inputs in (folder / 'a_damaged.jpg', 'http://127.0.0.1:9/a.jpg'):
+        with pytest.raises(SystemExit) as error:
+            run_script(DEMO, inputs, *arguments, '--texts', 'cat', '--out-dir', out, *flags)
+        assert error.value.code == 2
+    assert "cannot fetch image 'http://127.0.0.1:9/a.jpg': " in capsys.readouterr().err
 
 
 class Hostile:

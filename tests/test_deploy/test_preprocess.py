@@ -14,7 +14,8 @@ def settings(size=(640, 640), order='RGB') -> DetectorSettings:
 
 
 @pytest.mark.parametrize('shape', [
-    (480, 640), (640, 427), (1000, 713), (333, 500), (20, 31), (640, 640), (3, 700), (1281, 719)])
+    (480, 640), (640, 427), (1000, 713), (333, 500), (20, 31), (640, 640), (3, 700), (1281, 719),
+    (2, 3000), (1500, 1)])
 @pytest.mark.parametrize('side', [640, 320])
 def test_equals_the_pipeline(shape, side):
     from mmcv.transforms import Compose

@@ -3,6 +3,7 @@
 import io
 import os
 import pickle
+from functools import partial
 from pathlib import Path
 
 import cv2
@@ -213,6 +214,48 @@ def test_inference_functions(tmp_path, ran):
         with pytest.raises(UntrustedCheckpointError, match='was not loaded'):
             DetInferencer(weights=path, device='cpu')
     assert not ran.exists()
+
+
+def literal_files(folder: Path, ran: Path) -> list[str]:
+    """Checkpoints whose config is literals alone, and names a function to be called."""
+    places = dict(
+        model=dict(type='os.mkdir', path=str(ran)),
+        visualizer=dict(type='mmdet.DetLocalVisualizer'),
+        test_dataloader=dict(dataset=dict(pipeline=[])))
+    text = '\n'.join(f'{name} = {value}' for name, value in places.items())
+    torch.save(dict(state_dict={}, meta=dict(cfg=text)), folder / 'literal_meta.pth')
+    torch.save(dict(state_dict={}, message_hub=dict(runtime_info=dict(cfg=text)), meta={}),
+               folder / 'literal_hub.pth')
+    save_file(dict(a=torch.zeros(1)), folder / 'literal.safetensors', dict(cfg=text))
+    names = ('literal_meta.pth', 'literal_hub.pth', 'literal.safetensors')
+    return [str(folder / name) for name in names]
+
+
+def test_types_in_the_config_of_a_checkpoint_given_alone(tmp_path, ran):
+    from mmdet.apis import DetInferencer
+
+    from expalign.apis import ExpAlignInferencer
+    builds = (
+        DetInferencer, ExpAlignInferencer, partial(DetInferencer, {}),
+        lambda weights, device: ExpAlignInferencer(weights, device=device))
+    for path in literal_files(tmp_path, ran):
+        for build in builds:
+            with pytest.raises(UntrustedCheckpointError) as caught:
+                build(weights=path, device='cpu')
+            assert f"the config in {path} names the type 'os.mkdir'" in str(caught.value)
+            assert FLAG in str(caught.value)
+            assert not ran.exists(), path
+    expalign.trust_checkpoints()
+    with pytest.raises(AttributeError):  # what mkdir gives is no model
+        DetInferencer(weights=path, device='cpu')
+    assert ran.is_dir()
+
+
+def test_resuming_imports_nothing_for_a_checkpoint(tmp_path):
+    torch.save(dict(meta=dict(config="custom_imports = dict(imports=['this'])")),
+               tmp_path / 'a.pth')
+    with pytest.raises(UntrustedCheckpointError, match=r'a\.pth .*meta\.config, it has custom_im'):
+        CheckpointLoader.load_checkpoint(str(tmp_path / 'a.pth'))
 
 
 def test_flag_of_the_command_lines(tmp_path, ran):

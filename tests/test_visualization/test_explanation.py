@@ -12,7 +12,18 @@ from mmengine.structures import InstanceData
 
 from expalign.apis.alignment import Alignment
 from expalign.visualization import draw_explanation, save_explanation
-from expalign.visualization.explanation import best_scores
+from expalign.visualization.explanation import (
+    DPI,
+    HEADER,
+    MAX_RATIO,
+    PANEL,
+    TITLE,
+    TOKEN_LINE,
+    _colour_bar,
+    _fill_panel,
+    _layout,
+    best_scores,
+)
 from expalign.visualization.panels import COLOURS, OPACITY, draw_map, draw_tokens, short
 
 SIZE = (48, 64)
@@ -67,6 +78,34 @@ def test_large_photographs_give_pictures_of_the_same_size():
     boxes.bboxes = boxes.bboxes * 60
     picture = draw_explanation(large, wide, boxes)
     assert picture.shape == draw_explanation(IMAGE, alignment(), found()).shape
+
+
+@pytest.mark.parametrize('size', [(2, 424), (424, 2), (100, 1000)])
+def test_panels_of_very_long_images(size):
+    """At most three times as long as wide, with the whole image in them."""
+    image = np.full((*size, 3), 120, np.uint8)
+    long = replace(alignment(), image_shape=size, padding=(0.0, 0.0),
+                   scale_factor=tuple(32 / side for side in size[::-1]))
+    picture = draw_explanation(image, long, found())
+    limit = PANEL * MAX_RATIO if size[0] > size[1] else PANEL / MAX_RATIO
+    assert picture.shape[0] == pytest.approx(DPI * (HEADER + 2 * (
+        TITLE + limit + 1.5 * TOKEN_LINE)), abs=2)
+    panel = Figure().add_axes((0, 0, 1, 1))
+    _fill_panel(panel, size)
+    (left, right), (bottom, top) = panel.get_xlim(), panel.get_ylim()
+    assert left <= 0 < size[1] <= right
+    assert top <= 0 < size[0] <= bottom
+    assert (bottom - top) / (right - left) == pytest.approx(limit / PANEL)
+
+
+def test_label_of_the_colour_bar_of_a_panorama():
+    figure, _, bar = _layout((100, 1000), 1, 2, 1)
+    _colour_bar(figure, bar, Normalize(-1, 1))
+    figure.canvas.draw()
+    label, page = bar.yaxis.label.get_window_extent(), figure.bbox
+    assert label.y0 >= bar.get_window_extent().y0 - 2
+    assert label.y1 <= bar.get_window_extent().y1 + 2
+    assert label.x1 <= page.x1
 
 
 def test_unknown_prompt():

@@ -3,11 +3,20 @@
 import argparse
 from pathlib import Path
 
+import torch
+
 from expalign.convert.fetch import FetchError
 from expalign.convert.warm_start import CONFIG, warm_start_checkpoint
 from expalign.trust import add_trust_argument
 
 from .texts import read_vocabulary
+
+
+def positive(text: str) -> int:
+    """The type of an argument that counts."""
+    if not text.isdecimal() or int(text) < 1:
+        raise argparse.ArgumentTypeError(f'{text} is no whole number of 1 or more')
+    return int(text)
 
 
 def add_model_arguments(parser: argparse.ArgumentParser) -> None:
@@ -34,21 +43,37 @@ def add_text_arguments(parser: argparse.ArgumentParser) -> None:
         help="separate prompts at every '.'; without it only where it stands between spaces")
     parser.add_argument('--pred-score-thr', type=float, default=0.3,
                         help='lowest score in pictures')
-    parser.add_argument('--batch-size', type=int, default=1)
+    parser.add_argument('--batch-size', type=positive, default=1)
 
 
 def check_arguments(parser: argparse.ArgumentParser, args: argparse.Namespace) -> None:
     """Turn ``texts`` into prompts and refuse wrong paths, before any work."""
+    if args.model and '://' in args.model:
+        parser.error(f'the model {args.model} is an address: download it, and give the file; only '
+                     '--weights may be an address')
     for path in filter(None, (args.model, args.weights)):
         if '://' not in path and not Path(path).is_file():
             parser.error(f'{path} does not exist')
     if args.weights and not args.model:
         parser.error('--weights needs the config of the model in front of it')
+    _check_device(parser, args.device)
     if 'texts' in args:
         try:
             args.texts = read_vocabulary(args.texts, args.custom_entities)
         except (OSError, ValueError, TypeError) as error:
             parser.error(str(error))
+
+
+def _check_device(parser: argparse.ArgumentParser, name: str | None) -> None:
+    if name is None:
+        return
+    try:
+        device = torch.device(name)
+    except RuntimeError:
+        parser.error(f"--device {name}: there is no such device; 'cpu' and 'cuda:0' are examples")
+    if device.type == 'cuda' and (device.index or 0) >= torch.cuda.device_count():
+        parser.error(f'--device {name}: this machine has {torch.cuda.device_count()} GPUs that '
+                     'torch can use; leave it out, or give cpu')
 
 
 def build_inferencer(parser: argparse.ArgumentParser, args: argparse.Namespace):
@@ -64,5 +89,5 @@ def build_inferencer(parser: argparse.ArgumentParser, args: argparse.Namespace):
             parser.error(f'{error}; or name a config and --weights')
     try:
         return ExpAlignInferencer(model, weights, device=args.device, palette=args.palette)
-    except (UntrustedCheckpointError, ValueError) as error:
+    except (UntrustedCheckpointError, ValueError, OSError) as error:
         parser.error(str(error))

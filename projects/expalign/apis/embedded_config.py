@@ -16,7 +16,11 @@ from mmengine.runner import CheckpointLoader
 from safetensors import safe_open
 
 from expalign import registry
-from expalign.engine.safe_load import UntrustedCheckpointError, literal_config
+from expalign.engine.safe_load import (
+    UntrustedCheckpointError,
+    literal_config,
+    refuse_config_code,
+)
 from expalign.trust import FLAG, checkpoints_are_trusted
 
 # What configs of this project name besides its own classes; of all arguments, harmless.
@@ -99,7 +103,9 @@ def _own_types() -> set[str]:
 def _config_text(path: str) -> str | None:
     if path.endswith('.safetensors'):
         with safe_open(path, framework='pt') as file:
-            return (file.metadata() or {}).get('cfg')
+            text = (file.metadata() or {}).get('cfg')
+        refuse_config_code(dict(meta=dict(cfg=text)), path)
+        return text
     checkpoint = CheckpointLoader.load_checkpoint(path, map_location='cpu')
     hub = checkpoint.get('message_hub') or {}
     return hub.get('runtime_info', {}).get('cfg') or checkpoint.get('meta', {}).get('cfg')

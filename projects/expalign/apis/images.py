@@ -10,12 +10,16 @@ from mmdet.apis.det_inferencer import IMG_EXTENSIONS
 from mmengine.fileio import get_file_backend
 from mmengine.logging import print_log
 
+from expalign.datasets.bad_samples import BadImage, BadSample
+from expalign.datasets.transforms import LoadImageFromFile
+
 from .video import EXTENSIONS as VIDEO_EXTENSIONS
 from .video import VideoFrames
 
 Image = str | np.ndarray
 Input = str | Path | np.ndarray | VideoFrames
 Inputs = Input | Sequence[Input]
+MAX_LISTED = 5
 
 
 class ImageStream:
@@ -28,6 +32,7 @@ class ImageStream:
 
     Attributes:
         sources: paths, addresses, arrays and :class:`VideoFrames`, in order.
+        left_out: images that could not be read, with the errors; see :meth:`leave_out`.
 
     Raises:
         FileNotFoundError: a path that does not exist, or a pattern that fits no file.
@@ -39,8 +44,13 @@ class ImageStream:
     def __init__(self, inputs: Inputs) -> None:
         many = inputs if isinstance(inputs, list | tuple) else [inputs]
         self.sources: list[Image | VideoFrames] = []
+        self.left_out: dict[str, BadSample] = {}
+        self._named: set[str] = set()
         for index, entry in enumerate(many):
-            self.sources += _sources_of(entry, index)
+            sources = _sources_of(entry, index)
+            self.sources += sources
+            if len(sources) == 1:
+                self._named.update(source for source in sources if isinstance(source, str))
         if not self.sources:
             raise ValueError('there is no image: the list of inputs is empty')
 
@@ -56,6 +66,33 @@ class ImageStream:
                 report_broken_frames(source)
             else:
                 yield source
+
+    def leave_out(self, image: Image, error: BadSample) -> None:
+        """Note an image that cannot be read, one of several of a folder or pattern.
+
+        Raises:
+            BadSample: the error, where the image was named itself.
+        """
+        if not isinstance(image, str) or image in self._named:
+            raise error
+        self.left_out[image] = error
+
+    def report_left_out(self) -> None:
+        """Say once, behind the last image, which ones could not be read.
+
+        Raises:
+            BadImage: there is no other.
+        """
+        if not self.left_out:
+            return
+        names = [Path(path).name for path in self.left_out]
+        more = f' and {len(names) - MAX_LISTED} more' if len(names) > MAX_LISTED else ''
+        message = (
+            f'{len(names)} of {len(self)} images could not be read and are left out: '
+            f'{", ".join(names[:MAX_LISTED])}{more}. {next(iter(self.left_out.values()))}')
+        if len(names) == len(self):
+            raise BadImage(message)
+        print_log(message, 'current', level=30)
 
     def check_names(self) -> None:
         """Refuse images whose results would be written to files of one name.
@@ -129,3 +166,12 @@ def _images_in_folder(folder: str) -> list[str]:
         print_log(f'{folder}: {len(files) - len(images)} of {len(files)} files are no images and '
                   'are left out', 'current')
     return images
+
+
+def read_image(path: str) -> np.ndarray:
+    """An image (H, W, 3), uint8, BGR, from a path or an address.
+
+    Raises:
+        BadSample: it cannot be read.
+    """
+    return LoadImageFromFile().transform(dict(img_path=path))['img']

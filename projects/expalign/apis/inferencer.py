@@ -1,27 +1,24 @@
 """mmdet's inferencer for open vocabularies: prompts in every form, alignment maps, streams."""
 
-import sys
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
-import mmcv
 import mmengine
 import numpy as np
 import torch
 from mmdet.apis import DetInferencer
 from mmdet.structures import DetDataSample
 from mmengine.dataset import pseudo_collate
-from mmengine.fileio import get as read_bytes
 from mmengine.runner.checkpoint import _load_checkpoint_to_model
-from mmengine.utils import track_iter_progress
 from torch import nn
 
 from expalign.visualization import InstanceVisualizer, save_explanation
 
 from .alignment import Alignment, alignments_of, recorded_alignments
 from .embedded_config import config_of_checkpoint
-from .images import Image, ImageStream, Inputs
+from .images import Image, Inputs, read_image
+from .requests import Requests
 from .supervision import to_supervision
 from .texts import Texts, prompts_of_images, read_vocabulary
 from .windows import cut_windows, merge_windows, window_corners
@@ -37,7 +34,7 @@ class ExpAlignInferencer(DetInferencer):
 
     Args:
         model: config file or object; or a checkpoint that has its config in it, which is read as
-            data and not run.
+            data and not run. None: ``weights`` has it.
         weights: checkpoint, ``.pth`` or ``.safetensors``.
         device: ``'cpu'``, ``'cuda:0'``, ...; by default what there is.
         palette: colours of the pictures: ``'none'`` (one of seven for each prompt, which
@@ -55,7 +52,7 @@ class ExpAlignInferencer(DetInferencer):
 
     def __init__(
         self,
-        model: Any,
+        model: Any = None,
         weights: str | Path | None = None,
         device: str | None = None,
         palette: str = 'none',
@@ -67,8 +64,10 @@ class ExpAlignInferencer(DetInferencer):
                 raise FileNotFoundError(f'the model {model} is neither a config nor a checkpoint: '
                                         'there is no such file')
             if model.endswith(WEIGHTS) and weights is None:
-                model, weights = config_of_checkpoint(model), model
-        # The parent's bar does not know how much there is to do; ours is in _requests.
+                model, weights = None, model
+        if model is None and weights is not None:
+            model = config_of_checkpoint(weights)
+        # The parent's bar does not know how much there is to do; ours is in requests.py.
         super().__init__(model, None if weights is None else str(weights), device=device,
                          palette=palette, show_progress=False)
         self.show_bar = show_progress
@@ -92,8 +91,8 @@ class ExpAlignInferencer(DetInferencer):
         """Detect.
 
         Args:
-            inputs: see :class:`ImageStream`. All results are kept until the end; for long videos
-                use :meth:`stream`.
+            inputs: see :class:`~.images.ImageStream`; damaged images of a folder or pattern are
+                left out. All results are kept until the end; for long videos use :meth:`stream`.
             batch_size: images a forward pass.
             texts: the prompts, see :func:`prompts_of_images`; None: those of
                 :meth:`set_vocabulary`.
@@ -118,7 +117,7 @@ class ExpAlignInferencer(DetInferencer):
         """
         if explain and not out_dir:
             raise ValueError('explain=True writes files: give out_dir')
-        requests = _Requests(inputs, texts, custom_entities, self.show_bar)
+        requests = Requests(inputs, texts, custom_entities, self.show_bar)
         if out_dir:
             requests.images.check_names()
         return super().__call__(
@@ -137,7 +136,7 @@ class ExpAlignInferencer(DetInferencer):
 
         Arguments are those of a call. With ``return_eam`` samples have ``alignment``.
         """
-        requests = _Requests(inputs, texts, custom_entities, self.show_bar)
+        requests = Requests(inputs, texts, custom_entities, self.show_bar)
         for images, data in self.preprocess(requests, batch_size=batch_size):
             yield from zip(images, self.forward(data, return_eam=return_eam), strict=True)
 
@@ -253,8 +252,11 @@ class ExpAlignInferencer(DetInferencer):
             return pseudo_collate
         return super()._init_collate(cfg)
 
-    def _inputs_to_list(self, inputs: '_Requests') -> '_Requests':
+    def _inputs_to_list(self, inputs: Requests) -> Requests:
         return inputs
+
+    def _get_chunk_data(self, inputs: Requests, chunk_size: int) -> Iterator[list[tuple]]:
+        return inputs.batches(self.pipeline, chunk_size)
 
     def _load_weights_to_model(self, model: nn.Module, checkpoint: dict | None, cfg: Any) -> None:
         if checkpoint is None:
@@ -264,38 +266,4 @@ class ExpAlignInferencer(DetInferencer):
         model.dataset_meta = dict(classes=(), palette=self.palette)
 
 
-class _Requests:
-    """Images with their prompts, as the pipeline takes them, and a bar of progress."""
-
-    def __init__(self, inputs: Inputs, texts: Texts | None, custom_entities: bool | None,
-                 show_bar: bool) -> None:
-        self.images = ImageStream(inputs)
-        self.prompts = None
-        if texts is not None:
-            self.prompts = prompts_of_images(texts, len(self.images), custom_entities)
-        self.show_bar = show_bar
-
-    def __len__(self) -> int:
-        return len(self.images)
-
-    def __iter__(self) -> Iterator[dict[str, Any]]:
-        images = self.images
-        if self.show_bar:
-            images = track_iter_progress((iter(images), len(images)), file=sys.stdout)
-        prompts = None if self.prompts is None else iter(self.prompts)
-        for image in images:
-            request = dict(img_path=image) if isinstance(image, str) else dict(img=image)
-            if prompts is not None:
-                request['text'] = next(prompts)
-            yield request
-
-
-def read_image(path: str) -> np.ndarray:
-    """An image (H, W, 3), uint8, BGR, from a path or an address."""
-    image = mmcv.imfrombytes(read_bytes(path))
-    if image is None:
-        raise OSError(f"cannot read image '{path}': it is damaged, incomplete or not an image")
-    return image
-
-
-__all__ = ['Alignment', 'ExpAlignInferencer', 'read_image']
+__all__ = ['Alignment', 'ExpAlignInferencer']

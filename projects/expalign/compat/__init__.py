@@ -13,12 +13,14 @@ module                          what the hook does
                                 (``lvis_numpy.py``)
 ``mmengine.runner.checkpoint``  lets it load ``.safetensors`` files, and run no code of others
                                 (``safetensors_scheme.py``)
+``mmengine.infer.infer``        inferencers read the config of a checkpoint given alone as data
+                                (``inferencer_config.py``)
 ==============================  ==========================================================
 """
 
 import sys
 
-from . import lvis_numpy, safetensors_scheme
+from . import inferencer_config, lvis_numpy, safetensors_scheme
 from .import_hooks import SourceHook, StandInFinder
 from .mmyolo_version import RelaxedVersionLoader
 
@@ -26,6 +28,7 @@ _FINDERS = (
     SourceHook('mmyolo', RelaxedVersionLoader),
     SourceHook('lvis.eval', lvis_numpy.NumpyFloatLoader),
     SourceHook('mmengine.runner.checkpoint', safetensors_scheme.RegisteringLoader),
+    SourceHook('mmengine.infer.infer', inferencer_config.DataConfigLoader),
 )
 _STAND_IN = StandInFinder('mmcv._ext', 'mmcv_ext.py')
 
@@ -39,6 +42,7 @@ def install() -> None:
         sys.meta_path.append(_STAND_IN)
     lvis_numpy.patch_if_imported()
     safetensors_scheme.register_if_imported()
+    inferencer_config.change_if_imported()
 
 
 def mmcv_ops_compiled() -> bool:

@@ -1,8 +1,9 @@
 """mmcv's ``nms`` and ``softnms`` operators without mmcv's compiled extension.
 
 Signatures, results and float32 arithmetic are those of mmcv's CPU operators, operation by
-operation, so that the kept indices agree exactly. Tensors of another device are computed on the CPU
-and the result goes back to their device.
+operation, so that the kept indices agree exactly; but of boxes with one score the first comes first
+here, while mmcv's order of them depends on the processor. Tensors of another device are computed on
+the CPU and the result goes back to their device.
 """
 
 from types import ModuleType
@@ -28,8 +29,7 @@ def nms(boxes: Tensor, scores: Tensor, iou_threshold: float, offset: int) -> Ten
         TypeError: ``boxes`` is not float32.
     """
     _check_float32('nms', boxes=boxes)
-    # Same call as mmcv's: with tied scores the order is torch's, and so is the result.
-    order = scores.detach().cpu().sort(0, descending=True)[1]
+    order = scores.detach().cpu().sort(stable=True, dim=0, descending=True)[1]
     if boxes.numel() == 0:
         return order.to(boxes.device)
     corners = boxes.detach().cpu()[order].t().contiguous().numpy()

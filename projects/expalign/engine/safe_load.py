@@ -74,7 +74,8 @@ def refuse_config_code(checkpoint: Any, name: str) -> None:
         name: what it is called in the message.
 
     Raises:
-        UntrustedCheckpointError: a config in it is more than :func:`literal_config` reads.
+        UntrustedCheckpointError: a config in it is more than :func:`literal_config` reads, or
+            would import modules.
     """
     if checkpoints_are_trusted():
         return
@@ -84,7 +85,10 @@ def refuse_config_code(checkpoint: Any, name: str) -> None:
             text = text.get(key) if isinstance(text, Mapping) else None
         if isinstance(text, str) and not FILE_NAME.fullmatch(text):
             try:
-                literal_config(text)
+                fields = literal_config(text)
+                # The one that mmengine reads when training is resumed, and imports for.
+                if keys == CONFIG_TEXTS[0] and 'custom_imports' in fields:
+                    raise ValueError('it has custom_imports')
             except ValueError as error:
                 raise UntrustedCheckpointError(
                     _refusal(name, f'the config in it ({".".join(keys)}, {error})')) from error

@@ -27,6 +27,7 @@ if TYPE_CHECKING:
 MAX_ROWS = 6
 DPI = 110
 PANEL = 2.9  # width of a panel in inches, without the gap
+MAX_RATIO = 3.0  # of a panel's sides; a longer image has white beside it
 OVERSAMPLING = 1.5  # pixels of a picture per pixel of its panel, at most
 GAP = 0.12
 HEADER, TITLE, BAR = 0.1, 0.34, 1.0  # inches
@@ -95,10 +96,12 @@ def draw_explanation(
         boxes = found.bboxes[(found.labels == row) & (found.scores >= score_thr)].cpu().numpy()
         photo.imshow(small, extent=extent)
         draw_boxes(photo, boxes, 2.2)
+        _fill_panel(photo, image.shape[:2])
         _row_title(photo, alignment.prompts[row], best[row], len(boxes), score_thr)
         for panel, level in zip(panels, levels, strict=True):
             draw_map(panel, grey, maps[row, level], scale, extent)
             draw_boxes(panel, boxes, 1.0)
+            _fill_panel(panel, image.shape[:2])
             if level in alignment.token_weights:
                 draw_tokens(panel, alignment.weights_of(row, level))
             if number == 0:
@@ -110,9 +113,23 @@ def draw_explanation(
 def _fit_to_panel(image: np.ndarray) -> np.ndarray:
     """The image with no more pixels than are seen."""
     height, width = image.shape[:2]
-    scale = min(1, OVERSAMPLING * PANEL * DPI / width)
+    seen = OVERSAMPLING * PANEL * DPI
+    scale = min(1, seen / width, seen * _ratio((height, width)) / height)
     size = (max(1, round(width * scale)), max(1, round(height * scale)))
     return mmcv.imresize(np.ascontiguousarray(image), size, interpolation='area')
+
+
+def _ratio(size: tuple[int, int]) -> float:
+    """Height of the panel of an image (H, W), in widths."""
+    return min(max(size[0] / size[1], 1 / MAX_RATIO), MAX_RATIO)
+
+
+def _fill_panel(panel: Axes, size: tuple[int, int]) -> None:
+    """Centre the image (H, W) in the panel, which is wider or taller where it is very long."""
+    height, width = size
+    ratio = _ratio(size)
+    x, y = max(0, height / ratio - width) / 2, max(0, width * ratio - height) / 2
+    panel.set(xlim=(-x, width + x), ylim=(height + y, -y))
 
 
 def best_scores(found: InstanceData, num_prompts: int) -> np.ndarray:
@@ -146,8 +163,8 @@ def _token_lines(tokens: Sequence[str]) -> int:
 def _layout(
     size: tuple[int, int], num_rows: int, num_columns: int, token_lines: int
 ) -> tuple[Figure, list[list[Axes]], Axes]:
-    """Panels of the photograph's shape, a row of them with room for title and tokens each."""
-    height = PANEL * size[0] / size[1]
+    """Panels of about the photograph's shape, a row of them with room for title and tokens each."""
+    height = PANEL * _ratio(size)
     row_height = TITLE + height + (token_lines + 0.5) * TOKEN_LINE
     total = (GAP + num_columns * (PANEL + GAP) + BAR, HEADER + num_rows * row_height)
     figure = Figure(figsize=total, dpi=DPI, facecolor='white')
@@ -174,9 +191,10 @@ def _row_title(axis: Axes, prompt: str, best: float, num_boxes: int, score_thr: 
         verdict = f'{num_boxes} box{"es" if num_boxes > 1 else ""}, best score {best:.2f}'
     else:
         verdict = f'no box above {score_thr:g}, best score {best:.2f}'
-    axis.text(0, 1.02, prompt, transform=axis.transAxes, fontsize=13, fontweight='bold',
-              va='bottom', parse_math=False)
-    axis.text(0, -0.02, verdict, transform=axis.transAxes, fontsize=10, va='top')
+    axis.annotate(prompt, (0, 1), (0, 3), 'axes fraction', 'offset points', va='bottom',
+                  fontsize=13, fontweight='bold', parse_math=False)
+    axis.annotate(verdict, (0, 0), (0, -3), 'axes fraction', 'offset points', va='top',
+                  fontsize=10)
 
 
 def _column_title(level: str) -> str:

@@ -75,6 +75,20 @@ def test_missing_image(make_loader, tmp_path):
         loader(dict(img_path=str(tmp_path / 'none.jpg')))
 
 
+@LOADERS
+def test_an_address_that_does_not_answer(make_loader):
+    with pytest.raises(BadImage, match=(
+            r"cannot fetch image 'http://127\.0\.0\.1:9/a\.jpg': .*refused.*Check the address")):
+        make_loader()(dict(img_path='http://127.0.0.1:9/a.jpg'))
+
+
+def test_the_annotation_file_is_named_where_there_is_one(tmp_path):
+    (tmp_path / 'a.jpg').write_bytes(b'')
+    for record, told in (({}, r'Replace the file$'), (dict(sample_idx=3), 'from the annotation')):
+        with pytest.raises(BadImage, match=told):
+            load(tmp_path / 'a.jpg', **record)
+
+
 def test_other_decoders(tmp_path):
     path = tmp_path / 'photo.jpg'
     path.write_bytes(PHOTO.read_bytes()[:20000])

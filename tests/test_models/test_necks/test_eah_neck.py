@@ -6,7 +6,7 @@ import pytest
 import torch
 from mmyolo.models.necks import YOLOv8PAFPN
 
-from expalign.models.dense_heads.expalign_head import ExpAlignHeadModule
+from expalign.models.dense_heads.expalign_head_module import ExpAlignHeadModule
 from expalign.models.dense_heads.expalign_ins_head import ExpAlignInsHeadModule
 from expalign.models.layers import expectation_alignment
 from expalign.models.necks import EAHNeck, ExpAlignPAFPN

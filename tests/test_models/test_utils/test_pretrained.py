@@ -91,6 +91,20 @@ def test_refusals_of_the_hub(kind, expected):
     assert ('HINT' in str(caught.value)) is (kind is GatedRepoError)
 
 
+def test_code_of_a_model_is_not_run(tiny_folder):
+    """Where a model brings code along, transformers asks at a terminal unless it is told."""
+    told = []
+
+    class Loader:
+        @staticmethod
+        def from_pretrained(source, **options):
+            told.append(options['trust_remote_code'])
+            return BertModel.from_pretrained(source, **options)
+
+    load_pretrained(Loader, str(tiny_folder), 'E')
+    assert told == [False]
+
+
 def test_folder_without_a_model(tmp_path):
     with pytest.raises(PretrainedModelError, match='cannot load .*config.json'):
         load_pretrained(BertModel, str(tmp_path), 'Encoder(model=...)')

@@ -1,5 +1,6 @@
 """Transforms of image, boxes, masks and prompts."""
 
+from .keep_ratio_resize import KeepRatioResize
 from .load_instances import LoadInstances
 from .loading import LoadImageFromFile
 from .mixup import MixUp
@@ -10,5 +11,5 @@ from .random_flip import RandomFlip
 from .sample_prompts import SamplePrompts
 
 __all__ = [
-    'LoadImageFromFile', 'LoadInstances', 'MixUp', 'Mosaic', 'PackInstances', 'RandomAffine',
-    'RandomFlip', 'SamplePrompts']
+    'KeepRatioResize', 'LoadImageFromFile', 'LoadInstances', 'MixUp', 'Mosaic', 'PackInstances',
+    'RandomAffine', 'RandomFlip', 'SamplePrompts']

@@ -1,6 +1,8 @@
 """Image loading that ends in one clear error for a file that cannot be used."""
 
 import os
+from http.client import HTTPException
+from urllib.error import URLError
 
 import cv2
 from mmcv.transforms import LoadImageFromFile as MMCVLoadImageFromFile
@@ -9,6 +11,8 @@ from mmdet.registry import TRANSFORMS as MMDET_TRANSFORMS
 from expalign.registry import TRANSFORMS
 
 from ..bad_samples import BadImage, MissingImage
+
+NO_ANSWER = (URLError, ConnectionError, TimeoutError, HTTPException)
 
 
 # mmdet's DetInferencer puts its own loader in place of the first transform, and that one builds
@@ -29,7 +33,8 @@ class LoadImageFromFile(MMCVLoadImageFromFile):
 
     Raises:
         MissingImage: the file does not exist; a ``FileNotFoundError``.
-        BadImage: it is empty, truncated, no image, or not of the annotated size; an ``OSError``.
+        BadImage: it is empty, truncated, no image, not of the annotated size, or its address does
+            not answer; an ``OSError``.
     """
 
     def __init__(self, **kwargs) -> None:
@@ -53,10 +58,15 @@ class LoadImageFromFile(MMCVLoadImageFromFile):
             raise MissingImage(
                 f"image '{path}' not found: check the path or, for a data set, 'data_prefix' and "
                 f"'data_root' of the dataset in the config", position) from error
-        except (OSError, AssertionError, cv2.error) as error:  # mmcv asserts that it got an image
+        except NO_ANSWER as error:
             raise BadImage(
-                f"cannot read image '{path}': {_reason(path)}. Replace the file or remove the "
-                f'image from the annotation file', position) from error
+                f"cannot fetch image '{path}': {error}. Check the address and the connection, or "
+                'give the path of a file', position) from error
+        except (OSError, AssertionError, cv2.error) as error:  # mmcv asserts that it got an image
+            remedy = '' if position is None else ' or remove the image from the annotation file'
+            raise BadImage(
+                f"cannot read image '{path}': {_reason(path, error)}. Replace the file{remedy}",
+                position) from error
         if None not in annotated and loaded['img_shape'] != annotated:
             height, width = loaded['img_shape']
             raise BadImage(
@@ -66,9 +76,11 @@ class LoadImageFromFile(MMCVLoadImageFromFile):
         return loaded
 
 
-def _reason(path: str) -> str:
+def _reason(path: str, error: Exception) -> str:
     if os.path.isdir(path):
         return 'it is a folder'
     if os.path.isfile(path) and os.path.getsize(path) == 0:
         return 'the file is empty'
+    if isinstance(error, PermissionError):
+        return 'it may not be read by this user'
     return 'it is damaged, incomplete or not an image'

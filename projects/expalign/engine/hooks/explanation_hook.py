@@ -63,7 +63,7 @@ class ExplanationHook(Hook):
         if not self._passes:
             return
         from expalign.apis.alignment import alignments_of
-        from expalign.apis.inferencer import read_image
+        from expalign.apis.images import read_image
         from expalign.visualization import draw_explanation
         passes, self._passes = self._passes, []
         samples = outputs[:self.num_images - self._drawn]

@@ -1,7 +1,8 @@
 """Dense heads."""
 
 from .candidates import select_candidates
-from .expalign_head import ExpAlignHead, ExpAlignHeadModule
+from .expalign_head import ExpAlignHead
+from .expalign_head_module import ExpAlignHeadModule
 from .expalign_ins_head import ExpAlignInsHead, ExpAlignInsHeadModule
 from .mask_decode import decode_masks
 from .rle_masks import RLEMasks

@@ -6,7 +6,6 @@ The number of prompts belongs to a batch, not to the head, so loss and predictio
 open vocabularies; assigner, prior generator, coder and loss modules are mmyolo's and mmdet's.
 """
 
-import math
 from collections.abc import Sequence
 
 import torch
@@ -14,13 +13,11 @@ from mmdet.models.utils import unpack_gt_instances
 from mmdet.structures import SampleList
 from mmdet.utils import InstanceList, reduce_mean
 from mmengine.dist import get_world_size
-from mmengine.model import BaseModule
 from mmengine.structures import InstanceData
 from mmyolo.models.dense_heads import YOLOv8Head
 from mmyolo.models.utils import gt_instances_preprocess
-from torch import Tensor, nn
+from torch import Tensor
 
-from expalign.models.layers import conv_branch
 from expalign.models.necks import EAHOutput
 from expalign.registry import MODELS
 
@@ -31,92 +28,11 @@ from .levels import at_least_float32, flatten_levels
 
 
 @MODELS.register_module()
-class ExpAlignHeadModule(BaseModule):
-    """Parameters of the head: box branches, logit scale and bias per level.
-
-    Args:
-        in_channels: widths of P3, P4, P5.
-        featmap_strides: their strides in pixels.
-        reg_max: bins of the box-side distributions (DFL).
-        num_base_prompts: K0 of the bias at start, log(5 / K0 / (640 / stride)^2) (YOLOv8).
-        norm_cfg: norm of the 3x3 convolutions.
-        act_cfg: their activation.
-    """
-
-    def __init__(
-        self,
-        in_channels: Sequence[int],
-        featmap_strides: Sequence[int] = (8, 16, 32),
-        reg_max: int = 16,
-        num_base_prompts: int = 80,
-        norm_cfg: dict = dict(type='BN', momentum=0.03, eps=0.001),
-        act_cfg: dict = dict(type='SiLU', inplace=True),
-        init_cfg: dict | None = None,
-    ) -> None:
-        super().__init__(init_cfg)
-        # Read by mmyolo's heads; labels are counted per batch, never from here.
-        self.num_classes = num_base_prompts
-        self.featmap_strides = tuple(featmap_strides)
-        self.reg_max = reg_max
-        hidden = max(16, in_channels[0] // 4, reg_max * 4)
-        self.box_branches = nn.ModuleList(
-            conv_branch(channels, hidden, 4 * reg_max, norm_cfg, act_cfg)
-            for channels in in_channels)
-        num_levels = len(self.featmap_strides)
-        self.logit_scales = nn.ParameterList(
-            nn.Parameter(torch.tensor(0.07)) for _ in range(num_levels))
-        self.biases = nn.ParameterList(
-            nn.Parameter(torch.tensor(math.log(5 / num_base_prompts / (640 / stride)**2)))
-            for stride in self.featmap_strides)
-        for branch in self.box_branches:
-            nn.init.constant_(branch[-1].bias, 1.0)
-
-    def logit_terms(self) -> list[tuple[float, float]]:
-        """Per level the factor exp(scale) and the bias, logits = factor * EAM + bias."""
-        return [(scale.exp().item(), bias.item())
-                for scale, bias in zip(self.logit_scales, self.biases, strict=True)]
-
-    def alignment_maps(self, neck_out: EAHOutput) -> tuple[Tensor, ...]:
-        """The alignment maps of the neck, each (B, K, H_s, W_s), recovered where it gave logits.
-
-        Those recovered are in float32 at least; they are off by the rounding of the logits.
-        """
-        if neck_out.logits is None:
-            return neck_out.eams
-        return tuple(
-            (at_least_float32(logits) - bias) / factor
-            for logits, (factor, bias) in zip(neck_out.logits, self.logit_terms(), strict=True))
-
-    def forward(
-        self, pyramid: Sequence[Tensor], eams: Sequence[Tensor] | None,
-        logits: Sequence[Tensor] | None = None,
-    ) -> tuple[tuple[Tensor, ...], tuple[Tensor, ...]]:
-        """Class logits and box distributions of every level.
-
-        Args:
-            pyramid: P3, P4, P5, each (B, C_s, H_s, W_s).
-            eams: alignment maps, each (B, K, H_s, W_s).
-            logits: of the same shape, where the neck has made them; then no maps are read.
-
-        Returns:
-            logits, each (B, K, H_s, W_s), and distribution logits, each (B, 4 * reg_max, H_s, W_s).
-        """
-        if logits is None:
-            # In place: on maps of 1,203 prompts a second tensor costs as much as the arithmetic.
-            logits = tuple(
-                (eam * scale.exp()).add_(bias)
-                for eam, scale, bias in zip(eams, self.logit_scales, self.biases, strict=True))
-        dists = tuple(
-            branch(feat) for branch, feat in zip(self.box_branches, pyramid, strict=True))
-        return tuple(logits), dists
-
-
-@MODELS.register_module()
 class ExpAlignHead(YOLOv8Head):
     """Open-vocabulary YOLOv8 head on alignment maps.
 
     Args:
-        head_module: config of :class:`ExpAlignHeadModule`.
+        head_module: config of :class:`~.expalign_head_module.ExpAlignHeadModule`.
         prior_generator, bbox_coder, loss_cls, loss_bbox, loss_dfl: as in mmyolo's YOLOv8 head.
         train_cfg: ``assigner`` config.
         test_cfg: ``score_thr``, ``nms_pre``, ``nms``, ``max_per_img``, ``multi_label``,
@@ -147,7 +63,7 @@ class ExpAlignHead(YOLOv8Head):
         self.register_buffer('dfl_bins', proj, persistent=False)
 
     def forward(self, neck_out: EAHOutput) -> tuple[tuple[Tensor, ...], tuple[Tensor, ...]]:
-        """See :meth:`ExpAlignHeadModule.forward`."""
+        """See :meth:`~.expalign_head_module.ExpAlignHeadModule.forward`."""
         return self.head_module(neck_out.pyramid, neck_out.eams, neck_out.logits)
 
     def loss(

@@ -20,7 +20,8 @@ from torch.utils.checkpoint import checkpoint
 from expalign.models.layers import conv_branch
 from expalign.registry import MODELS
 
-from .expalign_head import ExpAlignHead, ExpAlignHeadModule
+from .expalign_head import ExpAlignHead
+from .expalign_head_module import ExpAlignHeadModule
 from .letterbox import scale_and_pad
 from .levels import at_least_float32, flatten_levels
 from .mask_decode import decode_masks

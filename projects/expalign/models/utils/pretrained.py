@@ -91,7 +91,7 @@ def load_pretrained(loader: Any, model: str, owner: str, hint: str = '',
         source = resolve_model_source(model)
         network, info = loader.from_pretrained(
             source, local_files_only=Path(source).exists(), dtype=torch.float32,
-            output_loading_info=True, **kwargs)
+            output_loading_info=True, trust_remote_code=False, **kwargs)
     missing = [key for key in info['missing_keys'] if not any(p in key for p in allow_missing)]
     reshaped = [key[0] for key in info['mismatched_keys']]
     _check_fit(network, model, owner, missing=missing, reshaped=reshaped)
@@ -127,7 +127,8 @@ def load_tokenizer(tokenizer: str, owner: str) -> Any:
     from transformers import AutoTokenizer
     with explain_failure(owner, tokenizer), _quiet_transformers():
         source = resolve_model_source(tokenizer)
-        return AutoTokenizer.from_pretrained(source, local_files_only=Path(source).exists())
+        return AutoTokenizer.from_pretrained(
+            source, local_files_only=Path(source).exists(), trust_remote_code=False)
 
 
 def config_from_dict(factory: Any, kwargs: dict, owner: str) -> Any:

@@ -1,0 +1,62 @@
+"""Images with their prompts on the way into the test pipeline."""
+
+import sys
+from collections.abc import Callable, Iterator
+from typing import Any
+
+from mmengine.utils import track_iter_progress
+
+from expalign.datasets.bad_samples import BadSample
+
+from .images import Image, ImageStream, Inputs
+from .texts import Texts, prompts_of_images
+
+
+class Requests:
+    """What a call asks for, as the pipeline takes it, and a bar of progress.
+
+    Args:
+        inputs: see :class:`ImageStream`.
+        texts, custom_entities: see :func:`prompts_of_images`; without texts there are no prompts.
+        show_bar: whether a bar shows how far it is.
+    """
+
+    def __init__(self, inputs: Inputs | ImageStream, texts: Texts | None,
+                 custom_entities: bool | None, show_bar: bool) -> None:
+        self.images = inputs if isinstance(inputs, ImageStream) else ImageStream(inputs)
+        self.prompts = None
+        if texts is not None:
+            self.prompts = prompts_of_images(texts, len(self.images), custom_entities)
+        self.show_bar = show_bar
+
+    def __len__(self) -> int:
+        return len(self.images)
+
+    def __iter__(self) -> Iterator[dict[str, Any]]:
+        images = self.images
+        if self.show_bar:
+            images = track_iter_progress((iter(images), len(images)), file=sys.stdout)
+        prompts = None if self.prompts is None else iter(self.prompts)
+        for image in images:
+            request = dict(img_path=image) if isinstance(image, str) else dict(img=image)
+            if prompts is not None:
+                request['text'] = next(prompts)
+            yield request
+
+    def batches(
+        self, pipeline: Callable[[dict], dict], size: int
+    ) -> Iterator[list[tuple[Image, dict]]]:
+        """Images with what the pipeline makes of them, without those that cannot be read."""
+        batch = []
+        for request in self:
+            image = request['img_path'] if 'img_path' in request else request['img']
+            try:
+                batch.append((image, pipeline(request)))
+            except BadSample as error:
+                self.images.leave_out(image, error)
+            if len(batch) == size:
+                yield batch
+                batch = []
+        if batch:
+            yield batch
+        self.images.report_left_out()
