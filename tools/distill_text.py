@@ -16,6 +16,7 @@ from mmengine.registry import init_default_scope
 from mmengine.runner import load_checkpoint
 
 import expalign  # noqa: F401  (before mmdet: the compatibility layer)
+from expalign.convert.assemble import TEXT_PREFIX, read_text_side
 from expalign.distill import RidgeFitOptions, fit_adapter, held_out_names
 from expalign.distill.cached_maps import CachedMaps, FoldedHead, sample_cells
 from expalign.distill.detection_terms import detection_terms
@@ -96,19 +97,16 @@ def start(args: argparse.Namespace, bank: NameBank, vectors: torch.Tensor) -> Te
         return fit_adapter(
             token_rows(bank), vectors, args.token_pooling,
             RidgeFitOptions(spread=args.spread, ridge=args.ridge), args.seed)
-    from safetensors.torch import load_file
     width, out = bank.tokens[0].shape[2], vectors.shape[1]
     adapter = TextAdapter(width, out, args.token_pooling)
-    adapter.load_state_dict({
-        name.removeprefix('text_adapter.'): x.float()
-        for name, x in load_file(args.start).items()})
+    adapter.load_state_dict(read_text_side(args.start)[0])
     return adapter
 
 
 def save(adapter: torch.nn.Module, args: argparse.Namespace, count: int) -> None:
     """Write the adapter under the detector's names, in half precision."""
     from safetensors.torch import save_file
-    state = {f'text_adapter.{name}': x.half().contiguous()
+    state = {TEXT_PREFIX + name: x.half().contiguous()
              for name, x in adapter.state_dict().items()}
     save_file(state, args.out, dict(
         config=Path(CONFIG).name, token_pooling=args.token_pooling, names=str(count),

@@ -5,7 +5,7 @@ import torch
 from safetensors import safe_open
 from safetensors.torch import load_file, save_file
 
-from expalign.convert.assemble import assemble
+from expalign.convert.assemble import assemble, read_text_side
 
 COEFFS = 'bbox_head.head_module.coeff_branches.0.w'
 PROTOTYPES = 'bbox_head.head_module.prototype_branch.w'
@@ -61,3 +61,10 @@ def test_files_of_the_wrong_kind_are_errors(files, tmp_path):
         assemble(files['image'], [files['text'], files['masks'], again])
     with pytest.raises(FileNotFoundError, match=r'absent\.safetensors'):
         assemble(files['image'], [files['masks'], tmp_path / 'absent.safetensors'])
+
+
+def test_a_text_side_by_the_names_of_the_adapter(files):
+    state, header = read_text_side(files['text'])
+    assert header['licence'] == 'that of text'
+    assert list(state) == ['w'] and state['w'].dtype == torch.float32
+    assert torch.equal(state['w'], torch.full((2,), 5.0))

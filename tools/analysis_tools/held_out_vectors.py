@@ -22,6 +22,7 @@ from expalign.distill import held_out_names
 from expalign.distill.kernel_ridge import GRID, cross_validate, fixed_length, predict
 from expalign.distill.name_tokens import read_name_vectors
 from expalign.engine.config import load_config
+from expalign.models.layers.max_sigmoid import masked_token_mean
 from expalign.models.text_encoders.prompt_vectors import write_prompt_vectors
 from expalign.registry import MODELS
 
@@ -71,14 +72,10 @@ def _pooled_states(encoder: nn.Module, texts: list[str], kind: str) -> list[Tens
     special = batch.pop('special_tokens_mask').bool()
     states = encoder.model(**batch, output_hidden_states=True).hidden_states
     present = batch['attention_mask'].bool()
-
-    def mean(state: Tensor, mask: Tensor) -> Tensor:
-        return torch.einsum('nl,nld->nd', mask.float(), state) / mask.sum(1, keepdim=True).clamp(1)
-
-    pooled = [mean(states[-1], present)]
+    wanted = [(states[-1], present)]
     if kind == 'layers':
-        pooled += [mean(states[0], present), mean(states[-1], present & ~special)]
-    return pooled
+        wanted += [(states[0], present), (states[-1], present & ~special)]
+    return [masked_token_mean(*one)[0] for one in wanted]
 
 
 def definitions(path: str, names: list[str]) -> tuple[list[str], list[int]]:

@@ -24,9 +24,9 @@ from torch import Tensor, nn
 
 import expalign  # noqa: F401  (before mmdet: the compatibility layer)
 from expalign.apis.photograph import write_json
+from expalign.convert.assemble import read_text_side
 from expalign.engine.config import load_config
 from expalign.engine.launch import build_runner
-from expalign.engine.safetensors_loader import load_from_safetensors
 from expalign.registry import MODELS
 
 sys.path.insert(0, str(Path(__file__).parent))
@@ -100,13 +100,11 @@ def row_runner(row: str, image_weights: str, folder: Path) -> Runner:
 
 def set_text_side(runner: Runner, file: str) -> None:
     """Give the runner's detector the text adapter of a file."""
-    checkpoint = load_from_safetensors(file)
-    model = runner.model
-    model.text_adapter = MODELS.build(dict(
-        runner.cfg.model.text_adapter, token_pooling=checkpoint['meta']['token_pooling']))
-    model.text_adapter.load_state_dict({
-        name.removeprefix('text_adapter.'): x.float()
-        for name, x in checkpoint['state_dict'].items()})
+    state, header = read_text_side(file)
+    adapter = MODELS.build(dict(
+        runner.cfg.model.text_adapter, token_pooling=header['token_pooling']))
+    adapter.load_state_dict(state)
+    runner.model.text_adapter = adapter
 
 
 def figures(image_weights: str, files: list[str], rows: list[str], folder: Path

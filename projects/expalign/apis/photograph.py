@@ -76,8 +76,9 @@ def listed(prediction: dict) -> list[dict]:
         dict(prompt=prompt, label=label, score=round(score, 4),
              box_xyxy=[round(side, 1) for side in box])
         for prompt, label, score, box in zip(*(prediction[key] for key in keys), strict=True)]
-    for detection, mask in zip(detections, prediction.get('masks', ()), strict=False):
-        detection['mask'] = mask
+    if 'masks' in prediction:
+        for detection, mask in zip(detections, prediction['masks'], strict=True):
+            detection['mask'] = mask
     return detections
 
 

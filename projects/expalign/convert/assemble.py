@@ -5,9 +5,10 @@ from pathlib import Path
 
 from torch import Tensor
 
+TEXT_PREFIX = 'text_adapter.'
 # How the names of a part may begin: text side, mask branches.
 PART_PREFIXES = (
-    'text_adapter.',
+    TEXT_PREFIX,
     'bbox_head.head_module.coeff_branches.',
     'bbox_head.head_module.prototype_branch.',
 )
@@ -59,6 +60,14 @@ def assemble(
         save_file(state, out, {f'{source}.{key}': str(value) for source, meta in headers.items()
                                for key, value in meta.items()})
     return state
+
+
+def read_text_side(path: str | Path) -> tuple[dict[str, Tensor], dict[str, str]]:
+    """A text side's weights by names of the text adapter itself, in float32, and its header."""
+    from expalign.engine.safetensors_loader import load_from_safetensors
+    loaded = load_from_safetensors(str(path))
+    state = {name.removeprefix(TEXT_PREFIX): x.float() for name, x in loaded['state_dict'].items()}
+    return state, loaded['meta']
 
 
 def _check_part(
