@@ -15,12 +15,14 @@ module                          what the hook does
                                 (``safetensors_scheme.py``)
 ``mmengine.infer.infer``        inferencers read the config of a checkpoint given alone as data
                                 (``inferencer_config.py``)
+``mmengine.hooks                the checkpoint hook removes none but its own files
+.checkpoint_hook``              (``resumed_files.py``)
 ==============================  ==========================================================
 """
 
 import sys
 
-from . import inferencer_config, lvis_numpy, safetensors_scheme
+from . import inferencer_config, lvis_numpy, resumed_files, safetensors_scheme
 from .import_hooks import SourceHook, StandInFinder
 from .mmyolo_version import RelaxedVersionLoader
 
@@ -29,6 +31,7 @@ _FINDERS = (
     SourceHook('lvis.eval', lvis_numpy.NumpyFloatLoader),
     SourceHook('mmengine.runner.checkpoint', safetensors_scheme.RegisteringLoader),
     SourceHook('mmengine.infer.infer', inferencer_config.DataConfigLoader),
+    SourceHook('mmengine.hooks.checkpoint_hook', resumed_files.OwnFilesLoader),
 )
 _STAND_IN = StandInFinder('mmcv._ext', 'mmcv_ext.py')
 
@@ -43,6 +46,7 @@ def install() -> None:
     lvis_numpy.patch_if_imported()
     safetensors_scheme.register_if_imported()
     inferencer_config.change_if_imported()
+    resumed_files.change_if_imported()
 
 
 def mmcv_ops_compiled() -> bool:
