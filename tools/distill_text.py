@@ -26,6 +26,7 @@ from expalign.engine.config import load_config
 from expalign.models.text_encoders import TextAdapter
 from expalign.registry import MODELS
 from expalign.trust import add_trust_argument
+from expalign.utils import finished_file
 
 CONFIG = 'configs/expalign_v8s_minilm.py'
 
@@ -108,14 +109,16 @@ def save(adapter: torch.nn.Module, args: argparse.Namespace, count: int) -> None
     from safetensors.torch import save_file
     state = {TEXT_PREFIX + name: x.half().contiguous()
              for name, x in adapter.state_dict().items()}
-    save_file(state, args.out, dict(
+    header = dict(
         config=Path(CONFIG).name, token_pooling=args.token_pooling, names=str(count),
         data='CLIP ViT-B/32 vectors of names'
              + (' and coco-mini train2017' if args.detection else '; images without annotations'),
         command=command_line(sys.argv[1:]),
         licence='GPL-3.0',
         options=json.dumps({k: v for k, v in vars(args).items() if k not in (
-            'vectors', 'weights', 'maps', 'out')})))
+            'vectors', 'weights', 'maps', 'out')}))
+    with finished_file(args.out) as temporary:
+        save_file(state, temporary, header)
 
 
 def main() -> None:

@@ -13,9 +13,9 @@ from pathlib import Path
 
 import expalign  # noqa: F401  (before mmdet: the compatibility layer)
 from expalign.convert.data.excluded_names import SETS, excluded_forms
-from expalign.convert.data.outputs import finished_file
 from expalign.convert.data.phrase_counts import count_phrases, frequent, merge_wordings, phrases_of
 from expalign.convert.data.tally import Tally
+from expalign.utils import finished_file
 
 MIN_COUNT = 100  # occurrences, the paper's
 

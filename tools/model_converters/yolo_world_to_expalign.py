@@ -21,6 +21,7 @@ from expalign.convert.yolo_world import (
     read_source,
 )
 from expalign.engine.config import load_config
+from expalign.utils import finished_file
 
 CONFIGS = Path(__file__).parents[2] / 'configs' / '_base_' / 'models'
 
@@ -58,10 +59,9 @@ def main(argv: list[str] | None = None) -> None:
         sys.exit(f'error: {error}')
     from safetensors.torch import save_file
     meta = header(args.src, source, Path(config).name)
-    Path(args.dst).parent.mkdir(parents=True, exist_ok=True)
-    save_file(converted.state_dict, args.dst, meta)
+    with finished_file(args.dst) as temporary:
+        save_file(converted.state_dict, temporary, meta)
     if args.vectors:
-        Path(args.vectors).parent.mkdir(parents=True, exist_ok=True)
         from expalign.models.text_encoders.prompt_vectors import write_prompt_vectors
         write_prompt_vectors(args.vectors, source.prompts, source.vectors)
     report(args, source, converted, meta)

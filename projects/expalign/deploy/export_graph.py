@@ -14,6 +14,7 @@ from torch import Tensor, nn
 
 from expalign.models.dense_heads.levels import flatten_levels
 from expalign.models.detectors import ExpAlignDetector, PromptBatch
+from expalign.utils import finished_file
 
 from .export_settings import ExportError
 from .settings import DetectorSettings, to_metadata
@@ -166,11 +167,8 @@ def write_onnx(
         metadata: strings written into the file.
     """
     onnx = import_onnx()
-    path = Path(path)
-    path.parent.mkdir(parents=True, exist_ok=True)
-    partial = path.with_name(f'{path.name}.partial')
     names = [*inputs, *outputs]
-    try:
+    with finished_file(path) as partial:
         with warnings.catch_warnings():
             # Shape checks are constants of the trace, and the tracing exporter is called old.
             warnings.simplefilter('ignore')
@@ -182,9 +180,6 @@ def write_onnx(
         onnx.helper.set_model_props(model, metadata)
         onnx.checker.check_model(model)
         onnx.save(model, str(partial))
-        partial.replace(path)
-    finally:
-        partial.unlink(missing_ok=True)
 
 
 def import_onnx() -> Any:

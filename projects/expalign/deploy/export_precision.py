@@ -1,12 +1,13 @@
 """Smaller and faster forms of an exported detector: half precision and 8-bit convolutions."""
 
-import tempfile
 import warnings
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 import numpy as np
 import onnx
+
+from expalign.utils import finished_file, scratch_folder
 
 from .detector import OnnxDetector
 from .preprocess import letterbox, read_image
@@ -31,7 +32,8 @@ def to_float16(path: str | Path, out: str | Path) -> None:
     with warnings.catch_warnings():
         warnings.simplefilter('ignore')  # the lowest float32 of a masked softmax is clipped
         half = convert_float_to_float16(model, keep_io_types=True, node_block_list=outside)
-    onnx.save(half, str(out))
+    with finished_file(out) as temporary:
+        onnx.save(half, str(temporary))
 
 
 def to_int8(path: str | Path, out: str | Path, images: Sequence[Path], detector: OnnxDetector
@@ -53,8 +55,8 @@ def to_int8(path: str | Path, out: str | Path, images: Sequence[Path], detector:
         node.name for node in model.graph.node if node.op_type == 'Conv'
         and any(name in node.name for name in OUTPUT_CONVOLUTIONS)
         and node.name.endswith('.2/Conv')]
-    with tempfile.TemporaryDirectory(dir=Path(out).parent) as folder:
-        part = Path(folder, 'int8.onnx')
+    with scratch_folder(Path(out).parent, 'int8') as folder:
+        part = folder / 'int8.onnx'
         quantize_static(
             str(path), str(part), _Calibration(images, detector), quant_format=QuantFormat.QDQ,
             op_types_to_quantize=['Conv'], per_channel=True, activation_type=QuantType.QUInt8,
@@ -62,7 +64,8 @@ def to_int8(path: str | Path, out: str | Path, images: Sequence[Path], detector:
         quantized = onnx.load(str(part))
     onnx.helper.set_model_props(
         quantized, {item.key: item.value for item in model.metadata_props})
-    onnx.save(quantized, str(out))
+    with finished_file(out) as temporary:
+        onnx.save(quantized, str(temporary))
 
 
 class _Calibration:

@@ -12,6 +12,7 @@ from torch import Tensor, nn
 
 from expalign.models.detectors import ExpAlignDetector
 from expalign.models.text_encoders import CLIPTokenEncoder, HFTokenEncoder
+from expalign.utils import finished_file
 
 from .export_graph import write_onnx
 from .export_settings import ExportError
@@ -92,12 +93,12 @@ def export_text_side(model: ExpAlignDetector, path: str | Path, config: str = ''
             '(--bake-vocabulary) instead')
     graph = GRAPHS[kind](model)
     path = Path(path)
-    path.parent.mkdir(parents=True, exist_ok=True)
     tokenizer = Tokenizer.from_str(encoder.tokenizer.backend_tokenizer.to_str())
     tokenizer.no_padding()
     tokenizer.no_truncation()
     file = path.with_name(f'{path.stem}.tokenizer.json')
-    file.write_bytes(tokenizer.to_str(pretty=False).encode())
+    with finished_file(file) as temporary:
+        temporary.write_bytes(tokenizer.to_str(pretty=False).encode())
     settings = TextSettings(
         tokenizer=file.name, tokenizer_sha256=hashlib.sha256(file.read_bytes()).hexdigest(),
         max_length=encoder.max_length, padding=encoder.padding,

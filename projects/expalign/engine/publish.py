@@ -16,6 +16,7 @@ from expalign.engine.checkpoint import describe_mismatch, frozen_prefixes
 from expalign.engine.frozen_encoders import HEADER_KEY, frozen_encoders, weights_digest
 from expalign.engine.plain_state import to_plain
 from expalign.registry import MODELS
+from expalign.utils import finished_file, scratch_folder
 from expalign.version import __version__
 
 HASH_DIGITS = 8
@@ -91,8 +92,8 @@ def publish_trained(
     weights = {key: _half(key, value) for key, value in model.state_dict().items()
                if key.rpartition('.')[0] in layers}
     file = Path(folder) / f'{name}.safetensors'
-    file.parent.mkdir(parents=True, exist_ok=True)
-    save_file(weights, file, header)
+    with finished_file(file) as temporary:
+        save_file(weights, temporary, header)
     return file
 
 
@@ -141,20 +142,19 @@ def _check_available(cfg: Config, record: Mapping[str, dict], built: Mapping[str
 
 def _write(folder: Path, name: str, weights: dict[str, Tensor], header: dict[str, str],
            cfg: Config, record: Mapping[str, dict], with_frozen: bool) -> dict[str, Path]:
-    folder.mkdir(parents=True, exist_ok=True)
-    partial = folder / f'{name}.partial'
-    try:
+    with scratch_folder(folder, name) as scratch:
+        partial = scratch / 'weights.safetensors'
         save_file(weights, partial, header)
         digest = _sha256(partial)
         stem = f'{name}-{digest[:HASH_DIGITS]}'
         files = dict(weights=folder / f'{stem}.safetensors', config=folder / f'{stem}.py',
                      card=folder / f'{stem}.md')
-        cfg.dump(files['config'])
-        files['card'].write_text(
-            _card(stem, digest, weights, header, record, with_frozen), encoding='utf-8')
+        with finished_file(files['config']) as temporary:
+            cfg.dump(temporary)
+        with finished_file(files['card']) as temporary:
+            temporary.write_text(
+                _card(stem, digest, weights, header, record, with_frozen), encoding='utf-8')
         partial.replace(files['weights'])
-    finally:
-        partial.unlink(missing_ok=True)
     return files
 
 

@@ -6,8 +6,9 @@ from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+from expalign.utils import finished_file
+
 from .coco_stream import stream
-from .outputs import finished_file
 
 
 class CocoWriter:
@@ -48,7 +49,7 @@ def coco_writer(path: str | Path, categories: Iterable[dict],
         RuntimeError: the file, read back, has other counts than were written.
     """
     with finished_file(path) as temporary:
-        waiting = temporary.with_suffix('.annotations')
+        waiting = temporary.with_name(f'{temporary.name}.annotations')
         try:
             with open(temporary, 'w', encoding='utf-8') as images, \
                     open(waiting, 'w', encoding='utf-8') as annotations:

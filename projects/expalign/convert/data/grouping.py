@@ -11,7 +11,8 @@ from collections.abc import Iterable, Iterator
 from contextlib import ExitStack
 from itertools import islice
 from pathlib import Path
-from tempfile import TemporaryDirectory
+
+from expalign.utils import scratch_folder
 
 from .coco_stream import field, stream
 from .tally import Tally
@@ -37,12 +38,12 @@ def images_with_annotations(path: str | Path, tally: Tally, image_fields: Iterab
     """
     image_keys = {'id', *image_fields} if image_fields else None
     annotation_keys = {'image_id', *annotation_fields} if annotation_fields else None
-    with TemporaryDirectory(prefix='expalign_convert_') as folder:
-        images = Path(folder) / 'images.jsonl'
+    with scratch_folder(name='expalign_convert') as folder:
+        images = folder / 'images.jsonl'
         positions = _spill_images(path, images, image_keys)
         tally.note('images read', count=len(positions))
         size = max(IMAGES_PER_PART, -(-len(positions) // MAX_PARTS))
-        parts = _spill_annotations(path, Path(folder), positions, size, annotation_keys, tally)
+        parts = _spill_annotations(path, folder, positions, size, annotation_keys, tally)
         positions.clear()
         with images.open(encoding='utf-8') as file:
             for number, lines in enumerate(iter(lambda: list(islice(file, size)), [])):

@@ -11,7 +11,9 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from .outputs import finished_file, progress
+from expalign.utils import finished_file
+
+from .outputs import progress
 
 
 def num_boxes(record: dict) -> int:

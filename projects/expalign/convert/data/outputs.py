@@ -1,4 +1,4 @@
-"""Files that appear complete or not at all, and progress with rate and time left."""
+"""Progress with rate and time left."""
 
 import os
 from collections.abc import Iterator
@@ -8,22 +8,6 @@ from pathlib import Path
 from tqdm import tqdm
 
 REFRESH = 1.0  # seconds between two lines of progress
-
-
-@contextmanager
-def finished_file(path: str | Path) -> Iterator[Path]:
-    """Yield a temporary name beside ``path``; it takes the name ``path`` if nothing was raised.
-
-    Whatever stops the work leaves an older ``path`` as it was and no temporary file.
-    """
-    path = Path(path)
-    path.parent.mkdir(parents=True, exist_ok=True)
-    temporary = path.with_name(f'.{path.name}.{os.getpid()}.partial')
-    try:
-        yield temporary
-        os.replace(temporary, path)
-    finally:
-        temporary.unlink(missing_ok=True)
 
 
 @contextmanager

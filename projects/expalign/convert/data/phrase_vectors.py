@@ -11,8 +11,9 @@ import torch
 
 from expalign.models.text_encoders import CLIPTokenEncoder, HFTokenEncoder
 from expalign.models.utils.pretrained import read_optional_json
+from expalign.utils import finished_file
 
-from .outputs import finished_file, progress
+from .outputs import progress
 
 BATCH = 256
 

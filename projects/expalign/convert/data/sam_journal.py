@@ -11,7 +11,7 @@ import os
 from collections.abc import Iterator
 from pathlib import Path
 
-from .outputs import finished_file
+from expalign.utils import finished_file
 
 
 class JournalError(RuntimeError):

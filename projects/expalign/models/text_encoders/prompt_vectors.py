@@ -11,6 +11,7 @@ from mmengine.model import BaseModule
 from torch import Tensor
 
 from expalign.registry import MODELS
+from expalign.utils import finished_file
 
 MAX_LISTED = 8
 
@@ -107,11 +108,12 @@ def read_prompt_vectors(path: str) -> tuple[list[str], Tensor]:
 
 def write_prompt_vectors(path: str | Path, names: Sequence[str], vectors: Tensor) -> None:
     """Write what :func:`read_prompt_vectors` reads, as ``.npz`` or ``.safetensors`` by suffix."""
-    if Path(path).suffix == '.npz':
-        np.savez(path, names=np.asarray(names), vectors=vectors.numpy())
-        return
-    from safetensors.torch import save_file
-    save_file({'vectors': vectors.contiguous()}, path, {'names': json.dumps(list(names))})
+    with finished_file(path) as temporary:
+        if temporary.suffix == '.npz':
+            np.savez(temporary, names=np.asarray(names), vectors=vectors.numpy())
+            return
+        from safetensors.torch import save_file
+        save_file({'vectors': vectors.contiguous()}, temporary, {'names': json.dumps(list(names))})
 
 
 def _read_npz(path: Path) -> tuple[list[str], Tensor]:

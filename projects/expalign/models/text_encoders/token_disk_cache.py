@@ -8,8 +8,6 @@ anew.
 
 import hashlib
 import json
-import os
-import tempfile
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -19,6 +17,8 @@ from mmengine.logging import print_log
 from safetensors import SafetensorError, safe_open
 from safetensors.torch import save_file
 from torch import Tensor
+
+from expalign.utils import finished_file
 
 # Fewer prompts are encoded faster than the weights of the encoder are digested.
 MIN_PROMPTS = 64
@@ -66,18 +66,11 @@ class TokenDiskCache:
 
     def save(self, encoder: str, prompts: Sequence[str], tokens: Sequence[Tensor]) -> None:
         """Write the tokens (L_i, D) of every prompt; another process may do the same meanwhile."""
-        path = self.path(encoder, prompts)
-        self.folder.mkdir(parents=True, exist_ok=True)
-        handle, partial = tempfile.mkstemp(dir=self.folder, suffix='.partial')
-        os.close(handle)
-        try:
+        with finished_file(self.path(encoder, prompts)) as temporary:
             save_file(
                 dict(tokens=torch.cat([rows.detach().cpu() for rows in tokens]),
                      lengths=torch.tensor([len(rows) for rows in tokens])),
-                partial, metadata=_metadata(encoder, prompts))
-            os.replace(partial, path)
-        finally:
-            Path(partial).unlink(missing_ok=True)
+                temporary, metadata=_metadata(encoder, prompts))
 
 
 def _metadata(encoder: str, prompts: Sequence[str]) -> dict[str, str]:
