@@ -25,6 +25,8 @@ class RandomTokens(nn.Module):
     def __init__(self, channels: int) -> None:
         super().__init__()
         self.channels = channels
+        # Follows the model from device to device, as an encoder's weights do.
+        self.register_buffer('_anchor', torch.empty(0), persistent=False)
 
     def forward(self, texts: Sequence[str]) -> tuple[Tensor, Tensor]:
         """Tokens (N, L, D) and masks (N, L) of N prompts."""
@@ -35,7 +37,8 @@ class RandomTokens(nn.Module):
             rows.append(torch.randn(length, self.channels, generator=generator))
         tokens = pad_sequence(rows, batch_first=True)
         lengths = torch.tensor([len(row) for row in rows])
-        return tokens, torch.arange(tokens.shape[1]) < lengths[:, None]
+        masks = torch.arange(tokens.shape[1]) < lengths[:, None]
+        return tokens.to(self._anchor.device), masks.to(self._anchor.device)
 
 
 def build_random_model(cfg: Config, seed: int = 0) -> nn.Module:
