@@ -46,6 +46,5 @@ custom_hooks = [
         evaluator=dict(
             type='expalign.CocoMetric',
             ann_file='data/coco/annotations/instances_val2017.json',
-            metric='bbox',
-            proposal_nums=(100, 1, 10))),
+            metric='bbox')),
 ]

@@ -106,10 +106,8 @@ val_dataloader = dict(
         pipeline=test_pipeline))
 test_dataloader = val_dataloader
 
-# With these proposal_nums every AP counts 100 boxes an image, as COCO does.
 val_evaluator = dict(
     type='expalign.CocoMetric',
     ann_file=data_root + 'annotations/instances_val2017.json',
-    metric='bbox',
-    proposal_nums=(100, 1, 10))
+    metric='bbox')
 test_evaluator = val_evaluator

@@ -12,30 +12,23 @@ from collections.abc import Iterator
 
 import numpy as np
 import pycocotools.mask as coco_mask
-from lvis import LVIS, LVISEval, LVISResults
+from lvis import LVISEval, LVISResults
 
+from .ground_truth_masks import ignored_region
 from .heaps import Columns
-from .lvis_ground_truth import LVISGroundTruth
+from .lvis_ground_truth import InMemoryLVIS, LVISGroundTruth
 from .progress import logged_progress
 
 ANNOTATION_KEYS = ('id', 'image_id', 'category_id', 'bbox', 'area', 'segmentation')
 
 
-class _InMemory:
-    """A data set of the ``lvis`` package from a dict instead of a file."""
+class _Detections(LVISResults):
+    """``lvis.LVISResults`` without any."""
 
-    def __init__(self, dataset: dict) -> None:
+    def __init__(self) -> None:
         self.logger = logging.getLogger('lvis.lvis')
-        self.dataset = dataset
+        self.dataset = dict(images=[], annotations=[], categories=[])
         self._create_index()
-
-
-class _GroundTruth(_InMemory, LVIS):
-    pass
-
-
-class _Detections(_InMemory, LVISResults):
-    pass
 
 
 def evaluate_lvis(truth: LVISGroundTruth, detections: Columns, iou_type: str,
@@ -54,8 +47,8 @@ def evaluate_lvis(truth: LVISGroundTruth, detections: Columns, iou_type: str,
     Returns:
         unrounded values; -1 where there is no class to average over, as in the official package.
     """
-    summary = LVISEval(_GroundTruth({**truth.api.dataset, 'annotations': []}),
-                       _Detections(dict(images=[], annotations=[], categories=[])), iou_type)
+    summary = LVISEval(
+        InMemoryLVIS({**truth.api.dataset, 'annotations': []}), _Detections(), iou_type)
     params = summary.params
     params.max_dets = max_dets
     shape = len(truth.category_ids), len(params.area_rng)
@@ -90,6 +83,9 @@ def _one_class(truth: LVISGroundTruth, number: int, rows: Columns,
     annotations = [
         {key: annotation[key] for key in ANNOTATION_KEYS if key in annotation}
         for annotation in truth.annotations[number]]
+    if iou_type == 'segm':
+        annotations = [ignored_region(annotation) if annotation['id'] in truth.maskless
+                       else annotation for annotation in annotations]
     results = list(detection_records(truth, rows, iou_type))
     for index, record in enumerate(results, start=1):
         record['id'] = index

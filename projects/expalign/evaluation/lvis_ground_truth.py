@@ -6,6 +6,8 @@ LVIS is federated: an image says which classes it has (its annotations), which i
 detections of them count neither as hits nor as false alarms.
 """
 
+import json
+import logging
 import os
 from collections import defaultdict
 from weakref import WeakValueDictionary
@@ -15,14 +17,28 @@ from lvis import LVIS
 from mmengine.fileio import get_local_path
 
 from expalign.datasets.annotation_file import check_annotation_file, check_coco_format
+from expalign.datasets.formats.coco import complete_annotation
+
+from .ground_truth_masks import read_masks
 
 IMAGE_KEYS = ('neg_category_ids', 'not_exhaustive_category_ids')
+
+
+class InMemoryLVIS(LVIS):
+    """``lvis.LVIS`` from a dict instead of a file."""
+
+    def __init__(self, dataset: dict) -> None:
+        self.logger = logging.getLogger('lvis.lvis')
+        self.dataset = dataset
+        self._create_index()
 
 
 class LVISGroundTruth:
     """Annotation file of LVIS (v0.5 or v1), indexed by image and by class.
 
     Images and categories are numbered in the order of their ids, as the official evaluator does.
+    Ids of annotations are numbered anew from 1 (evaluators take 0 for "no match"), and an absent
+    ``area`` is that of the box.
 
     Args:
         ann_file: path of the file.
@@ -35,17 +51,26 @@ class LVISGroundTruth:
         image_numbers: image id to number.
         category_numbers: category id to number.
         annotations: category number to its annotations.
+        maskless: ids of the annotations without a mask, once :meth:`read_masks` was called.
 
     Raises:
         FileNotFoundError: there is no such file.
-        ValueError: it is not in LVIS format.
+        ValueError: it is not in LVIS format, or has an annotation that cannot be evaluated.
     """
 
     def __init__(self, ann_file: str, backend_args: dict | None = None) -> None:
         check_annotation_file(ann_file, "'ann_file' of the evaluator", backend_args)
         with get_local_path(ann_file, backend_args=backend_args) as path:
-            self.api = LVIS(path)
-        _check_lvis_format(self.api.dataset, ann_file)
+            content = _load(path, ann_file)
+        for number, annotation in enumerate(content['annotations'], start=1):
+            complete_annotation(
+                annotation, f"annotation file '{ann_file}', image {annotation.get('image_id')!r}, "
+                            f"annotation {annotation.get('id')!r}")
+            annotation['id'] = number
+        _check_lvis_format(content, ann_file)
+        self.ann_file = ann_file
+        self.maskless: set[int] | None = None
+        self.api = InMemoryLVIS(content)
         self.image_ids = sorted(self.api.get_img_ids())
         self.category_ids = sorted(self.api.get_cat_ids())
         self.image_numbers = {key: number for number, key in enumerate(self.image_ids)}
@@ -53,6 +78,12 @@ class LVISGroundTruth:
         self.annotations: dict[int, list[dict]] = defaultdict(list)
         for annotation in self.api.dataset['annotations']:
             self.annotations[self.category_numbers[annotation['category_id']]].append(annotation)
+
+    def read_masks(self) -> None:
+        """Check every mask and find the instances without one; see :func:`read_masks`."""
+        if self.maskless is None:
+            self.maskless = read_masks(
+                self.api.dataset['annotations'], self.api.imgs, self.ann_file)
 
     @property
     def categories(self) -> list[dict]:
@@ -81,8 +112,17 @@ def shared_ground_truth(ann_file: str, backend_args: dict | None = None) -> LVIS
     return truth
 
 
+def _load(path: str, name: str) -> dict:
+    try:
+        with open(path, encoding='utf-8') as file:
+            content = json.load(file)
+    except ValueError as error:
+        raise ValueError(f"annotation file '{name}' is not JSON: {error}") from error
+    check_coco_format(content, name)
+    return content
+
+
 def _check_lvis_format(content: dict, path: str) -> None:
-    check_coco_format(content, path)
     for image in content['images']:
         for key in IMAGE_KEYS:
             if key not in image:

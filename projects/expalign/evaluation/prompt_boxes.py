@@ -3,6 +3,7 @@
 import numpy as np
 from mmdet.evaluation.functional import bbox_overlaps
 
+from expalign.evaluation.prediction_checks import check_predictions
 from expalign.models.utils.prompts import first_occurrences, parse_prompts
 
 
@@ -47,7 +48,11 @@ def predicted_boxes(sample: dict, limit: int) -> list[np.ndarray]:
     """For every prompt its best predicted boxes (n, 4), n <= ``limit``, by falling score.
 
     A prompt that is there twice is scored once, under its first index; both get its boxes.
+
+    Raises:
+        BadPredictions: boxes, scores or labels that cannot be judged.
     """
+    check_predictions(sample, len(prompts_of(sample)))
     predictions = sample['pred_instances']
     labels, scores, boxes = (
         np.asarray(predictions[key].cpu()) for key in ('labels', 'scores', 'bboxes'))

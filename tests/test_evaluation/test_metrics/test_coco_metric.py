@@ -103,3 +103,18 @@ def test_predictions_are_kept_unrounded(tmp_path):
 def test_it_is_registered():
     with DefaultScope.overwrite_default_scope('mmdet'):
         assert isinstance(METRICS.build(dict(type='expalign.CocoMetric')), CocoMetric)
+
+
+@pytest.mark.parametrize(('kwargs', 'message'), [
+    (dict(proposal_nums=(1, 10, 300)), r"proposal_nums \[1, 10, 300\] is of metric 'proposal'"),
+    (dict(metric=['bbox', 'proposal'], metric_items=['mAP', 'AR@100']), r"not \['AR@100'\]"),
+])
+def test_arguments_that_would_be_of_no_use(kwargs, message):
+    with pytest.raises(ValueError, match=message):
+        CocoMetric(ann_file=str(ANN_FILE), **kwargs)
+
+
+def test_boxes_and_proposals_keep_their_own_limits():
+    samples = perfect_samples(ORDERS[0])
+    scores = evaluate(ORDERS[0], samples, metric=['bbox', 'proposal'])
+    assert scores['coco/bbox_mAP'] == scores['coco/AR@1000'] == 1.0

@@ -162,3 +162,27 @@ def test_predictions_written_to_a_file_are_read_by_pycocotools(tmp_path, evaluat
         again.accumulate()
         again.summarize()
         np.testing.assert_array_equal(again.stats, ours.stats)
+
+
+@pytest.mark.parametrize('kind', ['bbox', 'segm'])
+def test_more_than_100_detections_of_a_class_in_an_image(kind, evaluators, tmp_path):
+    """All but AP once counted 1,000 detections, where pycocotools counts 100."""
+    rng = np.random.default_rng(5)
+    boxes = [[10 * (i % 16), 10 * (i // 16), 8 + i % 3, 9] for i in range(150)]
+    path = tmp_path / 'crowded.json'
+    path.write_text(json.dumps(dict(
+        images=[dict(id=1, file_name='1.jpg', width=180, height=110)],
+        categories=[dict(id=1, name='cup')],
+        annotations=[dict(
+            id=i + 1, image_id=1, category_id=1, bbox=[x, y, w, h], area=w * h, iscrowd=0,
+            segmentation=[[x, y, x + w, y, x + w, y + h, x, y + h]])
+            for i, (x, y, w, h) in enumerate(boxes)])))
+    api = COCO(str(path))
+    found = {1: [(1, float(rng.random()), np.array(a['bbox']) + rng.normal(0, .3, 4),
+                  api.annToMask(a)) for a in api.dataset['annotations']]}
+    metric = CocoMetric(ann_file=str(path), metric=kind)
+    metric.dataset_meta = dict(classes=['cup'])
+    report = evaluate(metric, as_samples(api, found, ['cup']))
+    theirs = official(api, found, kind)
+    np.testing.assert_array_equal(evaluators[0].stats, theirs.stats)
+    assert report[f'coco/{kind}_mAP_50'] == round(theirs.stats[1], 3) < 0.7  # 100 of 150

@@ -32,8 +32,9 @@ def content() -> dict:
 def log(monkeypatch) -> list[str]:
     """The lines that the metric logs."""
     lines = []
-    monkeypatch.setattr('expalign.evaluation.metrics.lvis_metric.print_log',
-                        lambda line, *_, **__: lines.append(line))
+    for module in ('metrics.lvis_metric', 'prediction_checks'):
+        monkeypatch.setattr(f'expalign.evaluation.{module}.print_log',
+                            lambda line, *_, **__: lines.append(line))
     return lines
 
 
@@ -203,8 +204,10 @@ def test_part_of_the_images_is_scored_on_the_whole_file(ann_file, content, log):
     scores = evaluate(ann_file, content, samples)
     expected = official_scores(ann_file, content, samples, 'bbox', 'fixed')
     assert scores['lvis/bbox_fixed_AP'] == pytest.approx(expected['AP'], abs=1e-12)
-    assert log[0] == (f'6 of 12 images of {ann_file} were not tested and count as without '
-                      'detections')
+    ids = ', '.join(str(image['id']) for image in reversed(content['images'][6:11]))
+    assert log[0].startswith(f'LVISMetric: 6 of 12 images of {ann_file} were not tested and count '
+                             'as without detections (ids ')
+    assert len(ids.split(', ')) == 5 and log[0].endswith(', ...)')
 
 
 @pytest.mark.parametrize(('kwargs', 'message'), [

@@ -1,6 +1,8 @@
 """Which annotations of a COCO file can be used, and the record of an image."""
 
+import math
 from collections.abc import Collection, Mapping, Sequence
+from numbers import Real
 
 from .problems import AnnotationProblems
 from .record import image_size, instance, is_usable_box, xyxy
@@ -17,6 +19,32 @@ def checked_image(image: dict, image_id: object, source: str) -> dict:
     if not isinstance(image.get('file_name'), str):
         raise ValueError(f"{where}: 'file_name' must be a string, got {image.get('file_name')!r}")
     return dict(image, height=height, width=width)
+
+
+def complete_annotation(annotation: dict, where: str) -> None:
+    """Give an annotation ``area`` and ``iscrowd`` as numbers where they are absent, null or text.
+
+    Without an area above 0 it is width x height of the box; without ``iscrowd`` it is no crowd.
+
+    Raises:
+        ValueError: the box is not four finite numbers with a width and height of 0 or more, or
+            one of the two is something else; the message starts with ``where``.
+    """
+    box = annotation.get('bbox')
+    if not isinstance(box, list | tuple) or len(box) != 4 or not all(
+            isinstance(x, Real) and math.isfinite(x) for x in box) or min(box[2:]) < 0:
+        raise ValueError(f"{where}: 'bbox' must be x, y, width and height as finite numbers, got "
+                         f'{box!r}')
+    for key, default in (('area', box[2] * box[3]), ('iscrowd', 0)):
+        value = annotation.get(key)
+        try:
+            number = default if value is None else float(value)
+        except (TypeError, ValueError):
+            number = math.nan
+        if not math.isfinite(number) or number < 0 or (key == 'iscrowd' and number not in (0, 1)):
+            raise ValueError(f'{where}: {key!r} must be a number'
+                             f"{', 0 or 1' if key == 'iscrowd' else ''}, got {value!r}")
+        annotation[key] = (number or default) if key == 'area' else int(number)
 
 
 def usable_annotations(image: dict, annotations: Sequence[dict], category_ids: Collection[int],

@@ -63,13 +63,37 @@ def polygons_of(annotation: list | dict, size: tuple[int, int]) -> Polygons:
     if isinstance(annotation, dict):
         polygons = outlines(_decode(annotation, size))
     elif isinstance(annotation, list):
-        polygons = [p for p in map(_polygon, annotation)
-                    if len(p) >= MIN_COORDINATES and len(p) % 2 == 0]
+        polygons = [p for p in map(_polygon, annotation) if _is_polygon(p)]
     else:
         raise TypeError(
             f'a segmentation must be a list of polygons or a run-length encoding, got '
             f'{type(annotation).__name__}')
     return polygons or absent()
+
+
+def usable_segmentation(
+    annotation: list | dict | None, size: tuple[int, int]
+) -> list | dict | None:
+    """A COCO ``segmentation`` as it is, without its polygons that are none; None without area.
+
+    Which instances have a mask is decided as :func:`polygons_of` does.
+
+    Args:
+        annotation: see :func:`polygons_of`, or None.
+        size: height and width of the image.
+
+    Raises:
+        TypeError, ValueError: see :func:`polygons_of`.
+    """
+    if isinstance(annotation, list):
+        return [p for p in annotation if _is_polygon(_polygon(p))] or None
+    if isinstance(annotation, dict) and annotation:
+        return annotation if _decode(annotation, size).any() else None
+    return None if not annotation else polygons_of(annotation, size)
+
+
+def _is_polygon(polygon: np.ndarray) -> bool:
+    return len(polygon) >= MIN_COORDINATES and len(polygon) % 2 == 0
 
 
 def _decode(rle: dict, size: tuple[int, int]) -> np.ndarray:

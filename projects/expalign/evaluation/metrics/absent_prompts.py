@@ -9,6 +9,11 @@ from mmengine.logging import print_log
 
 from expalign.datasets.annotation_file import check_annotation_file
 from expalign.datasets.api_wrappers import NamedCategoryCOCO
+from expalign.evaluation.prediction_checks import (
+    check_all_tested,
+    check_predictions,
+    report_untested,
+)
 from expalign.registry import METRICS
 
 KINDS = ('unannotated', 'neg_category_ids')
@@ -52,6 +57,7 @@ class AbsentPromptMetric(BaseMetric):
         self.score_thrs = tuple(sorted(score_thrs))
         self.api = NamedCategoryCOCO(ann_file)
         self._category_ids = np.zeros(0, dtype=int)
+        self._expected = 0
 
     @property
     def dataset_meta(self) -> dict | None:
@@ -66,17 +72,27 @@ class AbsentPromptMetric(BaseMetric):
     def process(self, data_batch: Any, data_samples: Sequence[dict]) -> None:
         """One result a sample: how many prompts are absent and how many detections they have."""
         for sample in data_samples:
+            check_predictions(sample, len(self._category_ids))
             absent = self._absent_labels(sample['img_id'])
             labels, scores = (
                 np.asarray(sample['pred_instances'][key].cpu()) for key in ('labels', 'scores'))
             scores = scores[absent[labels]]
             counts = [int((scores > threshold).sum()) for threshold in self.score_thrs]
-            self.results.append((int(absent.sum()), counts))
+            self.results.append((sample['img_id'], int(absent.sum()), counts))
+
+    def evaluate(self, size: int) -> dict[str, float]:
+        """Evaluate what all processes have taken in; ``size``: images of the data set."""
+        self._expected = size
+        return super().evaluate(size)
 
     def compute_metrics(self, results: list) -> dict[str, float]:
         """Means over images."""
-        prompts = np.array([row[0] for row in results])
-        counts = np.array([row[1] for row in results])  # (images, thresholds)
+        tested = {row[0] for row in results}
+        check_all_tested('AbsentPromptMetric', len(tested), self._expected)
+        report_untested(
+            'AbsentPromptMetric', tested, self.api.imgs.keys(), self.api.annotation_file)
+        prompts = np.array([row[1] for row in results])
+        counts = np.array([row[2] for row in results])  # (images, thresholds)
         if not prompts.sum():
             raise ValueError(
                 f'no prompt is known to be absent from any image (absent={self.absent!r})')

@@ -14,6 +14,12 @@ from expalign.datasets.formats.lvis_names import clean_lvis_names
 from expalign.evaluation.heaps import ClassHeaps, Columns, merge_heaps
 from expalign.evaluation.lvis_by_class import detection_records, evaluate_lvis
 from expalign.evaluation.lvis_ground_truth import shared_ground_truth
+from expalign.evaluation.prediction_checks import (
+    check_all_tested,
+    check_mask_sizes,
+    check_predictions,
+    report_untested,
+)
 from expalign.evaluation.rle import mask_rles
 from expalign.registry import METRICS
 
@@ -80,6 +86,8 @@ class LVISMetric(BaseMetric):
         self.format_only = format_only
         self.ann_file = ann_file
         self.truth = shared_ground_truth(ann_file, backend_args)
+        if 'segm' in self.metrics:
+            self.truth.read_masks()
         self._category_of_label: np.ndarray | None = None
         self._expected = 0
         self._reset()
@@ -114,7 +122,8 @@ class LVISMetric(BaseMetric):
                 ``masks``: RLE or (n, H, W).
 
         Raises:
-            ValueError: an image that is not in ``ann_file``, or predictions without masks.
+            BadPredictions: boxes, scores, labels or masks that cannot be judged.
+            ValueError: an image that is not in ``ann_file``.
         """
         if self._category_of_label is None:
             raise ValueError("LVISMetric needs the data set's classes: set dataset_meta")
@@ -122,6 +131,10 @@ class LVISMetric(BaseMetric):
             number = self.truth.image_numbers.get(sample['img_id'])
             if number is None:
                 raise ValueError(f'image id {sample["img_id"]!r} is not in {self.ann_file}')
+            check_predictions(sample, len(self._category_of_label))
+            if 'segm' in self.metrics:
+                image = self.truth.api.imgs[sample['img_id']]
+                check_mask_sizes(sample, (image['height'], image['width']))
             if number not in self._seen:
                 self._seen.add(number)
                 self._add_image(number, sample)
@@ -147,19 +160,9 @@ class LVISMetric(BaseMetric):
 
     def _masks(self, sample: dict, rank: np.ndarray, kept: np.ndarray) -> np.ndarray:
         """RLE counts of the masks of rows, None where the mask is not ``kept``."""
-        if 'masks' not in sample['pred_instances']:
-            raise ValueError(f"LVISMetric: metric 'segm' needs masks, the predictions of image "
-                             f"{sample['img_id']!r} have none: use metric='bbox' or a model with "
-                             'masks')
         counts = np.full(len(rank), None, dtype=object)
-        info = self.truth.api.imgs[sample['img_id']]
-        for row, rle in zip(np.flatnonzero(kept),
-                            mask_rles(sample['pred_instances']['masks'], rank[kept]),
-                            strict=True):
-            if list(rle['size']) != [info['height'], info['width']]:
-                raise ValueError(
-                    f'masks of image {sample["img_id"]!r} are of height and width {rle["size"]}, '
-                    f'{self.ann_file} says {[info["height"], info["width"]]}')
+        rles = mask_rles(sample['pred_instances']['masks'], rank[kept])
+        for row, rle in zip(np.flatnonzero(kept), rles, strict=True):
             counts[row] = rle['counts']
         return counts
 
@@ -183,7 +186,9 @@ class LVISMetric(BaseMetric):
         """Merge the processes' detections and evaluate them; see :func:`merge_heaps`."""
         columns, images = merge_heaps(results, len(self.truth.category_ids), self.per_class)
         results.clear()
-        self._check_images(len(images))
+        check_all_tested('LVISMetric', len(images), self._expected)
+        report_untested('LVISMetric', [self.truth.image_ids[number] for number in images],
+                        self.truth.image_ids, self.ann_file)
         if self.outfile_prefix is not None:
             self._export(columns)
         if self.format_only:
@@ -201,17 +206,6 @@ class LVISMetric(BaseMetric):
         limits = (f'{self.per_class:,} detections per class, no limit per image' if self.fixed
                   else f'{self.per_image:,} detections per image, no limit per class')
         return f'LVIS {self.split}, {IOU_TYPES[metric]}, {self.protocol} AP ({limits})'
-
-    def _check_images(self, found: int) -> None:
-        if found < self._expected:
-            raise RuntimeError(
-                f'LVISMetric has results of {found:,} images, the data set has '
-                f'{self._expected:,}: the test did not reach all of them (a process or worker '
-                'ended early, or ids repeat); there is no score for a part')
-        left_out = len(self.truth.image_ids) - found
-        if left_out:
-            print_log(f'{left_out:,} of {len(self.truth.image_ids):,} images of {self.ann_file} '
-                      'were not tested and count as without detections', 'current', level=30)
 
     def _export(self, columns: Columns) -> None:
         for metric in self.metrics:

@@ -8,6 +8,7 @@ from mmengine.evaluator import BaseMetric
 from mmengine.logging import print_log
 
 from expalign.datasets.odinw_sets import ODINW_TABLES, ODinWSet
+from expalign.evaluation.prediction_checks import check_all_tested
 from expalign.registry import METRICS
 
 from .coco_metric import CocoMetric
@@ -19,8 +20,7 @@ class ODinWSetMetric(CocoMetric):
     def __init__(self, row: ODinWSet, ann_file: str) -> None:
         self.row = row
         super().__init__(
-            ann_file=ann_file, metric='bbox', proposal_nums=(100, 1, 10),
-            metric_items=['mAP', 'mAP_50'])
+            ann_file=ann_file, metric='bbox', metric_items=['mAP', 'mAP_50'])
 
     def _category_ids(self, classes: Sequence[str]) -> list[int]:
         return self.row.category_ids(self._coco_api.dataset['categories'], self.ann_file)
@@ -88,9 +88,12 @@ class ODinWMetric(BaseMetric):
         for source, result in results:
             by_set[source].append(result)
         scores = {}
+        images = {item['row'].name: item['images'] for item in self.dataset_meta['sets']}
         for name, metric in self.set_metrics.items():
             if not by_set[name]:
                 raise ValueError(f'ODinW: no image of the set {name} was tested')
+            tested = {pred['img_id'] for _, pred in by_set[name]}
+            check_all_tested(f'ODinW, {name}:', len(tested), images[name])
             print_log(f'ODinW: {name}', 'current')
             found = metric.compute_metrics(by_set[name])
             scores[name] = (found['bbox_mAP'], found['bbox_mAP_50'])

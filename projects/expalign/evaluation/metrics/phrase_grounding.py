@@ -8,6 +8,7 @@ import numpy as np
 from mmengine.evaluator import BaseMetric
 from mmengine.logging import print_log
 
+from expalign.evaluation.prediction_checks import check_all_tested
 from expalign.evaluation.prompt_boxes import annotated_boxes, best_overlaps, predicted_boxes
 from expalign.registry import METRICS
 
@@ -48,6 +49,7 @@ class PhraseGroundingMetric(BaseMetric):
         self.topk = tuple(sorted(topk))
         self.iou_thr = iou_thr
         self.protocol = protocol
+        self._expected = 0
 
     def process(self, data_batch: Any, data_samples: Sequence[dict]) -> None:
         """Judge every phrase; one result a sample: split, phrases with and without box, hits."""
@@ -66,8 +68,14 @@ class PhraseGroundingMetric(BaseMetric):
                 hits += [right[:k].any() for k in self.topk]
             self.results.append((sample.get('source', 'all'), counted, boxless, hits))
 
+    def evaluate(self, size: int) -> dict[str, float]:
+        """Evaluate what all processes have taken in; ``size``: samples of the data set."""
+        self._expected = size
+        return super().evaluate(size)
+
     def compute_metrics(self, results: list) -> dict[str, float]:
         """Recall over all phrases that have a box, for every split."""
+        check_all_tested(type(self).__name__, len(results), self._expected)
         by_split = defaultdict(list)
         for split, *counts in results:
             by_split[split].append(counts)

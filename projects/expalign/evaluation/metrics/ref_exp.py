@@ -7,6 +7,7 @@ from typing import Any, NamedTuple
 from mmengine.evaluator import BaseMetric
 from mmengine.logging import print_log
 
+from expalign.evaluation.prediction_checks import check_all_tested
 from expalign.evaluation.prompt_boxes import (
     annotated_boxes,
     best_overlaps,
@@ -51,6 +52,7 @@ class RefExpMetric(BaseMetric):
     def __init__(self, iou_thr: float = 0.5, **kwargs) -> None:
         super().__init__(**kwargs)
         self.iou_thr = iou_thr
+        self._expected = 0
 
     def process(self, data_batch: Any, data_samples: Sequence[dict]) -> None:
         """Judge every expression; one result a sample."""
@@ -69,8 +71,14 @@ class RefExpMetric(BaseMetric):
             self.results.append(
                 (sample.get('source', 'all'), Counts(len(truth), hits, silent)))
 
+    def evaluate(self, size: int) -> dict[str, float]:
+        """Evaluate what all processes have taken in; ``size``: samples of the data set."""
+        self._expected = size
+        return super().evaluate(size)
+
     def compute_metrics(self, results: list) -> dict[str, float]:
         """Accuracy of every split."""
+        check_all_tested(type(self).__name__, len(results), self._expected)
         by_split = defaultdict(list)
         for split, counts in results:
             by_split[split].append(counts)
