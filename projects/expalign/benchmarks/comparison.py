@@ -50,8 +50,9 @@ def count_flops(call: Callable[[], object]) -> int:
 
 
 def table_bytes(table: TokenTable) -> int:
-    """Bytes of the tensors of a folded vocabulary."""
-    return sum(x.nbytes for x in table if isinstance(x, Tensor))
+    """Bytes of the tensors of a folded vocabulary; its keys may be part of its values."""
+    storages = [x.untyped_storage() for x in table if isinstance(x, Tensor)]
+    return sum({x.data_ptr(): x.nbytes() for x in storages}.values())
 
 
 def peak_bytes(call: Callable[[], object]) -> int:

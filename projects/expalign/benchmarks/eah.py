@@ -105,7 +105,6 @@ class Case:
         table = fold_tokens(
             zip(plain.convs, plain.norms, strict=True), self.tokens[0].float(), self.masks[0],
             [LOGIT_TERMS] * len(STRIDES))
-        table = table._replace(keys=table.keys.to(self.dtype))
         variants = self.limits() | {
             STATIC[0]: lambda: statics[0](self.hidden),
             STATIC[1]: lambda: statics[1](self.hidden),

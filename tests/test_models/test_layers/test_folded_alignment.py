@@ -4,6 +4,7 @@ import pytest
 import torch
 from torch import nn
 from torch.nn import functional as F
+from torch.utils._python_dispatch import TorchDispatchMode
 
 from expalign.models.layers import expectation_alignment, fold_tokens, folded_alignment
 
@@ -52,16 +53,19 @@ def assert_equal_logits(logits, eams):
 
 
 @torch.no_grad()
+@pytest.mark.parametrize('dense', [False, True])
 @pytest.mark.parametrize('images', [1, IMAGES])
 @pytest.mark.parametrize('tau', [1.0, 0.1])
 @pytest.mark.parametrize('count', [TOKENS, 1])
 @pytest.mark.parametrize('layout', [torch.contiguous_format, torch.channels_last])
-def test_equals_the_plain_form(layout, count, tau, images):
+def test_equals_the_plain_form(layout, count, tau, images, dense):
     levels = embeddings()
     feats, masks = tokens(count)
     hidden = [x.to(memory_format=layout) for x in hidden_maps(images=images)]
     eams, plain_weights = plain_form(levels, hidden, feats, masks, tau)
-    logits, weights = folded_alignment(hidden, fold_tokens(levels, feats, masks, TERMS), tau)
+    table = fold_tokens(levels, feats, masks, TERMS, dense)
+    logits, weights = folded_alignment(hidden, table, tau)
+    assert table.dense == dense
     assert_equal_logits(logits, eams)
     for a, b in zip(weights, plain_weights, strict=True):
         torch.testing.assert_close(a, b, rtol=0, atol=1e-10)
@@ -90,14 +94,16 @@ def test_single_precision_is_near_double():
 
 
 @torch.no_grad()
+@pytest.mark.parametrize('dense', [False, True])
 @pytest.mark.parametrize('tau', [1.0, 1e-3])
 @pytest.mark.parametrize('count', [TOKENS, 1])
-def test_a_prompt_without_tokens_has_the_bias_alone(count, tau):
+def test_a_prompt_without_tokens_has_the_bias_alone(count, tau, dense):
     levels = embeddings()
     feats, masks = tokens(count)
     masks[3] = False
     hidden = hidden_maps()
-    logits, weights = folded_alignment(hidden, fold_tokens(levels, feats, masks, TERMS), tau)
+    table = fold_tokens(levels, feats, masks, TERMS, dense)
+    logits, weights = folded_alignment(hidden, table, tau)
     for one, own, (_, bias) in zip(logits, weights, TERMS, strict=True):
         assert (one[:, 3] == bias).all() and not own[:, 3].any()
     eams, _ = plain_form(levels, hidden, feats, masks, tau)
@@ -105,14 +111,63 @@ def test_a_prompt_without_tokens_has_the_bias_alone(count, tau):
 
 
 @torch.no_grad()
+@pytest.mark.parametrize('dense', [False, True])
 @pytest.mark.parametrize('terms', [((1.0, 0.0), (1.0, 0.0)), TERMS])
 @pytest.mark.parametrize('dtype', [torch.float16, torch.bfloat16])
-def test_half_precision_is_within_its_rounding(dtype, terms):
+def test_half_precision_is_within_its_rounding(dtype, terms, dense):
     feats, masks = tokens(dtype=torch.float32)
     hidden = [x.to(dtype) for x in hidden_maps(torch.float32)]
-    table = fold_tokens(embeddings(torch.float32), feats, masks, terms)
+    table = fold_tokens(embeddings(torch.float32), feats, masks, terms, dense)
     exact, _ = folded_alignment([x.float() for x in hidden], table)
     logits, weights = folded_alignment(hidden, table)
     for one, own, right in zip(logits, weights, exact, strict=True):
         assert one.dtype == dtype and own.dtype == torch.float32
         assert (one - right).abs().max() < 4 * torch.finfo(dtype).eps * right.abs().max()
+
+
+@torch.no_grad()
+def test_autocast_changes_no_result_and_converts_the_table_once():
+    feats, masks = tokens(dtype=torch.float32)
+    hidden = [x.bfloat16() for x in hidden_maps(torch.float32)]
+    table = fold_tokens(embeddings(torch.float32), feats, masks, TERMS, dense=True)
+    plain, _ = folded_alignment(hidden, table)
+    kept = table.values_in(torch.bfloat16)
+    with torch.autocast('cpu', torch.bfloat16):
+        logits, weights = folded_alignment(hidden, table)
+    assert all(map(torch.equal, logits, plain)) and weights[0].dtype == torch.float32
+    assert table.values_in(torch.bfloat16) is kept
+
+
+class Operations(TorchDispatchMode):
+    """Counts operations that run on a device: views are left out."""
+
+    VIEWS = {'view', '_unsafe_view', 'transpose', 'permute', 'slice', 'unbind', 'expand', 't',
+             'unsqueeze', 'select', 'detach', 'alias'}
+
+    def __init__(self):
+        super().__init__()
+        self.names = []
+
+    def __torch_dispatch__(self, func, types, args=(), kwargs=None):
+        name = func.overloadpacket.__name__
+        if name not in self.VIEWS:
+            self.names.append(name)
+        return func(*args, **(kwargs or {}))
+
+
+@torch.no_grad()
+@pytest.mark.parametrize(('images', 'count', 'dtype', 'most'), [
+    (1, TOKENS, torch.float32, 10), (3, TOKENS, torch.float32, 10), (3, TOKENS, torch.bfloat16, 11),
+    (3, 1, torch.float32, 4)])
+def test_levels_share_every_small_operation(images, count, dtype, most):
+    """Three means, put together; scores; softmax; expected keys; three products with bias."""
+    levels = embeddings(torch.float32)
+    levels, terms = [*levels, levels[0]], [*TERMS, TERMS[0]]
+    feats, masks = tokens(count, dtype=torch.float32)
+    hidden = [torch.randn(images, HIDDEN, 8, 8).to(dtype) for _ in levels]
+    table = fold_tokens(levels, feats, masks, terms, dense=True)
+    folded_alignment(hidden, table)
+    with Operations() as counted:
+        folded_alignment(hidden, table)
+    assert counted.names.count('baddbmm') == 3 + (count > 1)
+    assert len(counted.names) <= most, counted.names

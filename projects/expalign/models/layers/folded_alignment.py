@@ -9,8 +9,13 @@ it, a factor c and a bias d of the level, is part of the product that gives the 
     scores = <mean X, U> + u0;  pi = softmax(scores / tau)
     logits = c EAM + d = c <X, sum_l pi U> + sum_l pi (c u0 + d)
 
-Axes: S levels, B images, K prompts, L tokens of the longest prompt, R real tokens of all prompts,
-C width of X, D embedding width.
+A table has one of two forms. On a CPU it holds the real tokens alone and prompts pick theirs by
+index: least memory is read. On a GPU every prompt has L places, and all levels share one product
+for the scores and one for the expected keys: fewest operations, whose number is what counts there.
+Means, scores and weights are in float32 whatever the type of the maps; they are small.
+
+Axes: S levels, B images, K prompts, L tokens of the longest prompt, R rows of keys, C width of X,
+D embedding width.
 """
 
 from collections.abc import Iterable, Sequence
@@ -20,18 +25,26 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+# A row of values is a key, the shift of its token, and zeros up to a multiple of 16 bytes.
+SHIFT_COLUMNS = 8
+
 
 class TokenTable(NamedTuple):
     """The tokens of a vocabulary in the coordinates of the levels' hidden maps.
 
     Attributes:
-        keys: (S, R, C), U of the real tokens, prompt by prompt.
+        keys: (S, R, C), U of the tokens, prompt by prompt: the real ones, or in the dense form
+            K * L with zeros where there is none.
         offsets: (S, K, L), u0; the lowest finite number where there is no token, so that the
-            softmax gives it no weight, and 0 in a prompt that has none.
+            softmax gives it no weight, and 0 in the first place of a prompt that has none.
         shifts: (S, K, L), c u0 + d; d where there is no token.
         rows: (K, L) int, where a token lies among the R keys of a level; 0 where there is none.
         masks: (K, L) bool, True at real tokens.
         factors: S numbers c.
+        complete: whether every prompt has a token.
+        values: what the expected keys are made of: ``keys``, or in the dense form (S, K * L,
+            C + 8), keys with the shifts behind them.
+        copies: ``values`` in the types of maps that were asked for, see :meth:`values_in`.
     """
 
     keys: Tensor
@@ -40,6 +53,22 @@ class TokenTable(NamedTuple):
     rows: Tensor
     masks: Tensor
     factors: tuple[float, ...]
+    complete: bool
+    values: Tensor
+    copies: dict[torch.dtype, Tensor]
+
+    @property
+    def dense(self) -> bool:
+        """Whether every prompt has L rows of keys."""
+        return self.values.shape[2] != self.keys.shape[2]
+
+    def values_in(self, dtype: torch.dtype) -> Tensor:
+        """``values`` in the type of the maps; converted once, not once an image."""
+        if dtype == self.values.dtype:
+            return self.values
+        if dtype not in self.copies:
+            self.copies[dtype] = self.values.to(dtype)
+        return self.copies[dtype]
 
 
 def embedding_map(conv: nn.Conv2d, norm: nn.BatchNorm2d) -> tuple[Tensor, Tensor]:
@@ -52,7 +81,7 @@ def embedding_map(conv: nn.Conv2d, norm: nn.BatchNorm2d) -> tuple[Tensor, Tensor
 @torch.no_grad()
 def fold_tokens(
     embeddings: Iterable[tuple[nn.Conv2d, nn.BatchNorm2d]], txt_feats: Tensor, txt_masks: Tensor,
-    logit_terms: Sequence[tuple[float, float]],
+    logit_terms: Sequence[tuple[float, float]], dense: bool | None = None,
 ) -> TokenTable:
     """Tokens in the coordinates of the maps that the embeddings read.
 
@@ -62,7 +91,9 @@ def fold_tokens(
         txt_feats: (K, L, D) tokens.
         txt_masks: (K, L) bool, True at real tokens.
         logit_terms: per level c, by which the logits multiply the maps, and d, which they add.
+        dense: the form of the table; None: that of the device.
     """
+    dense = txt_feats.is_cuda if dense is None else dense
     with torch.autocast(txt_feats.device.type, enabled=False):
         maps, constants = (
             torch.stack(x) for x in zip(*(embedding_map(*one) for one in embeddings), strict=True))
@@ -71,13 +102,22 @@ def fold_tokens(
         factors, biases = (u0.new_tensor(x)[:, None] for x in zip(*logit_terms, strict=True))
         offsets = u0.new_zeros(len(u0), *txt_masks.shape)
         offsets[:, txt_masks] = u0
-        absent = ~txt_masks & txt_masks.any(1, keepdim=True)
+        absent = ~txt_masks
+        absent[:, 0] &= txt_masks.any(1)
         offsets.masked_fill_(absent, torch.finfo(offsets.dtype).min)
         shifts = biases[:, :, None].repeat(1, *txt_masks.shape)
         shifts[:, txt_masks] += factors * u0
         rows = (txt_masks.flatten().cumsum(0) - 1).view_as(txt_masks).masked_fill(~txt_masks, 0)
+        keys = values = tokens @ maps
+        if dense:
+            values = keys.new_zeros(*shifts.shape, keys.shape[2] + SHIFT_COLUMNS)
+            values[:, txt_masks, :-SHIFT_COLUMNS] = keys
+            values[..., -SHIFT_COLUMNS] = shifts
+            values = values.flatten(1, 2)
+            keys = values[..., :-SHIFT_COLUMNS]
         return TokenTable(
-            tokens @ maps, offsets, shifts, rows, txt_masks, tuple(c for c, _ in logit_terms))
+            keys, offsets, shifts, rows, txt_masks, tuple(c for c, _ in logit_terms),
+            bool(txt_masks.any(1).all()), values, {})
 
 
 def folded_alignment(
@@ -94,65 +134,90 @@ def folded_alignment(
         logits: per level (B, K, H_s, W_s), factor and bias of the table included.
         token_weights: per level (B, K, L) weights pi.
     """
-    cells = [_cells(x) for x in hidden]  # S times (B, C, N)
-    keys = table.keys.to(cells[0].dtype)
-    if table.masks.shape[1] == 1 and keys.shape[1] == len(table.masks):
-        # One token a prompt: nothing to weigh.
-        prompts = [own.expand(len(cells[0]), -1, -1) for own in keys]  # S times (B, K, C)
-        weights = keys.new_ones(len(cells[0]), *table.shifts.shape)
-        shifts = table.shifts[None, ..., 0]
+    device = hidden[0].device.type
+    if torch.is_autocast_enabled(device):
+        # The types are chosen here; autocast would convert the table once an image.
+        with torch.autocast(device, enabled=False):
+            return folded_alignment(hidden, table, tau)
+    if table.complete and table.masks.shape[1] == 1:
+        prompts, shifts, weights = _only_keys(len(hidden[0]), table, hidden[0].dtype)
     else:
-        pooled = torch.stack([x.mean(dim=2) for x in cells])  # (S, B, C)
-        weights, shifts = _token_weights(pooled, keys, table, tau)
-        prompts = [_expected_keys(own, pi, table.rows)
-                   for own, pi in zip(keys, weights.unbind(1), strict=True)]
-    shifts = shifts[..., None].to(keys.dtype)  # (B or 1, S, K, 1)
+        pooled = torch.stack([x.mean((2, 3), dtype=table.keys.dtype) for x in hidden])  # (S, B, C)
+        expected = _dense_expectation if table.dense else _indexed_expectation
+        prompts, shifts, weights = expected(pooled, table, hidden[0].dtype, tau)
     logits = []
-    for level, (x, own) in enumerate(zip(cells, hidden, strict=True)):
-        # The factor comes with the product, so that logits are written once. Prompts are given
-        # back level by level, which keeps the peak of memory near that of the logits.
-        product = torch.baddbmm(
-            shifts[:, level], prompts.pop(0), x, alpha=table.factors[level])  # (B, K, N)
-        logits.append(product.view(*product.shape[:2], *own.shape[2:]))
+    for x, own, shift, factor in zip(hidden, prompts, shifts, table.factors, strict=True):
+        # The factor comes with the product, so that logits are written once.
+        product = torch.baddbmm(shift, own, x.flatten(2), alpha=factor)  # (B, K, N)
+        logits.append(product.view(*product.shape[:2], *x.shape[2:]))
     return tuple(logits), weights.unbind(1)
 
 
-def _token_weights(
-    pooled: Tensor, keys: Tensor, table: TokenTable, tau: float
-) -> tuple[Tensor, Tensor]:
-    """Weights pi (B, S, K, L) and the sums of the shifts by them (B, S, K).
+# What the products with the maps take: per level prompts (B, K, C) and shifts (B or 1, K, 1); and
+# the weights pi (B, S, K, L).
+Expectation = tuple[Iterable[Tensor], Iterable[Tensor], Tensor]
 
-    The tensors are small and the number of operations counts: the levels share them, and what a
-    vocabulary fixes is in the table, padding included.
+
+def _only_keys(images: int, table: TokenTable, dtype: torch.dtype) -> Expectation:
+    """Of prompts of one token each: nothing to weigh."""
+    values = table.values_in(dtype)[..., :table.keys.shape[2]]  # (S, K, C)
+    weights = table.shifts.new_ones(1).expand(images, *table.shifts.shape)
+    return (values[:, None].expand(-1, images, -1, -1).unbind(0),
+            table.shifts.to(dtype)[:, None].unbind(0), weights)
+
+
+def _dense_expectation(
+    pooled: Tensor, table: TokenTable, dtype: torch.dtype, tau: float
+) -> Expectation:
+    """By one product for the scores, one softmax, and one product for keys and shifts.
 
     Args:
         pooled: (S, B, C), means of the hidden maps.
-        keys: (S, R, C) of the table, in the type of the maps.
+        table: in the dense form.
+        dtype: of the maps.
+        tau: softmax temperature.
+    """
+    levels, prompts, tokens = table.shifts.shape
+    scores = torch.baddbmm(
+        table.offsets.view(levels, -1, 1), table.keys, pooled.mT, beta=1 / tau, alpha=1 / tau)
+    weights = scores.view(levels, prompts, tokens, -1).softmax(dim=2)  # (S, K, L, B)
+    values = table.values_in(dtype)
+    expected = torch.bmm(
+        weights.flatten(0, 1).mT.to(dtype), values.view(levels * prompts, tokens, -1))
+    expected = expected.view(levels, prompts, -1, values.shape[2]).transpose(1, 2)  # (S, B, K, .)
+    if not table.complete:
+        weights = weights * table.masks[:, :, None]
+    width = table.keys.shape[2]
+    return (expected[..., :width].unbind(0), expected[..., width:width + 1].unbind(0),
+            weights.permute(3, 0, 1, 2))
+
+
+def _indexed_expectation(
+    pooled: Tensor, table: TokenTable, dtype: torch.dtype, tau: float
+) -> Expectation:
+    """By rows that are picked from the keys, so that absent tokens are never read.
+
+    Args:
+        pooled: (S, B, C), means of the hidden maps.
         table: of the vocabulary.
+        dtype: of the maps.
         tau: softmax temperature.
     """
     # With the keys in front, a large table is read twice as fast.
-    scores = (keys @ pooled.mT).index_select(1, table.rows.view(-1))  # (S, K * L, B)
+    scores = torch.bmm(table.keys, pooled.mT).index_select(1, table.rows.view(-1))
     scores = scores.view(*table.shifts.shape, -1).permute(3, 0, 1, 2) + table.offsets
     if tau != 1:
         scores = scores / tau
     # Over a short last axis torch takes ten times as long as over any other one.
-    weights = scores.transpose(2, 3).softmax(dim=2).transpose(2, 3).contiguous()
-    shifts = (weights * table.shifts).sum(dim=3)  # d where all weights are equal, without tokens
-    return weights * table.masks, shifts
-
-
-def _expected_keys(keys: Tensor, weights: Tensor, rows: Tensor) -> Tensor:
-    """Sums of every prompt's keys (B, K, C) by its weights (B, K, L)."""
-    # A weighted sum of rows picked by index, which builds no (K, L, C) tensor.
-    bags = rows if len(weights) == 1 else rows.repeat(len(weights), 1)
-    prompts = F.embedding_bag(
-        bags, keys, mode='sum', per_sample_weights=weights.flatten(0, 1).to(keys.dtype))
-    return prompts.view(*weights.shape[:2], -1)
-
-
-def _cells(hidden: Tensor) -> Tensor:
-    """(B, C, H, W) as (B, C, N), a view whether channels come first or last in memory."""
-    if hidden.is_contiguous():
-        return hidden.flatten(2)
-    return hidden.permute(0, 2, 3, 1).flatten(1, 2).transpose(1, 2)
+    weights = scores.transpose(2, 3).softmax(dim=2).transpose(2, 3).contiguous()  # (B, S, K, L)
+    shifts = (weights * table.shifts).sum(dim=3)  # d without tokens
+    if not table.complete:
+        weights = weights * table.masks
+    bags = table.rows if len(weights) == 1 else table.rows.repeat(len(weights), 1)
+    # A weighted sum of rows picked by index builds no (K, L, C) tensor. A generator: prompts are
+    # made level by level, which keeps the peak of memory near that of the logits.
+    prompts = (F.embedding_bag(bags, keys, mode='sum',
+                               per_sample_weights=pi.flatten(0, 1).to(dtype)
+                               ).view(*pi.shape[:2], -1)
+               for keys, pi in zip(table.values_in(dtype), weights.unbind(1), strict=True))
+    return prompts, shifts[..., None].to(dtype).unbind(1), weights
