@@ -261,10 +261,10 @@ def test_annotations_of_no_use_are_counted(tmp_path, log):
     a[5]['segmentation'] = []
     write_json(tmp_path / 'coco.json', content)
     dataset = build(config)
-    assert [len(record['instances']) for record in records(dataset)] == [0, 0, 2]
+    assert [len(record['instances']) for record in records(dataset)] == [0, 1, 2]
     assert all(kind in log[0] for kind in (
         '1 x box thinner than a pixel', '1 x box outside of the image',
-        "1 x annotation marked 'ignore'", "1 x annotation with an 'area' of 0"))
+        "1 x annotation marked 'ignore'", "read as meant: 1 x 'area' that is no number above 0"))
     # The classes of what was left out are not absent.
     assert [record['true_negatives'].tolist() for record in records(dataset)[:2]] == [
         [False, False, True], [False, False, True]]
@@ -277,7 +277,7 @@ def test_coco_annotations_of_no_image(tmp_path):
     content = json.loads((tmp_path / 'coco.json').read_text())
     content['annotations'][3]['image_id'] = 77
     write_json(tmp_path / 'coco.json', content)
-    with pytest.raises(ValueError, match="coco.json': annotation 4 belongs to image 77, which"):
+    with pytest.raises(ValueError, match="coco.json', annotation 4: annotation of an image that"):
         build(config)
 
 
@@ -298,3 +298,64 @@ def test_captions_that_are_no_unicode_are_left_out(tmp_path):
     dataset = build(config)
     assert dataset.get_data_info(0)['text'] == ['a small blue box']
     assert dataset.problems.num_bad == 1
+
+
+@pytest.mark.parametrize(('source', 'key'), [
+    (coco_source, 'file_name'), (mdetr_source, 'file_name'), (odvg_source, 'filename'),
+    (refs_source, 'file_name')])
+@pytest.mark.parametrize('name', ['/etc/a.png', '../a.png', 'http://127.0.0.1:9/a.png'])
+def test_images_outside_of_their_folder_are_refused(source, key, name, tmp_path):
+    config = source(tmp_path)
+    path = next(path for path in tmp_path.glob('*.json*') if key in path.read_text())
+    text = path.read_text().splitlines()[0]
+    old = json.loads(text)
+    old = old[key] if key in old else old['images'][0][key]
+    path.write_text(path.read_text().replace(json.dumps(old), json.dumps(name), 1))
+    with pytest.raises(ValueError, match=f"{path.name}', image '{name}': 'file_name' .*may lead "
+                                         "out of the folder.*allow_outside_images=True"):
+        build(config)
+    assert name in build(config, allow_outside_images=True).get_data_info(0)['img_path']
+
+
+def test_classes_that_only_group_others_are_none(tmp_path, log):
+    """Roboflow's exports: the root of all classes, without an annotation, has the id 0."""
+    config = coco_source(tmp_path)
+    content = json.loads((tmp_path / 'coco.json').read_text())
+    content['categories'] = [dict(id=0, name='boxes', supercategory='none')] + [
+        dict(category, supercategory='boxes') for category in content['categories']]
+    write_json(tmp_path / 'coco.json', content)
+    dataset = build(config)
+    assert dataset.metainfo['classes'] == ('red box', 'blue box', 'green box')
+    assert dataset.get_data_info(0)['instances'][1]['bbox_label'] == 1
+    assert "no class" in log[0] and "'supercategory' of others" in log[0]
+    # Named in the config, or with an annotation, it is one.
+    named = build(config, metainfo=dict(classes=('boxes', 'red box')))
+    assert named.metainfo['classes'] == ('boxes', 'red box')
+    content['annotations'][0]['category_id'] = 0
+    write_json(tmp_path / 'coco.json', content)
+    assert build(config).metainfo['classes'][0] == 'boxes'
+
+
+def test_a_byte_order_mark_and_names_that_are_numbers(tmp_path):
+    config = coco_source(tmp_path)
+    content = json.loads((tmp_path / 'coco.json').read_text())
+    for category in content['categories']:
+        category['name'] = category['id']
+    (tmp_path / 'coco.json').write_bytes(b'\xef\xbb\xbf' + json.dumps(content).encode())
+    dataset = build(config)
+    assert dataset.metainfo['classes'] == ('1', '2', '3')
+    assert [len(record['instances']) for record in records(dataset)] == [2, 2, 2]
+
+
+def test_ids_of_annotations_are_not_needed(tmp_path):
+    config = coco_source(tmp_path)
+    content = json.loads((tmp_path / 'coco.json').read_text())
+    for index, annotation in enumerate(content['annotations']):
+        if index % 2:
+            del annotation['id']
+        else:
+            annotation['id'] = 1
+    write_json(tmp_path / 'coco.json', content)
+    for test_mode in (False, True):
+        found = records(build(config, test_mode=test_mode))
+        assert [len(record['instances']) for record in found] == [2, 2, 2]

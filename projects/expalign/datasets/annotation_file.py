@@ -1,4 +1,4 @@
-"""Checks of an annotation file: that it exists, and that it is in COCO format."""
+"""The check that an annotation file exists."""
 
 import os
 
@@ -21,14 +21,3 @@ def check_annotation_file(path: str, key: str, backend_args: dict | None = None)
     start = '' if os.path.isabs(path) or '://' in path else f' (from the folder {os.getcwd()})'
     raise FileNotFoundError(
         f"annotation file '{path}' not found{start}: check {key} in the config")
-
-
-def check_coco_format(content: object, path: str) -> None:
-    """Raise ``ValueError`` if ``content``, read from ``path``, lacks a part of COCO's format."""
-    if not isinstance(content, dict):
-        raise ValueError(
-            f"annotation file '{path}' is not in COCO format: it holds a {type(content).__name__}")
-    missing = [key for key in ('images', 'annotations', 'categories') if key not in content]
-    if missing:
-        raise ValueError(
-            f"annotation file '{path}' is not in COCO format: it has no {', '.join(missing)}")

@@ -5,9 +5,11 @@ Labels are positions in a list of names, never positions in a file, so that labe
 """
 
 import difflib
+from collections import Counter
 from collections.abc import Collection, Sequence
 
 MAX_LISTED = 12
+MAX_SEARCHED = 5000  # names among which close ones are looked for
 
 
 def clean_class_names(classes: Sequence[str]) -> tuple[str, ...]:
@@ -22,15 +24,41 @@ def clean_class_names(classes: Sequence[str]) -> tuple[str, ...]:
     names = tuple(name.strip() for name in classes)
     if not names or '' in names:
         raise ValueError(f"'classes' must not be empty nor hold an empty name, got {classes!r}")
-    repeated = sorted({name for name in names if names.count(name) > 1})
+    repeated = sorted(name for name, count in Counter(names).items() if count > 1)
     if repeated:
         raise ValueError(f"'classes' names {', '.join(map(repr, repeated))} more than once")
     return names
 
 
-def names_of_categories(categories: Sequence[dict]) -> tuple[str, ...]:
-    """Return the distinct names of a file's ``categories``, in the file's order."""
-    return tuple(dict.fromkeys(category['name'].strip() for category in categories))
+def names_of_categories(categories: Sequence[dict], used_ids: Collection | None = None,
+                        ) -> tuple[str, ...]:
+    """Return the distinct names of a file's ``categories``, in the file's order.
+
+    With ``used_ids``, the ids of the categories that have annotations, :func:`group_categories`
+    are left out: they are no classes, and would be taught as absent from every image.
+    """
+    groups = () if used_ids is None else group_categories(categories, used_ids)
+    return tuple(dict.fromkeys(
+        category['name'].strip() for category in categories
+        if not groups or category['id'] not in groups))
+
+
+def group_categories(categories: Sequence[dict], used_ids: Collection) -> tuple:
+    """The ids of categories that only hold others together, as Roboflow's exports have them.
+
+    Such a category has no annotation, is the ``supercategory`` of others and has no category of
+    the file as its own.
+    """
+    names = {category['name'].strip() for category in categories}
+    above = {category['id']: str(category.get('supercategory') or '').strip()
+             for category in categories}
+    parents = {above[category['id']] for category in categories
+               if above[category['id']] != category['name'].strip()}
+    return tuple(
+        category['id'] for category in categories
+        if category['id'] not in used_ids and category['name'].strip() in parents
+        and (above[category['id']] not in names
+             or above[category['id']] == category['name'].strip()))
 
 
 def category_ids_of_classes(classes: Sequence[str], categories: Sequence[dict], source: str,
@@ -69,7 +97,9 @@ def _single_id(name: str, ids: list[int], source: str, used_ids: Collection[int]
 
 
 def _missing_message(missing: Sequence[str], known: Sequence[str], source: str) -> str:
-    described = [repr(name) + _suggestion(name, known) for name in missing[:MAX_LISTED]]
+    # Looking for close names takes a while for each pair.
+    searched = known if len(known) <= MAX_SEARCHED else ()
+    described = [repr(name) + _suggestion(name, searched) for name in missing[:MAX_LISTED]]
     if len(missing) > MAX_LISTED:
         described.append(f'and {len(missing) - MAX_LISTED} more')
     listed = ', '.join(known[:MAX_LISTED]) + (', ...' if len(known) > MAX_LISTED else '')

@@ -5,8 +5,9 @@ from mmdet.datasets import LVISV1Dataset as MMDetLVISV1Dataset
 
 from expalign.registry import DATASETS
 
-from .api_wrappers import LVISCOCO
+from .formats.fields import identifier
 from .formats.lvis_names import clean_lvis_names
+from .formats.record import shown
 from .text_coco import TextCocoDataset
 
 
@@ -25,17 +26,36 @@ class LVISV1Dataset(TextCocoDataset):
 
     METAINFO = dict(
         classes=tuple(clean_lvis_names(MMDetLVISV1Dataset.METAINFO['classes'])), palette='random')
-    COCOAPI = LVISCOCO
     SOURCE = 'lvis'
 
-    def parse_data_info(self, raw_data_info: dict) -> dict | None:
+    def read_content(self) -> tuple[dict, dict[int | str, dict]]:
+        """The content of the annotation file with cleaned names, and its categories by id."""
+        content, categories = super().read_content()
+        names = clean_lvis_names([category['name'] for category in categories.values()])
+        for category, name in zip(categories.values(), names, strict=True):
+            category['name'] = name
+        for image in content['images']:
+            address = image.get('coco_url', image.get('file_name'))
+            if isinstance(address, str):
+                image['file_name'] = '/'.join(address.split('/')[-2:])
+        return content, categories
+
+    def parse_record(self, image: dict, annotations: list[dict],
+                     categories: dict[int | str, dict]) -> dict | None:
         """The record of one image, with the labels of the classes known to be absent."""
-        data_info = super().parse_data_info(raw_data_info)
-        if data_info is not None:
-            data_info['absent_labels'] = [
-                self.cat2label[i] for i in raw_data_info['raw_img_info'].get('neg_category_ids', ())
-                if i in self.cat2label]
-        return data_info
+        record = super().parse_record(image, annotations, categories)
+        if record is None:
+            return None
+        absent = image.get('neg_category_ids') or []
+        if not isinstance(absent, list):
+            self.problems.refuse("'neg_category_ids' must be a list", f'image {image["id"]!r}',
+                                 f', got {shown(absent)}')
+            absent = []
+        present = {entry['bbox_label'] for entry in record['instances']}
+        labels = [self.cat2label.get(identifier(key)) for key in absent]
+        record['absent_labels'] = [
+            label for label in labels if label is not None and label not in present]
+        return record
 
     def get_data_info(self, idx: int) -> dict:
         """Return record ``idx`` with its prompts and, in training, its true negatives."""

@@ -4,7 +4,7 @@ from collections.abc import Iterator
 
 from expalign.registry import DATASETS
 
-from .formats.mdetr import check_mdetr_format, images_with_annotations, parse_image
+from .formats.mdetr import images_with_annotations, parse_image
 from .formats.text_file import read_json
 from .record_dataset import RecordDataset
 
@@ -33,8 +33,9 @@ class MDETRGroundingDataset(RecordDataset):
 
     def parse_records(self) -> Iterator[dict]:
         """The records of the file's image entries."""
-        content = read_json(self.ann_file, self.backend_args)
-        check_mdetr_format(content, self.ann_file)
-        for image, annotations in images_with_annotations(content, self.ann_file):
+        content = read_json(self.ann_file, self.backend_args, 'annotation file')
+        for image, annotations in images_with_annotations(content, self.problems):
             if not self.leaks(image):
-                yield parse_image(image, annotations, self.problems, self.whole_caption)
+                record = parse_image(image, annotations, self.problems, self.whole_caption)
+                if record is not None:
+                    yield record

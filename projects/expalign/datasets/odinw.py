@@ -2,7 +2,6 @@
 
 import os
 from collections.abc import Sequence
-from functools import partial
 
 from mmengine.config import Config
 from mmengine.dataset import ConcatDataset
@@ -10,24 +9,8 @@ from mmengine.logging import print_log
 
 from expalign.registry import DATASETS
 
-from .api_wrappers import NamedCategoryCOCO
 from .odinw_sets import ODINW_TABLES, ODinWSet
 from .text_coco import TextCocoDataset
-
-
-class ODinWCOCO(NamedCategoryCOCO):
-    """Annotations of one set, whose categories are found as the table says."""
-
-    def __init__(self, annotation_file: str, row: ODinWSet) -> None:
-        super().__init__(annotation_file)
-        self.row = row
-
-    def get_cat_ids(self, cat_names: Sequence[str] = (), sup_names: Sequence[str] = (),
-                    cat_ids: Sequence[int] = ()) -> list[int]:
-        """The ids of the set's classes in the table's order; without names, as mmdet does."""
-        if not cat_names:
-            return super().get_cat_ids(cat_names, sup_names, cat_ids)
-        return self.row.category_ids(self.dataset['categories'], self.annotation_file)
 
 
 class ODinWSubset(TextCocoDataset):
@@ -45,7 +28,6 @@ class ODinWSubset(TextCocoDataset):
     def __init__(self, row: ODinWSet, root: str, prompt_overrides: bool = True, **kwargs) -> None:
         self.row = row
         self.texts = row.texts(prompt_overrides)
-        self.COCOAPI = partial(ODinWCOCO, row=row)
         super().__init__(
             data_root=os.path.join(root, row.root), ann_file=row.ann_file,
             data_prefix=dict(img=row.images), metainfo=dict(classes=row.classes), source=row.name,
@@ -55,6 +37,10 @@ class ODinWSubset(TextCocoDataset):
     def _load_metainfo(cls, metainfo: dict | None = None) -> dict:
         """Keep the names as they are: in two sets white space tells categories apart."""
         return super(TextCocoDataset, cls)._load_metainfo(metainfo)
+
+    def category_ids(self, categories: list[dict], used: set) -> list[int]:
+        """The ids of the set's classes in the table's order."""
+        return self.row.category_ids(categories, self.ann_file)
 
     def get_data_info(self, idx: int) -> dict:
         """Return record ``idx`` with the set's prompts."""

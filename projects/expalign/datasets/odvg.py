@@ -54,7 +54,7 @@ class ODVGDataset(RecordDataset):
                 self._text = read_class_text(self.class_text_path, names)
         for number, line in read_json_lines(self.ann_file, self.backend_args):
             record = parse_line(line, number, names, self.problems)
-            if not self.leaks(line | dict(file_name=line['filename'])):
+            if record is not None and not self.leaks(line | dict(file_name=line['filename'])):
                 yield record
 
     def vocabulary(self) -> list[str | list[str]]:

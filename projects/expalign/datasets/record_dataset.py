@@ -3,7 +3,6 @@
 from collections.abc import Iterator
 
 from mmdet.datasets import BaseDetDataset
-from mmengine.fileio import join_path
 
 from .annotation_file import check_annotation_file
 from .sample_seed import SeededSamples
@@ -31,16 +30,14 @@ class RecordDataset(SeededSamples, SourceRecords, BaseDetDataset):
         """What the labels of detection records index; a subclass that has such records has it."""
         raise NotImplementedError
 
-    def read_records(self) -> list[dict]:
+    def read_records(self) -> Iterator[dict]:
         """Read the annotation file into one record an image."""
         check_annotation_file(
             self.ann_file, "'ann_file' and 'data_root' of the dataset", self.backend_args)
-        folder = self.data_prefix.get('img', '')
-        records = []
         for record in self.parse_records():
-            name = record.pop('file_name')
-            records.append(record | dict(img_path=join_path(folder, name) if folder else name))
-        return records
+            path = self.path_below_folder(record.pop('file_name'))
+            if path is not None:
+                yield record | dict(img_path=path)
 
     def get_data_info(self, idx: int) -> dict:
         """Return record ``idx`` with its source and, for a detection record, its prompts.

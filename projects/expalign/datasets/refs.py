@@ -7,7 +7,8 @@ from mmengine.utils import is_abs
 
 from expalign.registry import DATASETS
 
-from .annotation_file import check_annotation_file, check_coco_format
+from .annotation_file import check_annotation_file
+from .formats.coco_layout import by_id, check_layout
 from .formats.refs import read_refs, records_by_expression, records_by_image, refs_of_splits
 from .formats.text_file import read_json
 from .record_dataset import RecordDataset
@@ -40,10 +41,10 @@ class RefsDataset(RecordDataset):
     def parse_records(self) -> Iterator[dict]:
         """The records of the splits."""
         check_annotation_file(self.refs_file, "'refs_file' and 'data_root' of the dataset")
-        content = read_json(self.ann_file, self.backend_args)
-        check_coco_format(content, self.ann_file)
-        images = {image['id']: image for image in content['images']}
-        annotations = {entry['id']: entry for entry in content['annotations']}
+        content = read_json(self.ann_file, self.backend_args, 'annotation file')
+        check_layout(content, self.ann_file)
+        images = by_id(content['images'], 'image', self.problems)
+        annotations = by_id(content['annotations'], 'annotation', self.problems)
         refs = refs_of_splits(read_refs(self.refs_file), self.splits, self.refs_file)
         records = records_by_expression if self.test_mode else records_by_image
         for record in records(refs, images, annotations, self.problems):

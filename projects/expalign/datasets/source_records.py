@@ -1,17 +1,24 @@
 """What every leaf data set does with its annotation file: leave out, count, report."""
 
 import logging
+from collections.abc import Iterator
 from pathlib import PurePosixPath
 
+from mmengine.fileio import join_path
 from mmengine.logging import print_log
 
 from .formats.leakage import build_leakage
+from .formats.outside import outside_reason
 from .formats.problems import AnnotationProblems
 from .prompted_samples import PromptedSamples
+
+MAX_NAME = 200  # letters of a name in a message
 
 
 class SourceRecords(PromptedSamples):
     """Mixin of data sets that read an annotation file with their method ``read_records``.
+
+    ``check_dataset`` runs the same methods, with another account of the problems.
 
     Args:
         source: the name of the data set in its records; by default the class's ``SOURCE`` or the
@@ -22,6 +29,9 @@ class SourceRecords(PromptedSamples):
             out nothing.
         max_bad_annotations: how many annotations that are wrong are skipped in training; one more
             is an error. In testing the first one is.
+        allow_outside_images: whether ``file_name`` may lead out of the folder of images: an
+            absolute path, an address, or one with ``..``. An error by default, because an
+            annotation file may come from a stranger.
         kwargs: of :class:`~expalign.datasets.prompted_samples.PromptedSamples` and the data set.
 
     Attributes:
@@ -33,10 +43,12 @@ class SourceRecords(PromptedSamples):
     LEAKAGE = None
 
     def __init__(self, *args, source: str | None = None, leakage: dict | str | None = 'default',
-                 max_bad_annotations: int = 100, **kwargs) -> None:
+                 max_bad_annotations: int = 100, allow_outside_images: bool = False,
+                 **kwargs) -> None:
         self._source = source
         self._leakage = self.LEAKAGE if leakage == 'default' else leakage
         self.max_bad_annotations = max_bad_annotations
+        self.allow_outside_images = allow_outside_images
         self.dropped_images: dict[str, int] = {}
         super().__init__(*args, **kwargs)
 
@@ -47,11 +59,9 @@ class SourceRecords(PromptedSamples):
 
     def load_data_list(self) -> list[dict]:
         """Read the annotation file; leave out what leaks; report all that was left out."""
-        self.problems = AnnotationProblems(
+        problems = AnnotationProblems(
             self.ann_file, self.max_bad_annotations, strict=self.test_mode)
-        self.dropped_images = {}
-        self.leakage_rule = None if self.test_mode else build_leakage(self._leakage)
-        records = self.read_records()
+        records = list(self.records_with(problems))
         self.problems.report()
         self._report_leakage(len(records))
         if not records:
@@ -59,6 +69,32 @@ class SourceRecords(PromptedSamples):
                    if self.dropped_images else ', which has none')
             raise ValueError(f"no image is left of annotation file '{self.ann_file}'{why}")
         return records
+
+    def records_with(self, problems: AnnotationProblems) -> Iterator[dict]:
+        """The records of the annotation file; ``problems`` takes what is wrong with it."""
+        self.problems = problems
+        self.dropped_images = {}
+        self.leakage_rule = None if self.test_mode else build_leakage(self._leakage)
+        return self.read_records()
+
+    def read_records(self) -> Iterator[dict]:
+        """The records, one an image, without those that leak; a subclass has it."""
+        raise NotImplementedError
+
+    def path_below_folder(self, file_name: str) -> str | None:
+        """Where the image of an entry is.
+
+        None where it lies outside of the folder of images, which is refused.
+        """
+        reason = None if self.allow_outside_images else outside_reason(file_name)
+        if reason is not None:
+            self.problems.refuse(
+                f"'file_name' {reason}, and so may lead out of the folder of images; if the file "
+                "is your own, set 'allow_outside_images=True' of the dataset",
+                f'image {file_name[:MAX_NAME]!r}')
+            return None
+        folder = self.data_prefix.get('img', '')
+        return join_path(folder, file_name) if folder else file_name
 
     def filter_data(self) -> list[dict]:
         """Leave out images by ``filter_cfg`` (training only), and report how many.

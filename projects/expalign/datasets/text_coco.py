@@ -1,19 +1,25 @@
 """Data sets in COCO format whose labels are built from names and whose samples carry prompts."""
 
-import json
+from collections.abc import Iterator
 
 import numpy as np
 from mmdet.datasets import CocoDataset as MMDetCocoDataset
 from mmdet.datasets import Objects365V1Dataset as MMDetObjects365V1Dataset
-from mmengine.fileio import load
 
 from expalign.registry import DATASETS
 
-from .annotation_file import check_annotation_file, check_coco_format
-from .api_wrappers import NamedCategoryCOCO
-from .class_names import clean_class_names, names_of_categories
+from .annotation_file import check_annotation_file
+from .class_names import (
+    category_ids_of_classes,
+    clean_class_names,
+    group_categories,
+    names_of_categories,
+)
 from .formats.class_text import read_class_text
-from .formats.coco import checked_image, usable_annotations
+from .formats.coco import parse_image
+from .formats.coco_layout import annotations_by_image, by_id, check_layout, named_categories
+from .formats.fields import identifier
+from .formats.text_file import read_json
 from .sample_seed import SeededSamples
 from .source_records import SourceRecords
 
@@ -23,8 +29,8 @@ class TextCocoDataset(SeededSamples, SourceRecords, MMDetCocoDataset):
     """Any data set in COCO format, with its class names as prompts.
 
     Label i means ``metainfo['classes'][i]``, whatever the order of the file's categories. Without
-    ``metainfo=dict(classes=...)`` the classes are the file's own, in the file's order; the file is
-    then read twice.
+    ``metainfo=dict(classes=...)`` the classes are the file's own, in the file's order, without
+    categories that only hold others together.
 
     A record has, besides mmdet's keys, ``text``: the list of the class names (or of lists of
     synonyms), which the labels index, ``source`` and ``text_kind='detection'``.
@@ -42,7 +48,6 @@ class TextCocoDataset(SeededSamples, SourceRecords, MMDetCocoDataset):
     """
 
     METAINFO = dict(palette='random')
-    COCOAPI = NamedCategoryCOCO
 
     def __init__(self, *args, class_text_path: str | None = None, **kwargs) -> None:
         self.class_text_path = class_text_path
@@ -56,41 +61,66 @@ class TextCocoDataset(SeededSamples, SourceRecords, MMDetCocoDataset):
             merged['classes'] = clean_class_names(merged['classes'])
         return merged
 
-    def read_records(self) -> list[dict]:
+    def read_records(self) -> Iterator[dict]:
         """Read the annotation file into one record an image."""
+        content, categories = self.read_content()
+        images = by_id(content['images'], 'image', self.problems)
+        grouped = annotations_by_image(content, images, self.problems)
+        used = {identifier(a.get('category_id')) for a in content['annotations']}
+        self._find_classes(list(categories.values()), used)
+        for key, image in images.items():
+            record = self.parse_record(image, grouped.get(key, []), categories)
+            if record is not None:
+                yield record
+
+    def read_content(self) -> tuple[dict, dict[int | str, dict]]:
+        """The content of the annotation file, and its categories by id."""
         check_annotation_file(
             self.ann_file, "'ann_file' and 'data_root' of the dataset", self.backend_args)
-        try:
-            if self._metainfo.get('classes') is None:
-                content = load(self.ann_file, backend_args=self.backend_args)
-                check_coco_format(content, self.ann_file)
-                names = names_of_categories(content['categories'])
-                self._metainfo['classes'] = clean_class_names(names)
-            records = MMDetCocoDataset.load_data_list(self)
-        except json.JSONDecodeError as error:
-            raise ValueError(f"annotation file '{self.ann_file}' is not JSON: {error}") from error
-        except UnicodeDecodeError as error:
-            raise ValueError(
-                f"annotation file '{self.ann_file}' is not UTF-8: {error}") from error
+        content = read_json(self.ann_file, self.backend_args, 'annotation file')
+        check_layout(content, self.ann_file)
+        return content, named_categories(content, self.problems)
+
+    def category_ids(self, categories: list[dict], used: set[int | str | None]) -> list[int | str]:
+        """The id of the category of each class, in the order of the classes."""
+        return category_ids_of_classes(
+            self._metainfo['classes'], categories, self.ann_file, used)
+
+    def _find_classes(self, categories: list[dict], used: set[int | str | None]) -> None:
+        """Set the classes, where they are the file's own, their labels and their prompts."""
+        if self._metainfo.get('classes') is None:
+            groups = set(group_categories(categories, used))
+            for category in categories:
+                if category['id'] in groups:
+                    self.problems.repaired(
+                        "category without an annotation that is only the 'supercategory' of "
+                        'others, as in exports of Roboflow: no class', repr(category['name']))
+            try:
+                self._metainfo['classes'] = clean_class_names(
+                    names_of_categories(categories, used))
+            except ValueError as error:
+                raise ValueError(f"annotation file '{self.ann_file}', its categories: {error}"
+                                 ) from error
+        self.cat_ids = self.category_ids(categories, used)
+        self.cat2label = {cat_id: label for label, cat_id in enumerate(self.cat_ids)}
         self._text = list(self._metainfo['classes'])
         if self.class_text_path:
             self._text = read_class_text(self.class_text_path, self._metainfo['classes'])
-        return [record for record in records if record is not None]
 
-    def parse_data_info(self, raw_data_info: dict) -> dict | None:
-        """The record of one image; None if it leaks."""
-        image = raw_data_info['raw_img_info']
-        image = checked_image(image, image['img_id'], self.ann_file)
+    def parse_record(self, image: dict, annotations: list[dict],
+                     categories: dict[int | str, dict]) -> dict | None:
+        """The record of one image; None if it leaks, or is refused."""
         if self.leaks(image):
             return None
-        annotations = raw_data_info['raw_ann_info']
-        usable = usable_annotations(image, annotations, self.coco.cats, self.problems)
-        data_info = super().parse_data_info(dict(raw_img_info=image, raw_ann_info=usable))
-        if len(usable) < len(annotations):
-            data_info['uncertain_labels'] = [
-                self.cat2label[annotation['category_id']] for annotation in annotations
-                if annotation.get('category_id') in self.cat2label]
-        return data_info
+        record = parse_image(image, annotations, self.cat2label, categories, self.problems)
+        path = None if record is None else self.path_below_folder(record.pop('file_name'))
+        if path is None:
+            return None
+        labels = [self.cat2label.get(identifier(a.get('category_id'))) for a in annotations]
+        known = [label for label in labels if label is not None]
+        if len(record['instances']) < len(known):
+            record['uncertain_labels'] = known
+        return record | dict(img_path=path)
 
     def get_data_info(self, idx: int) -> dict:
         """Return record ``idx`` with its prompts.

@@ -6,7 +6,6 @@ LVIS is federated: an image says which classes it has (its annotations), which i
 detections of them count neither as hits nor as false alarms.
 """
 
-import json
 import logging
 import os
 from collections import defaultdict
@@ -14,10 +13,11 @@ from weakref import WeakValueDictionary
 
 import numpy as np
 from lvis import LVIS
-from mmengine.fileio import get_local_path
 
-from expalign.datasets.annotation_file import check_annotation_file, check_coco_format
+from expalign.datasets.annotation_file import check_annotation_file
 from expalign.datasets.formats.coco import complete_annotation
+from expalign.datasets.formats.coco_layout import check_layout
+from expalign.datasets.formats.text_file import read_json
 
 from .ground_truth_masks import read_masks
 
@@ -60,8 +60,8 @@ class LVISGroundTruth:
 
     def __init__(self, ann_file: str, backend_args: dict | None = None) -> None:
         check_annotation_file(ann_file, "'ann_file' of the evaluator", backend_args)
-        with get_local_path(ann_file, backend_args=backend_args) as path:
-            content = _load(path, ann_file)
+        content = read_json(ann_file, backend_args, 'annotation file')
+        check_layout(content, ann_file)
         for number, annotation in enumerate(content['annotations'], start=1):
             complete_annotation(
                 annotation, f"annotation file '{ann_file}', image {annotation.get('image_id')!r}, "
@@ -110,16 +110,6 @@ def shared_ground_truth(ann_file: str, backend_args: dict | None = None) -> LVIS
     if truth is None:
         truth = _shared[key] = LVISGroundTruth(ann_file, backend_args)
     return truth
-
-
-def _load(path: str, name: str) -> dict:
-    try:
-        with open(path, encoding='utf-8') as file:
-            content = json.load(file)
-    except ValueError as error:
-        raise ValueError(f"annotation file '{name}' is not JSON: {error}") from error
-    check_coco_format(content, name)
-    return content
 
 
 def _check_lvis_format(content: dict, path: str) -> None:

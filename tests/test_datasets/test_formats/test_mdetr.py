@@ -3,7 +3,6 @@
 import pytest
 
 from expalign.datasets.formats.mdetr import (
-    check_mdetr_format,
     images_with_annotations,
     parse_image,
     spanned_phrase,
@@ -21,7 +20,7 @@ def annotation(spans, box=(10, 20, 30, 40), **more):
 def test_phrases_of_spans():
     assert spanned_phrase(CAPTION, [[0, 5]]) == 'A man'
     assert spanned_phrase(CAPTION, [[28, 33], [0, 5]]) == 'A man a dog'
-    for spans in ([], [[0, 99]], [[5, 5]], [[-1, 3]], [[0]]):
+    for spans in ([], [[0, 99]], [[5, 5]], [[-1, 3]], [[0]], None, 3, 'ab', [3], [['0', 5]]):
         with pytest.raises(ValueError, match='do not lie in the caption of 35 letters'):
             spanned_phrase(CAPTION, spans)
 
@@ -74,18 +73,20 @@ def test_bad_image_entries(change, message):
 def test_annotations_are_grouped_by_image():
     content = dict(images=[dict(id=3), dict(id='b')],
                    annotations=[dict(id=1, image_id='b'), dict(id=2, image_id=3)])
+    problems = AnnotationProblems('x.json')
     groups = [(image['id'], [a['id'] for a in annotations])
-              for image, annotations in images_with_annotations(content, 'x.json')]
+              for image, annotations in images_with_annotations(content, problems)]
     assert groups == [(3, [2]), ('b', [1])]
     content['annotations'].append(dict(id=9, image_id=4))
-    with pytest.raises(ValueError, match="'x.json': annotation 9 belongs to image 4"):
-        list(images_with_annotations(content, 'x.json'))
+    with pytest.raises(ValueError, match="'x.json', annotation 9: annotation of an image that "
+                       r'the file does not have \(image 4\)'):
+        list(images_with_annotations(content, problems))
     content['images'] += [dict(id=3)]
-    with pytest.raises(ValueError, match="'x.json' has several images of one id"):
-        list(images_with_annotations(content, 'x.json'))
+    with pytest.raises(ValueError, match="'x.json', image 3: image ids that occur twice"):
+        list(images_with_annotations(content, AnnotationProblems('x.json')))
 
 
 def test_other_formats_are_named():
     for content in ([], dict(images=[]), dict(images={}, annotations=[])):
         with pytest.raises(ValueError, match="'x.json' is not in MDETR's format"):
-            check_mdetr_format(content, 'x.json')
+            list(images_with_annotations(content, AnnotationProblems('x.json')))

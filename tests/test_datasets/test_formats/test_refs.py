@@ -117,5 +117,5 @@ def test_references_to_nothing():
     record, = records_by_image(
         [ref(9, 'a man'), ref(1), ref(2, 'dog')], IMAGES, ANNOTATIONS, problems)
     assert record['text'] == ['dog'] and problems.num_bad == 2
-    with pytest.raises(ValueError, match="'x', image 581857: a reference names it"):
+    with pytest.raises(ValueError, match="'x', image 581857: a reference names an image that"):
         list(records_by_image([ref(1, 'man')], {}, ANNOTATIONS, problems))

@@ -1,6 +1,5 @@
-"""Readers of annotation files."""
+"""Readers of annotation files for metrics."""
 
-from .lvis_coco import LVISCOCO
 from .named_coco import NamedCategoryCOCO
 
-__all__ = ['LVISCOCO', 'NamedCategoryCOCO']
+__all__ = ['NamedCategoryCOCO']

@@ -4,8 +4,11 @@ from collections.abc import Sequence
 
 from mmdet.datasets.api_wrappers import COCO
 
-from ..annotation_file import check_coco_format
 from ..class_names import category_ids_of_classes
+from ..formats.coco_layout import annotations_by_image, by_id, check_layout, named_categories
+from ..formats.fields import identifier
+from ..formats.problems import AnnotationProblems
+from ..formats.text_file import read_json
 
 
 class NamedCategoryCOCO(COCO):
@@ -13,25 +16,28 @@ class NamedCategoryCOCO(COCO):
 
     The ids that mmdet returns come in the file's order and leave out, without a word, names that
     the file does not have; data sets then number their labels by these ids.
+
+    Raises:
+        ValueError: the file is not in COCO format; the message has the file and the place in it.
     """
 
     def __init__(self, annotation_file: str) -> None:
-        try:
-            super().__init__(annotation_file)
-        except AssertionError as error:  # pycocotools asserts that the file holds a dict
-            raise ValueError(
-                f"annotation file '{annotation_file}' is not in COCO format: {error}") from error
-        check_coco_format(self.dataset, annotation_file)
+        super().__init__()
+        problems = AnnotationProblems(annotation_file, strict=True)
         self.annotation_file = annotation_file
-        self._check_image_ids()
+        self.dataset = read_json(annotation_file, what='annotation file')
+        check_layout(self.dataset, annotation_file)
+        images = by_id(self.dataset['images'], 'image', problems)
+        named_categories(self.dataset, problems)
+        annotations_by_image(self.dataset, images, problems)
+        self.createIndex()
 
-    def _check_image_ids(self) -> None:
-        for image_id, annotations in self.imgToAnns.items():
-            if image_id not in self.imgs:
-                raise ValueError(
-                    f"annotation file '{self.annotation_file}': annotation "
-                    f"{annotations[0].get('id')!r} belongs to image {image_id!r}, which the file "
-                    'does not have')
+    def createIndex(self) -> None:
+        """Number the annotations from 1, as ids may be absent or occur twice, and index them."""
+        for number, annotation in enumerate(self.dataset['annotations'], 1):
+            annotation['id'] = number
+            annotation['category_id'] = identifier(annotation.get('category_id'))
+        super().createIndex()
 
     def get_cat_ids(self, cat_names: Sequence[str] = (), sup_names: Sequence[str] = (),
                     cat_ids: Sequence[int] = ()) -> list[int]:

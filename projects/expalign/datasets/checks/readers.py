@@ -8,11 +8,12 @@ from mmengine.fileio import join_path
 
 from expalign.convert.data.coco_writer import coco_writer
 
-from ..annotation_file import check_annotation_file, check_coco_format
+from ..annotation_file import check_annotation_file
 from ..class_names import names_of_categories
 from ..formats.class_text import read_class_text
+from ..formats.coco_layout import check_layout
 from ..formats.lvis_names import clean_lvis_names
-from ..formats.mdetr import check_mdetr_format, spanned_phrase
+from ..formats.mdetr import PARTS, spanned_phrase
 from ..formats.record import clean_phrase, image_size, xyxy
 from ..formats.refs import expressions, read_refs, refs_of_splits
 from ..formats.text_file import read_json
@@ -48,7 +49,7 @@ class CocoReader:
         self._check_format()
 
     def _check_format(self) -> None:
-        check_coco_format(self.content, self.dataset.ann_file)
+        check_layout(self.content, self.dataset.ann_file)
         names = [category['name'] for category in self.content['categories']]
         if isinstance(self.dataset, LVISV1Dataset):
             names = clean_lvis_names(names)
@@ -132,7 +133,7 @@ class MDETRReader(CocoReader):
     text_kind = 'grounding'
 
     def _check_format(self) -> None:
-        check_mdetr_format(self.content, self.dataset.ann_file)
+        check_layout(self.content, self.dataset.ann_file, PARTS, "MDETR's")
 
     def prompts(self) -> Prompts:
         """Phrases are each image's own."""

@@ -1,96 +1,125 @@
 """Which annotations of a COCO file can be used, and the record of an image."""
 
-import math
 from collections.abc import Collection, Mapping, Sequence
-from numbers import Real
 
+from .coco_layout import checked_image
+from .fields import flag, identifier, number
 from .problems import AnnotationProblems
-from .record import image_size, instance, is_usable_box, xyxy
+from .record import (
+    NEGATIVE_BOX,
+    NOT_A_BOX,
+    instance,
+    is_box,
+    is_usable_box,
+    shown,
+    xyxy,
+)
 
-
-def checked_image(image: dict, image_id: object, source: str) -> dict:
-    """A copy of an entry of ``images`` with ``height`` and ``width`` as numbers.
-
-    Raises:
-        ValueError: it has no size or file name; the message has ``source``, the file.
-    """
-    where = f"annotation file '{source}', image {image_id!r}"
-    height, width = image_size(image, where)
-    if not isinstance(image.get('file_name'), str):
-        raise ValueError(f"{where}: 'file_name' must be a string, got {image.get('file_name')!r}")
-    return dict(image, height=height, width=width)
+NO_FLAG = "'iscrowd' is neither 0 nor 1"
+NO_AREA = "'area' that is no number above 0: width x height of the box"
+IGNORED = "annotation marked 'ignore'"
 
 
 def complete_annotation(annotation: dict, where: str) -> None:
-    """Give an annotation ``area`` and ``iscrowd`` as numbers where they are absent, null or text.
+    """Give an annotation ``area`` and ``iscrowd`` as numbers.
 
     Without an area above 0 it is width x height of the box; without ``iscrowd`` it is no crowd.
 
     Raises:
         ValueError: the box is not four finite numbers with a width and height of 0 or more, or
-            one of the two is something else; the message starts with ``where``.
+            ``iscrowd`` is no flag; the message starts with ``where``.
     """
-    box = annotation.get('bbox')
-    if not isinstance(box, list | tuple) or len(box) != 4 or not all(
-            isinstance(x, Real) and math.isfinite(x) for x in box) or min(box[2:]) < 0:
-        raise ValueError(f"{where}: 'bbox' must be x, y, width and height as finite numbers, got "
-                         f'{box!r}')
-    for key, default in (('area', box[2] * box[3]), ('iscrowd', 0)):
-        value = annotation.get(key)
-        try:
-            number = default if value is None else float(value)
-        except (TypeError, ValueError):
-            number = math.nan
-        if not math.isfinite(number) or number < 0 or (key == 'iscrowd' and number not in (0, 1)):
-            raise ValueError(f'{where}: {key!r} must be a number'
-                             f"{', 0 or 1' if key == 'iscrowd' else ''}, got {value!r}")
-        annotation[key] = (number or default) if key == 'area' else int(number)
+    fault = annotation_fault(annotation)
+    if fault is not None:
+        raise ValueError(f"{where}: {fault} (bbox {shown(annotation.get('bbox'))}, iscrowd "
+                         f'{shown(annotation.get("iscrowd"))})')
+    box = annotation['bbox']
+    area = number(annotation.get('area'))
+    annotation['area'] = area if area is not None and area > 0 else box[2] * box[3]
+    annotation['iscrowd'] = flag(annotation.get('iscrowd'))
 
 
-def usable_annotations(image: dict, annotations: Sequence[dict], category_ids: Collection[int],
-                       problems: AnnotationProblems) -> list[dict]:
-    """The annotations of an image that can be used, each with an ``area``.
+def annotation_fault(annotation: dict) -> str | None:
+    """Why an annotation cannot be completed, or None."""
+    if not is_box(xyxy(annotation.get('bbox'))):  # the sum may be too large for a number
+        return NOT_A_BOX
+    if min(annotation['bbox'][2:]) < 0:
+        return NEGATIVE_BOX
+    return NO_FLAG if flag(annotation.get('iscrowd')) is None else None
+
+
+def usable_annotation(annotation: dict, image: dict, category_ids: Collection[int | str],
+                      problems: AnnotationProblems) -> dict | None:
+    """A completed copy of an annotation that can be used, or None.
 
     Args:
-        image: the entry of ``images``, with ``height`` and ``width``.
-        annotations: its entries of ``annotations``.
+        annotation: the entry of ``annotations``.
+        image: its entry of ``images``, with ``height`` and ``width``.
         category_ids: of the file's ``categories``.
         problems: takes what is not used.
     """
-    usable = []
-    for annotation in annotations:
-        where = f"image '{image['file_name']}', annotation {annotation.get('id')!r}"
-        box = annotation.get('bbox')
-        if annotation.get('category_id') not in category_ids:
-            problems.bad("the category id is not in 'categories'",
-                         f"{where} ({annotation.get('category_id')!r})")
-        elif annotation.get('ignore', False):
-            problems.dropped("annotation marked 'ignore'")
-        elif is_usable_box(xyxy(box), (image['height'], image['width']), problems, where):
-            annotation.setdefault('area', box[2] * box[3])
-            if annotation['area'] > 0:
-                usable.append(annotation)
-            else:
-                problems.dropped("annotation with an 'area' of 0")
-    return usable
+    where = place_of(annotation, image)
+    category = identifier(annotation.get('category_id'))
+    if category not in category_ids:
+        problems.bad("the category id is not in 'categories'",
+                     f"{where} ({shown(annotation.get('category_id'))})")
+        return None
+    if flag(annotation.get('ignore')) != 0:
+        problems.dropped(IGNORED)
+        return None
+    completed = usable_object(annotation, image, problems)
+    return None if completed is None else dict(completed, category_id=category)
 
 
-def parse_image(image: dict, annotations: Sequence[dict], labels: Mapping[int, int],
-                category_ids: Collection[int], problems: AnnotationProblems) -> dict:
+def usable_object(annotation: dict, image: dict, problems: AnnotationProblems) -> dict | None:
+    """:func:`usable_annotation` of formats whose objects have no category."""
+    where, fault = place_of(annotation, image), annotation_fault(annotation)
+    if fault is not None:
+        problems.bad(fault, where)
+        return None
+    size = image['height'], image['width']
+    if not is_usable_box(xyxy(annotation['bbox']), size, problems, where):
+        return None
+    if annotation.get('area') is not None and not (number(annotation['area']) or 0) > 0:
+        problems.repaired(NO_AREA, where)
+    completed = dict(annotation)
+    complete_annotation(completed, where)
+    return completed
+
+
+def place_of(annotation: dict, image: dict) -> str:
+    """An annotation in messages."""
+    return f"image '{image['file_name']}', annotation {shown(annotation.get('id'))}"
+
+
+def parse_image(image: dict, annotations: Sequence[dict], labels: Mapping[int | str, int],
+                category_ids: Collection[int | str], problems: AnnotationProblems) -> dict | None:
     """The detection record of one image, see :mod:`expalign.datasets.formats.record`.
 
+    None where ``problems`` takes the refusal of the image entry.
+
     Args:
+        image: the entry of ``images``.
+        annotations: its entries of ``annotations``.
         labels: the label of each category that is used, by its id.
-        image, annotations, category_ids, problems: see :func:`usable_annotations`.
+        category_ids: of the file's ``categories``.
+        problems: takes what is not used.
 
     Raises:
         ValueError: the entry has no size or file name.
     """
-    image = checked_image(image, image.get('id'), problems.source)
+    raw_image, image = image, checked_image(image, problems)
+    if image is None:
+        return None
+    problems.entry(raw_image)
+    instances = []
+    for raw in annotations:
+        annotation = usable_annotation(raw, image, category_ids, problems)
+        if annotation is not None and annotation['category_id'] in labels:
+            problems.used(raw)
+            instances.append(instance(
+                xyxy(annotation['bbox']), labels[annotation['category_id']],
+                annotation.get('segmentation'), annotation['iscrowd']))
     return dict(
         file_name=image['file_name'], height=image['height'], width=image['width'],
-        img_id=image['id'], text_kind='detection', instances=[
-            instance(xyxy(a['bbox']), labels[a['category_id']], a.get('segmentation'),
-                     a.get('iscrowd', 0))
-            for a in usable_annotations(image, annotations, category_ids, problems)
-            if a['category_id'] in labels])
+        img_id=image['id'], text_kind='detection', instances=instances)

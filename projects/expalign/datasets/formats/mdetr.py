@@ -7,8 +7,10 @@
 
 from collections.abc import Iterator, Sequence
 
+from .coco import place_of, usable_object
+from .coco_layout import annotations_by_image, by_id, check_layout, checked_image
 from .problems import AnnotationProblems
-from .record import PhraseList, image_size, instance, is_usable_box, is_usable_phrase, xyxy
+from .record import PhraseList, instance, is_usable_phrase, shown, xyxy
 
 PARTS = ('images', 'annotations')
 
@@ -19,15 +21,24 @@ def spanned_phrase(caption: str, spans: Sequence[Sequence[int]]) -> str:
     Raises:
         ValueError: there is no span, or one reaches outside of the caption.
     """
-    if not spans or not all(
-            len(span) == 2 and 0 <= span[0] < span[1] <= len(caption) for span in spans):
-        raise ValueError(f'the spans {spans!r} do not lie in the caption of {len(caption)} letters')
+    if not spans or not isinstance(spans, list | tuple) or not all(
+            is_span(span) and 0 <= span[0] < span[1] <= len(caption) for span in spans):
+        raise ValueError(
+            f'the spans {shown(spans)} do not lie in the caption of {len(caption)} letters')
     return ' '.join(caption[start:end] for start, end in sorted(map(tuple, spans)))
 
 
+def is_span(span: object) -> bool:
+    """Whether ``span`` is a pair of whole numbers."""
+    return isinstance(span, list | tuple) and len(span) == 2 and all(
+        isinstance(place, int) for place in span)
+
+
 def parse_image(image: dict, annotations: Sequence[dict], problems: AnnotationProblems,
-                whole_caption: bool = False) -> dict:
+                whole_caption: bool = False) -> dict | None:
     """The record of one image entry, see :mod:`expalign.datasets.formats.record`.
+
+    None where ``problems`` takes the refusal of the entry.
 
     Args:
         image: the entry of ``images``.
@@ -38,55 +49,47 @@ def parse_image(image: dict, annotations: Sequence[dict], problems: AnnotationPr
     Raises:
         ValueError: the entry has no size, file name or caption.
     """
-    where = f"annotation file '{problems.source}', image {image.get('id')!r}"
-    size = image_size(image, where)
-    for key in ('file_name', 'caption'):
-        if not isinstance(image.get(key), str):
-            raise ValueError(f'{where}: {key!r} must be a string, got {image.get(key)!r}')
-    caption, phrases, instances = image['caption'], PhraseList(), []
-    for annotation in annotations:
-        place = f"image '{image['file_name']}', annotation {annotation.get('id')!r}"
-        spans = [[0, len(caption)]] if whole_caption else annotation.get('tokens_positive')
-        box = xyxy(annotation.get('bbox'))
+    raw_image, image = image, checked_image(image, problems)
+    if image is None:
+        return None
+    caption, phrases, instances = image.get('caption'), PhraseList(), []
+    if not isinstance(caption, str):
+        problems.refuse("'caption' must be a string", f'image {image["id"]!r}',
+                        f', got {shown(caption)}')
+        return None
+    problems.entry(raw_image)
+    for raw in annotations:
+        place = place_of(raw, image)
+        spans = [[0, len(caption)]] if whole_caption else raw.get('tokens_positive')
         try:
             phrase = spanned_phrase(caption, spans)
-        except (TypeError, ValueError) as error:
+        except ValueError as error:
             problems.bad("'tokens_positive' must be spans inside the caption", f'{place}: {error}')
             continue
-        if not is_usable_phrase(phrase, problems, place) or not is_usable_box(
-                box, size, problems, place):
+        if not is_usable_phrase(phrase, problems, place):
             continue
-        instances.append(instance(
-            box, phrases.label(phrase, spans), annotation.get('segmentation'),
-            annotation.get('iscrowd', 0)))
+        annotation = usable_object(raw, image, problems)
+        if annotation is not None:
+            problems.used(raw)
+            instances.append(instance(
+                xyxy(annotation['bbox']), phrases.label(phrase, spans),
+                annotation.get('segmentation'), annotation['iscrowd']))
     return dict(
-        file_name=image['file_name'], height=size[0], width=size[1], img_id=image['id'],
-        text_kind='grounding', text=phrases.text, caption=caption,
+        file_name=image['file_name'], height=image['height'], width=image['width'],
+        img_id=image['id'], text_kind='grounding', text=phrases.text, caption=caption,
         tokens_positive=phrases.tokens_positive, instances=instances)
 
 
-def check_mdetr_format(content: object, path: str) -> None:
-    """Raise ``ValueError`` if ``content``, read from ``path``, is not in MDETR's format."""
-    if not isinstance(content, dict) or not all(
-            isinstance(content.get(part), list) for part in PARTS):
-        raise ValueError(
-            f"annotation file '{path}' is not in MDETR's format: it needs the lists 'images' (with "
-            "'caption') and 'annotations' (with 'tokens_positive')")
-
-
-def images_with_annotations(content: dict, path: str) -> Iterator[tuple[dict, list[dict]]]:
+def images_with_annotations(content: object,
+                            problems: AnnotationProblems) -> Iterator[tuple[dict, list[dict]]]:
     """Each image entry of a file's content with its annotations, in the order of ``images``.
 
     Raises:
-        ValueError: an annotation belongs to no image, or two images share an id.
+        ValueError: the file is not in this format, an annotation belongs to no image, or two
+            images share an id.
     """
-    grouped = {image['id']: (image, []) for image in content['images']}
-    if len(grouped) < len(content['images']):
-        raise ValueError(f"annotation file '{path}' has several images of one id")
-    for annotation in content['annotations']:
-        if annotation['image_id'] not in grouped:
-            raise ValueError(
-                f"annotation file '{path}': annotation {annotation.get('id')!r} belongs to image "
-                f"{annotation['image_id']!r}, which the file does not have")
-        grouped[annotation['image_id']][1].append(annotation)
-    yield from grouped.values()
+    check_layout(content, problems.source, PARTS, "MDETR's")
+    images = by_id(content['images'], 'image', problems)
+    grouped = annotations_by_image(content, images, problems)
+    for key, image in images.items():
+        yield image, grouped.get(key, [])

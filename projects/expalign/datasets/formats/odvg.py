@@ -16,8 +16,20 @@ the instance is ignored. One file may hold lines of both kinds.
 import json
 from collections.abc import Sequence
 
+from .coco import NO_FLAG
+from .fields import flag, identifier
+from .mdetr import is_span
 from .problems import AnnotationProblems
-from .record import PhraseList, image_size, instance, is_usable_box, is_usable_phrase
+from .record import (
+    BadEntry,
+    PhraseList,
+    clean_phrase,
+    instance,
+    is_usable_box,
+    is_usable_phrase,
+    shown,
+    size_of_image,
+)
 
 KINDS = ('detection', 'grounding')
 
@@ -38,8 +50,10 @@ def parse_label_map(content: object, path: str) -> list[str]:
 
 
 def parse_line(line: dict, number: int, names: Sequence[str] | None,
-               problems: AnnotationProblems) -> dict:
+               problems: AnnotationProblems) -> dict | None:
     """The record of one line, see :mod:`expalign.datasets.formats.record`.
+
+    None where ``problems`` takes the refusal of the line.
 
     Args:
         line: the object of the line.
@@ -50,81 +64,119 @@ def parse_line(line: dict, number: int, names: Sequence[str] | None,
     Raises:
         ValueError: the line is not in the format.
     """
-    where = f"annotation file '{problems.source}', line {number}"
-    kinds = [kind for kind in KINDS if kind in line]
-    if len(kinds) != 1 or not isinstance(line[kinds[0]], dict):
+    where = f'line {number}'
+    try:
+        kind, size, image_id = _head(line, number)
+    except BadEntry as error:
+        problems.refuse(error.kind, where, error.detail)
+        return None
+    if kind == 'detection' and names is None:
         raise ValueError(
-            f"{where}: a line needs either an object 'detection' or an object 'grounding', got "
-            f'the keys {sorted(line)}')
-    if not isinstance(line.get('filename'), str):
-        raise ValueError(f"{where}: 'filename' must be a string, got {line.get('filename')!r}")
-    size = image_size(line, where)
-    record = dict(
-        file_name=line['filename'], height=size[0], width=size[1],
-        img_id=line.get('img_id', number), text_kind=kinds[0])
-    place = f"line {number}, image '{line['filename']}'"
-    if kinds == ['grounding']:
-        record.update(_grounding(line['grounding'], size, problems, where, place))
+            f"annotation file '{problems.source}', {where} is a detection line: set "
+            "'label_map_file' of the dataset to the file with the names of its labels")
+    problems.entry(line)
+    record = dict(file_name=line['filename'], height=size[0], width=size[1], img_id=image_id,
+                  text_kind=kind)
+    place = f"{where}, image '{line['filename']}'"
+    if kind == 'grounding':
+        record.update(_grounding(line['grounding'], size, problems, place))
     else:
-        if names is None:
-            raise ValueError(
-                f"{where} is a detection line: set 'label_map_file' of the dataset to the file "
-                'with the names of its labels')
-        record['instances'] = _detection(line['detection'], size, names, problems, where, place)
+        record['instances'] = _detection(line['detection'], size, names, problems, place)
     return record
 
 
-def _list(part: dict, key: str, where: str) -> list[dict]:
-    entries = part.get(key)
+def _head(line: dict, number: int) -> tuple[str, tuple[int, int], int | str]:
+    """Kind, (height, width) and image id of a line, or a :class:`BadEntry`."""
+    kinds = [kind for kind in KINDS if kind in line]
+    if len(kinds) != 1 or not isinstance(line[kinds[0]], dict):
+        raise BadEntry("a line needs either an object 'detection' or an object 'grounding'",
+                       f', got the keys {shown(sorted(line))}')
+    part = line[kinds[0]]
+    entries_key = 'instances' if kinds == ['detection'] else 'regions'
+    entries = part.get(entries_key)
     if not isinstance(entries, list) or not all(isinstance(entry, dict) for entry in entries):
-        raise ValueError(f'{where}: {key!r} must be a list of objects')
-    return entries
+        raise BadEntry(f'{entries_key!r} must be a list of objects', f', got {shown(entries)}')
+    if not isinstance(line.get('filename'), str):
+        raise BadEntry("'filename' must be a string", f", got {shown(line.get('filename'))}")
+    image_id = identifier(line.get('img_id', number))
+    if image_id is None:
+        raise BadEntry("'img_id' must be a number or text", f", got {shown(line['img_id'])}")
+    if not isinstance(part.get('caption', ''), str | None):
+        raise BadEntry("'caption' must be a string", f", got {shown(part['caption'])}")
+    return kinds[0], size_of_image(line), image_id
 
 
 def _detection(part: dict, size: tuple[int, int], names: Sequence[str],
-               problems: AnnotationProblems, where: str, place: str) -> list[dict]:
+               problems: AnnotationProblems, place: str) -> list[dict]:
     instances = []
-    for index, entry in enumerate(_list(part, 'instances', where)):
+    for index, entry in enumerate(part['instances']):
         spot = f'{place}, instance {index}'
-        label = str(entry.get('label'))
-        if not (label.isdecimal() and int(label) < len(names)):
+        label, crowd = shown(entry.get('label')).strip("'"), flag(entry.get('iscrowd'))
+        if not (label.isascii() and label.isdecimal() and int(label) < len(names)):
             problems.bad('the label is not in the label map', f'{spot} ({label})')
             continue
         name = names[int(label)]
         if 'category' in entry and str(entry['category']).strip() != name:
             problems.bad(
                 "'category' is another name than the label map's",
-                f"{spot} ({entry['category']!r}, {name!r})")
+                f"{spot} ({shown(entry['category'])}, {name!r})")
+        elif crowd is None:
+            problems.bad(NO_FLAG, spot)
         elif is_usable_box(entry.get('bbox'), size, problems, spot):
+            problems.used((index, None))
             instances.append(instance(
-                entry['bbox'], int(label), _mask(entry), entry.get('iscrowd', 0)))
+                entry['bbox'], int(label), _mask(entry), crowd))
     return instances
 
 
-def _grounding(part: dict, size: tuple[int, int], problems: AnnotationProblems, where: str,
+def _grounding(part: dict, size: tuple[int, int], problems: AnnotationProblems,
                place: str) -> dict:
     phrases, instances = PhraseList(), []
-    for index, region in enumerate(_list(part, 'regions', where)):
+    for index, region in enumerate(part['regions']):
         spot = f'{place}, region {index}'
         phrase = region.get('phrase')
         if isinstance(phrase, list):  # mmdet's converter: the parts of a phrase
             phrase = ' '.join(map(str, phrase))
         if not is_usable_phrase(phrase, problems, spot):
             continue
+        boxes, masks, several = _boxes_and_masks(region)
+        if not isinstance(masks, list) or len(masks) != len(boxes):
+            problems.refuse(
+                'a region has another number of masks than of boxes', spot,
+                f': {len(boxes)} boxes, masks {shown(masks)}; give a list with one mask or null '
+                'for each box')
+            continue
+        fault = _fault_of_region(region)
+        if fault is not None:
+            problems.bad(fault, spot)
+            continue
         label = phrases.label(phrase, region.get('tokens_positive'), region.get('synonyms'))
-        boxes, masks = region.get('bbox'), _mask(region)
-        if not boxes or not isinstance(boxes, list) or not isinstance(boxes[0], list):
-            boxes, masks = [boxes], [masks]
-        masks = masks or [None] * len(boxes)
-        if len(masks) != len(boxes):
-            raise ValueError(f"{where}: region {index} has {len(boxes)} boxes and {len(masks)} "
-                             "masks: give one mask or null for each box")
-        instances += [
-            instance(box, label, mask, region.get('iscrowd', 0))
-            for box, mask in zip(boxes, masks, strict=True)
-            if is_usable_box(box, size, problems, spot)]
+        for number, (box, mask) in enumerate(zip(boxes, masks, strict=True)):
+            if is_usable_box(box, size, problems, spot):
+                problems.used((index, number if several else None))
+                instances.append(instance(box, label, mask, flag(region.get('iscrowd'))))
     return dict(text=phrases.text, caption=part.get('caption'),
                 tokens_positive=phrases.tokens_positive, instances=instances)
+
+
+def _boxes_and_masks(region: dict) -> tuple[list, list | object, bool]:
+    """The boxes of a region, their masks, and whether the region has lists of them."""
+    boxes, masks = region.get('bbox'), _mask(region)
+    if not boxes or not isinstance(boxes, list) or not isinstance(boxes[0], list):
+        return [boxes], [masks], False
+    return boxes, masks or [None] * len(boxes), True
+
+
+def _fault_of_region(region: dict) -> str | None:
+    if flag(region.get('iscrowd')) is None:
+        return NO_FLAG
+    spans, synonyms = region.get('tokens_positive') or [], region.get('synonyms') or []
+    if not isinstance(spans, list) or not all(map(is_span, spans)):
+        return "'tokens_positive' is no list of spans"
+    if not isinstance(synonyms, list) or not all(
+            isinstance(text, str) and clean_phrase(text) for text in synonyms):
+        return "'synonyms' is no list of phrases"
+    return None
 
 
 def _mask(entry: dict) -> list | dict | None:

@@ -12,7 +12,10 @@ class AnnotationProblems:
     """Counts of the annotations of one file that are not used, by kind, with examples.
 
     *Bad* ones are wrong (a box that is no box, an unknown category); *dropped* ones are in order
-    and of no use (a box outside of the image, or thinner than a pixel).
+    and of no use (a box outside of the image, or thinner than a pixel). What is *repaired* is used,
+    with a value that was not in the file; what is *refused* makes the whole file unusable.
+
+    Parsers say what they read by :meth:`entry` and :meth:`used`; ``check_dataset`` listens to them.
 
     Args:
         source: the file, for messages.
@@ -25,8 +28,29 @@ class AnnotationProblems:
         self.max_bad = max_bad
         self.strict = strict
         self.counts: Counter[str] = Counter()
+        self.repairs: Counter[str] = Counter()
         self.num_bad = 0
         self._examples: list[str] = []
+
+    def entry(self, raw: object) -> None:
+        """An image entry or line of the file is parsed from here on."""
+
+    def used(self, raw: object) -> None:
+        """The current entry's next instance comes from ``raw``, an annotation or its place."""
+
+    def refuse(self, kind: str, where: str = '', detail: str = '') -> None:
+        """The file cannot be used.
+
+        Args:
+            kind: what is wrong, without figures of the single case.
+            where: the image and annotation, or the line.
+            detail: these figures.
+
+        Raises:
+            ValueError: always.
+        """
+        place = f', {where}' if where else ''
+        raise ValueError(f"annotation file '{self.source}'{place}: {kind}{detail}")
 
     def bad(self, kind: str, where: str) -> None:
         """Count a bad annotation.
@@ -54,16 +78,26 @@ class AnnotationProblems:
         """Count an annotation that is in order and of no use."""
         self.counts[kind] += 1
 
+    def repaired(self, kind: str, where: str) -> None:
+        """Count a value that was replaced by what must be meant."""
+        self.repairs[kind] += 1
+
     def summary(self) -> str:
         """One sentence with all counts; empty if there is nothing to report."""
-        if not self.counts:
-            return ''
-        listed = ', '.join(f'{count} x {kind}' for kind, count in self.counts.most_common())
-        examples = f' (bad: {"; ".join(self._examples)})' if self._examples else ''
-        return f"annotation file '{self.source}': annotations left out: {listed}{examples}"
+        parts = []
+        if self.counts:
+            examples = f' (bad: {"; ".join(self._examples)})' if self._examples else ''
+            parts.append(f'annotations left out: {_listed(self.counts)}{examples}')
+        if self.repairs:
+            parts.append(f'read as meant: {_listed(self.repairs)}')
+        return f"annotation file '{self.source}': {'; '.join(parts)}" if parts else ''
 
     def report(self) -> None:
         """Write the summary to the current logger, as a warning if anything is bad."""
-        if self.counts:
+        if self.counts or self.repairs:
             level = logging.WARNING if self.num_bad else logging.INFO
             print_log(self.summary(), logger='current', level=level)
+
+
+def _listed(counts: Counter) -> str:
+    return ', '.join(f'{count} x {kind}' for kind, count in counts.most_common())

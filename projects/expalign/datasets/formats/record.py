@@ -14,34 +14,67 @@ A record is a dict:
   (1 for crowds) and, where there is one, ``mask`` (a COCO segmentation).
 """
 
-import math
-from numbers import Real
+from expalign.limits import IMAGE_PIXELS, LimitExceeded
 
 from ..transforms.phrases import plain
+from .fields import number, whole
 from .problems import AnnotationProblems
 
 NOT_A_BOX = 'the box is not four finite numbers'
 NEGATIVE_BOX = 'the box has a negative width or height'
 THIN_BOX = 'box thinner than a pixel'
 OUTSIDE_BOX = 'box outside of the image'
+MAX_SHOWN = 80  # letters
 NOT_UNICODE = 'the phrase has characters that are no valid Unicode (lone surrogates)'
 
 
-def image_size(image: dict, where: str) -> tuple[int, int]:
+class BadEntry(ValueError):
+    """An entry of a file cannot be used.
+
+    Args:
+        kind: what is wrong, without figures of the single case.
+        detail: these figures.
+    """
+
+    def __init__(self, kind: str, detail: str = '') -> None:
+        super().__init__(kind + detail)
+        self.kind, self.detail = kind, detail
+
+
+def size_of_image(image: dict) -> tuple[int, int]:
     """Height and width of an image entry; some files have them as strings.
 
     Raises:
-        ValueError: they are missing or no positive whole numbers.
+        BadEntry: they are missing or no positive whole numbers, or more than the limit allows.
     """
+    height, width = whole(image.get('height')), whole(image.get('width'))
+    if not height or not width or min(height, width) <= 0:
+        raise BadEntry(
+            "'height' and 'width' must be positive whole numbers",
+            f", got {shown(image.get('height'))} and {shown(image.get('width'))}")
     try:
-        height, width = int(image['height']), int(image['width'])
-    except (KeyError, TypeError, ValueError):
-        height = width = 0
-    if min(height, width) <= 0:
-        raise ValueError(
-            f"{where}: 'height' and 'width' must be positive whole numbers, got "
-            f"{image.get('height')!r} and {image.get('width')!r}")
+        IMAGE_PIXELS.check(height * width, f'{shown(width)} x {shown(height)}')
+    except LimitExceeded as error:
+        raise BadEntry("'height' and 'width' are larger than an image may be",
+                       f': {error}') from None
     return height, width
+
+
+def image_size(image: dict, where: str) -> tuple[int, int]:
+    """:func:`size_of_image`, whose ``ValueError`` starts with ``where``."""
+    try:
+        return size_of_image(image)
+    except BadEntry as error:
+        raise ValueError(f'{where}: {error}') from error
+
+
+def shown(value: object) -> str:
+    """A value of a file as a message has it, cut where it is long."""
+    try:
+        text = repr(value)
+    except (ValueError, RecursionError):  # a number of thousands of digits
+        text = f'a {type(value).__name__} that is too long to print'
+    return text if len(text) <= MAX_SHOWN else f'{text[:MAX_SHOWN]}...'
 
 
 def is_usable_box(box: object, size: tuple[int, int], problems: AnnotationProblems,
@@ -50,8 +83,7 @@ def is_usable_box(box: object, size: tuple[int, int], problems: AnnotationProble
 
     A box that is partly inside is usable as it is.
     """
-    if not isinstance(box, (list, tuple)) or len(box) != 4 or not all(
-            isinstance(x, Real) and math.isfinite(x) for x in box):
+    if not is_box(box):
         problems.bad(NOT_A_BOX, where)
         return False
     width, height = box[2] - box[0], box[3] - box[1]
@@ -67,13 +99,18 @@ def is_usable_box(box: object, size: tuple[int, int], problems: AnnotationProble
     return True
 
 
+def is_box(box: object) -> bool:
+    """Whether ``box`` is four finite numbers; text is none."""
+    return isinstance(box, list | tuple) and len(box) == 4 and not any(
+        isinstance(x, str) or number(x) is None for x in box)
+
+
 def xyxy(box: object) -> object:
     """COCO's (x, y, width, height) as (x1, y1, x2, y2); anything else as it is."""
-    try:
-        x, y, width, height = box
-        return [x, y, x + width, y + height]
-    except (TypeError, ValueError):
+    if not is_box(box):
         return box
+    x, y, width, height = box
+    return [x, y, x + width, y + height]
 
 
 def instance(box: list, label: int, segmentation: list | dict | None = None,

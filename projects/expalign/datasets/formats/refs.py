@@ -11,8 +11,11 @@ from collections import Counter, defaultdict
 from collections.abc import Iterator, Sequence
 from typing import Any
 
+from .coco import usable_object
+from .coco_layout import checked_image
+from .fields import identifier
 from .problems import AnnotationProblems
-from .record import PhraseList, clean_phrase, image_size, instance, is_usable_box, xyxy
+from .record import PhraseList, clean_phrase, instance, shown, xyxy
 from .text_file import read_json
 
 KEYS = ('image_id', 'ann_id', 'split', 'sentences')
@@ -47,6 +50,15 @@ def read_refs(path: str) -> list[dict]:
             isinstance(ref, dict) and all(key in ref for key in KEYS) for ref in refs):
         raise ValueError(
             f"file '{path}' is no list of references: each needs {', '.join(map(repr, KEYS))}")
+    for index, ref in enumerate(refs):
+        for key in ('image_id', 'ann_id', 'split'):
+            if identifier(ref[key]) is None:
+                raise ValueError(f"file '{path}', reference {index}: {key!r} must be a number or "
+                                 f'text, got {shown(ref[key])}')
+        if not isinstance(ref['sentences'], list) or not all(
+                isinstance(sentence, dict) for sentence in ref['sentences']):
+            raise ValueError(f"file '{path}', reference {index}: 'sentences' must be a list of "
+                             f'objects, got {shown(ref["sentences"])}')
     return refs
 
 
@@ -63,7 +75,7 @@ def refs_of_splits(refs: Sequence[dict], splits: Sequence[str], path: str) -> li
     Raises:
         ValueError: a split that the file does not have.
     """
-    known = sorted({ref['split'] for ref in refs})
+    known = sorted({str(ref['split']) for ref in refs})
     missing = [split for split in splits if split not in known]
     if missing:
         raise ValueError(f"file '{path}' has no split {', '.join(map(repr, missing))}; it has "
@@ -88,6 +100,8 @@ def records_by_image(refs: Sequence[dict], images: dict[int, dict], annotations:
         grouped[ref['image_id']].append(ref)
     for image_id, members in grouped.items():
         record = _empty_record(image_id, images, problems)
+        if record is None:
+            continue
         phrases = PhraseList()
         uses = Counter(text.casefold() for ref in members for text in expressions(ref))
         for ref in members:
@@ -104,31 +118,39 @@ def records_by_expression(refs: Sequence[dict], images: dict[int, dict],
     for ref in refs:
         for text in expressions(ref):
             record = _empty_record(ref['image_id'], images, problems)
+            if record is None:
+                continue
             phrases = PhraseList()
             _add(record, phrases, ref, [text], annotations, problems)
             yield record | dict(text=phrases.text, caption=text)
 
 
-def _empty_record(image_id: int, images: dict[int, dict], problems: AnnotationProblems) -> dict:
-    where = f"annotation file '{problems.source}', image {image_id!r}"
+def _empty_record(image_id: int, images: dict[int, dict],
+                  problems: AnnotationProblems) -> dict | None:
     if image_id not in images:
-        raise ValueError(f'{where}: a reference names it, and the file does not have it')
-    height, width = image_size(images[image_id], where)
-    return dict(file_name=images[image_id]['file_name'], height=height, width=width,
+        problems.refuse('a reference names an image that the file does not have',
+                        f'image {image_id!r}')
+        return None
+    image = checked_image(images[image_id], problems)
+    if image is None:
+        return None
+    problems.entry(images[image_id])
+    return dict(file_name=image['file_name'], height=image['height'], width=image['width'],
                 img_id=image_id, text_kind='grounding', text=[], instances=[])
 
 
 def _add(record: dict, phrases: PhraseList, ref: dict, texts: Sequence[str],
          annotations: dict[int, dict], problems: AnnotationProblems) -> None:
     place = f"image '{record['file_name']}', reference {ref.get('ref_id')!r}"
-    annotation = annotations.get(ref['ann_id'])
-    if annotation is None:
+    raw = annotations.get(ref['ann_id'])
+    if raw is None:
         problems.bad('the reference names an annotation that the file does not have', place)
     elif not texts:
         problems.bad('the reference has no expression', place)
     else:
-        box = xyxy(annotation.get('bbox'))
-        if is_usable_box(box, (record['height'], record['width']), problems, place):
+        annotation = usable_object(raw, record, problems)
+        if annotation is not None:
+            problems.used(raw)
             label = phrases.label(texts[0], synonyms=list(texts[1:]))
             record['instances'].append(
-                instance(box, label, annotation.get('segmentation')))
+                instance(xyxy(annotation['bbox']), label, annotation.get('segmentation')))

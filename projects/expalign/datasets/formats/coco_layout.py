@@ -1,0 +1,106 @@
+"""The skeleton of files in COCO's layout: lists of objects, ids, and who belongs to whom.
+
+COCO, LVIS, Objects365, MDETR's grounding files and the ``instances.json`` of referring data share
+it. What makes a file unusable goes to :meth:`AnnotationProblems.refuse`, which raises in training
+and testing, and is only counted by ``check_dataset``.
+"""
+
+from collections import defaultdict
+from collections.abc import Sequence
+
+from .fields import identifier, number
+from .problems import AnnotationProblems
+from .record import BadEntry, shown, size_of_image
+
+COCO_LISTS = ('images', 'annotations', 'categories')
+
+
+def check_layout(content: object, path: str, lists: Sequence[str] = COCO_LISTS,
+                 name: str = 'COCO') -> None:
+    """Raise ``ValueError`` if ``content``, read from ``path``, is no object of lists of objects."""
+    where = f"annotation file '{path}' is not in {name} format"
+    if not isinstance(content, dict):
+        raise ValueError(f'{where}: it holds a {type(content).__name__}')
+    missing = [key for key in lists if key not in content]
+    if missing:
+        raise ValueError(f'{where}: it has no {", ".join(missing)}')
+    for key in lists:
+        if not isinstance(content[key], list):
+            raise ValueError(
+                f'{where}: {key!r} must be a list of objects, got {shown(content[key])}')
+        for index, entry in enumerate(content[key]):
+            if not isinstance(entry, dict):
+                raise ValueError(
+                    f'{where}: {key}[{index}] must be an object, got {shown(entry)}')
+
+
+def by_id(entries: Sequence[dict], what: str, problems: AnnotationProblems) -> dict:
+    """Entries by their ``id``, in their order; an entry without a usable id is refused.
+
+    Args:
+        entries: of ``images``, ``annotations`` or ``categories``; their ids become plain ints.
+        what: their name in messages.
+        problems: takes what is not used.
+    """
+    found = {}
+    for index, entry in enumerate(entries):
+        key = identifier(entry.get('id'))
+        if key is None:
+            problems.refuse(f"{what} without an 'id' that is a number or text",
+                            f'{what} number {index}', f' (got {shown(entry.get("id"))})')
+        elif key in found:
+            problems.refuse(f'{what} ids that occur twice', f'{what} {key!r}')
+        else:
+            entry['id'] = key
+            found[key] = entry
+    return found
+
+
+def named_categories(content: dict, problems: AnnotationProblems) -> dict[int | str, dict]:
+    """The categories by id, each with a text as ``name``; numbers become text."""
+    categories = by_id(content['categories'], 'category', problems)
+    for key, category in list(categories.items()):
+        name = category.get('name')
+        if number(name) is not None and not isinstance(name, str):
+            problems.repaired('category name that is a number, read as text', f'category {key!r}')
+            category['name'] = str(name)
+        elif not isinstance(name, str):
+            problems.refuse("category without a 'name'", f'category {key!r}',
+                            f' (got {shown(name)})')
+            del categories[key]
+    return categories
+
+
+def annotations_by_image(content: dict, images: dict[int | str, dict],
+                         problems: AnnotationProblems) -> dict[int | str, list[dict]]:
+    """The annotations of each image; those of no listed image are refused."""
+    grouped = defaultdict(list)
+    for annotation in content['annotations']:
+        key = identifier(annotation.get('image_id'))
+        if key in images:
+            annotation['image_id'] = key
+            grouped[key].append(annotation)
+        else:
+            problems.refuse(
+                'annotation of an image that the file does not have',
+                f'annotation {shown(annotation.get("id"))}',
+                f' (image {shown(annotation.get("image_id"))})')
+    return grouped
+
+
+def checked_image(image: dict, problems: AnnotationProblems) -> dict | None:
+    """A copy of an entry of ``images`` with ``height`` and ``width`` as numbers.
+
+    None where it has no size or file name, which is refused.
+    """
+    where = f'image {shown(image.get("id"))}'
+    if not isinstance(image.get('file_name'), str):
+        problems.refuse("'file_name' must be a string", where,
+                        f', got {shown(image.get("file_name"))}')
+        return None
+    try:
+        height, width = size_of_image(image)
+    except BadEntry as error:
+        problems.refuse(error.kind, where, error.detail)
+        return None
+    return dict(image, height=height, width=width)
