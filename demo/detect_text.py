@@ -21,7 +21,8 @@ from mmengine.config import Config
 
 import expalign  # noqa: F401  (before mmdet: the compatibility layer)
 from expalign.apis.box_ap import box_ap
-from expalign.apis.photograph import check_request, describe, detect_text, write_json
+from expalign.apis.photograph import check_photograph, describe, detect_text, write_json
+from expalign.apis.texts import understood_prompts
 from expalign.convert.fetch import FetchError
 from expalign.convert.warm_start import CONFIG, ROOT, warm_start_checkpoint
 from expalign.engine.config import load_config
@@ -35,14 +36,15 @@ def parse_args() -> argparse.Namespace:
     """Read the command line, and refuse a useless photograph or text before any work."""
     parser = argparse.ArgumentParser(description='Detect free text in a photograph')
     parser.add_argument('--image', default=str(IMAGE), help='photograph to search')
-    parser.add_argument('--text', default=TEXT, help="what to search for, separated by '.'")
+    parser.add_argument('--text', default=TEXT, help='what to search for, as in the default')
     parser.add_argument('--out', default='outputs/demo', help='folder for the results')
     parser.add_argument('--score-thr', type=float, default=0.1, help='lowest score in the picture')
     args = parser.parse_args()
     args.out = Path(args.out).resolve()
     try:
-        args.image = check_request(args.image, args.text)
-    except ValueError as error:
+        args.image = check_photograph(args.image)
+        args.prompts = understood_prompts(args.text)
+    except (OSError, ValueError) as error:
         parser.error(str(error))
     return args
 
@@ -80,7 +82,7 @@ def main() -> None:
     started = time.time()
     cfg = load_config(CONFIG)
     cfg.log_level = 'ERROR'
-    detections = detect_text(cfg, checkpoint, args.image, args.text, args.out, args.score_thr)
+    detections = detect_text(cfg, checkpoint, args.image, args.prompts, args.out, args.score_thr)
     print(describe(detections, args.image, args.out, args.score_thr))
     metrics = precision(cfg, checkpoint, args.out)
     print(f'On {metrics["images"]} photographs it was not trained on: boxes AP '

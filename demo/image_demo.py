@@ -18,6 +18,7 @@ from expalign.apis.command_line import (
     positive,
 )
 from expalign.datasets.bad_samples import BadSample
+from expalign.utils.prompts import prompt_key
 
 
 def parse_args() -> tuple[argparse.ArgumentParser, argparse.Namespace]:
@@ -46,7 +47,8 @@ def parse_args() -> tuple[argparse.ArgumentParser, argparse.Namespace]:
         parser.error('--explain shows the maps of one forward pass: leave --patch-size out')
     if args.explain_prompts and not args.explain:
         parser.error('--explain-prompts belongs to --explain')
-    unknown = [prompt for prompt in args.explain_prompts or () if prompt not in args.texts]
+    known = {prompt_key(prompt) for prompt in args.texts}
+    unknown = [prompt for prompt in args.explain_prompts or () if prompt_key(prompt) not in known]
     if unknown:
         parser.error(f'--explain-prompts {unknown[0]!r} is none of the prompts of --texts')
     if not 0 <= args.patch_overlap_ratio < 1:
@@ -81,9 +83,8 @@ def detect(inferencer, args: argparse.Namespace) -> None:
             print(f'{number} of {len(args.images)} images', flush=True)
         args.images.report_left_out()
     else:
-        prompts = [args.texts] * len(args.images)  # a list of strings could be one an image
         inferencer(
-            args.images, texts=prompts, batch_size=args.batch_size, out_dir=args.out_dir,
+            args.images, texts=args.texts, batch_size=args.batch_size, out_dir=args.out_dir,
             explain=args.explain, explain_prompts=args.explain_prompts, **options, **results)
 
 

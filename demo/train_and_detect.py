@@ -24,7 +24,8 @@ from mmengine.runner import Runner
 
 import expalign  # (before mmdet: the compatibility layer)
 from expalign.apis.box_ap import box_ap
-from expalign.apis.photograph import check_request, describe, detect_text, write_json
+from expalign.apis.photograph import check_photograph, describe, detect_text, write_json
+from expalign.apis.texts import understood_prompts
 from expalign.engine.config import load_config
 from expalign.engine.launch import build_runner
 
@@ -42,7 +43,7 @@ def parse_args() -> argparse.Namespace:
     """Read the command line, and refuse a useless photograph or text before any training."""
     parser = argparse.ArgumentParser(description='Train a small model and detect text with it')
     parser.add_argument('--image', default=str(IMAGE), help='photograph to search')
-    parser.add_argument('--text', default=TEXT, help="what to search for, separated by '.'")
+    parser.add_argument('--text', default=TEXT, help='what to search for, as in the default')
     parser.add_argument('--out', default='outputs/demo-train', help='folder for the results')
     parser.add_argument('--score-thr', type=float, default=0.3, help='lowest score in the picture')
     parser.add_argument('--retrain', action='store_true', help='do not use an earlier training')
@@ -52,8 +53,9 @@ def parse_args() -> argparse.Namespace:
     args = parser.parse_args()
     args.out, args.config = Path(args.out).resolve(), Path(args.config).resolve()
     try:
-        args.image = check_request(args.image, args.text)
-    except ValueError as error:
+        args.image = check_photograph(args.image)
+        args.prompts = understood_prompts(args.text)
+    except (OSError, ValueError) as error:
         parser.error(str(error))
     return args
 
@@ -164,7 +166,7 @@ def main() -> None:
     if not metrics_file.is_file():
         write_json(metrics_file, {split: evaluate(cfg, checkpoint, split, args.out / 'test')
                                   for split in SPLITS})
-    detections = detect_text(cfg, checkpoint, args.image, args.text, args.out, args.score_thr)
+    detections = detect_text(cfg, checkpoint, args.image, args.prompts, args.out, args.score_thr)
     print(summary(args, json.loads(metrics_file.read_text()), detections))
     print(f'{time.time() - started:.0f} s')
 

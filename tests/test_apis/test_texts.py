@@ -5,20 +5,29 @@ from itertools import islice
 
 import pytest
 
-from expalign.apis.texts import prompts_of_images, read_prompt_file, read_vocabulary
+from expalign.apis.texts import (
+    prompts_of_images,
+    read_prompt_file,
+    read_vocabulary,
+    understood_prompts,
+)
 from expalign.apis.vocabularies import named_vocabulary
 
 
-@pytest.mark.parametrize(('text', 'custom_entities', 'prompts'), [
-    ('cat . dog', None, ['cat', 'dog']),
-    ('cat . a dog.', None, ['cat', 'a dog']),
-    ('a man. He rides', None, ['a man. He rides']),
-    ('a cat. a dog', True, ['a cat', 'a dog']),
-    ('cat . dog', False, ['cat . dog']),
-    (['cat . dog', ' owl '], None, ['cat . dog', 'owl']),
-])
-def test_one_vocabulary(text, custom_entities, prompts):
-    assert read_vocabulary(text, custom_entities) == prompts
+def test_one_vocabulary():
+    assert read_vocabulary('cat . a dog; owl') == ['cat', 'a dog', 'owl']
+    assert read_vocabulary('cat . dog', custom_entities=False) == ['cat . dog']
+    assert read_vocabulary(['cat . dog', ' owl ']) == ['cat . dog', 'owl']
+
+
+def test_a_command_line_says_how_it_was_read(capsys):
+    assert understood_prompts('a pizza. A  Pizza, a bottle; a person') == [
+        'a pizza', 'a bottle', 'a person']
+    assert understood_prompts('cat') == ['cat']
+    assert len(understood_prompts('coco')) == 80
+    lines = capsys.readouterr().out.splitlines()
+    assert lines[:2] == ['3 prompts: a pizza | a bottle | a person', '1 prompt: cat']
+    assert lines[2].endswith('| train | truck | ... and 72 more')
 
 
 def test_files(tmp_path):
@@ -68,11 +77,10 @@ def test_unknown_vocabulary():
 
 
 def test_several_images():
-    assert prompts_of_images(['cat', 'a . b'], 2) == [['cat'], ['a', 'b']]
     assert prompts_of_images([['cat'], ['dog', 'owl']], 2) == [['cat'], ['dog', 'owl']]
     for texts in ('cat . dog', ['cat', 'dog']):
-        assert list(islice(prompts_of_images(texts, 3), 3)) == [['cat', 'dog']] * 3
-    assert next(iter(prompts_of_images(['cat', 'dog'], 1))) == ['cat', 'dog']
+        for images in (1, 2, 3):
+            assert list(islice(prompts_of_images(texts, images), 3)) == [['cat', 'dog']] * 3
 
 
 def test_several_images_refused():

@@ -27,7 +27,7 @@ def photograph(tmp_path):
 
 @pytest.mark.parametrize(('arguments', 'message'), [
     (['--image', 'absent.jpg'], 'absent.jpg does not exist'),
-    (['--text', ' . '], "the text ' . ' names nothing to search for"),
+    (['--text', ' . '], "no prompt in ' . '"),
 ])
 def test_refuses_before_any_work(run_script, capsys, monkeypatch, arguments, message):
     monkeypatch.setenv(fetch.VARIABLE, 'absent.pt')
@@ -45,7 +45,8 @@ def test_trains_instead_where_the_image_side_cannot_be_had(
     with pytest.raises(SystemExit) as error:
         run_script(DEMO, '--image', photograph, '--text', 'a cat', '--out', tmp_path / 'out')
     assert error.value.code == 3
-    (line,) = capsys.readouterr().out.splitlines()
+    read, line = capsys.readouterr().out.splitlines()
+    assert read == '1 prompt: a cat'
     assert 'absent.pt, which is not a file; training a small model' in line
     (command,) = called
     assert command[1:] == [
@@ -79,7 +80,7 @@ def test_masks_are_listed_and_drawn(photograph, tmp_path):
     image = cv2.imread(str(photograph))
     for score_thr in (0.0, 1.1):
         found = detect_text(
-            cfg, weights, photograph, 'a raccoon. a tree', tmp_path / 'out', score_thr)
+            cfg, weights, photograph, ['a raccoon', 'a tree'], tmp_path / 'out', score_thr)
         assert json.loads((tmp_path / 'out' / 'predictions.json').read_text())[
             'detections'] == found
         drawn = cv2.imread(str(tmp_path / 'out' / 'detections.jpg')).astype(int)

@@ -16,10 +16,10 @@ def test_prompts_are_checked(exports):
     with pytest.raises(ValueError, match=r'no prompts: give texts=\[...\]'):
         detector(IMAGES[0])
     for wrong in ([], ['cat', ' ']):
-        with pytest.raises(ValueError, match='give at least one prompt'):
+        with pytest.raises(ValueError, match='give at least one, e.g.|only white space'):
             detector.set_vocabulary(wrong)
-    with pytest.raises(TypeError, match="prompts are a list of strings, got 'cat'"):
-        detector.set_vocabulary('cat')
+    with pytest.raises(TypeError, match='prompts must be a string or a list of strings, got int'):
+        detector.set_vocabulary(3)
     with pytest.raises(ValueError, match='no text side'):
         OnnxDetector(exported.detector_file).set_vocabulary(['cat'])
     with pytest.raises(ValueError, match='both sides must be multiples of 32'):
@@ -37,6 +37,16 @@ def test_prompts_are_encoded_once(exports, monkeypatch):
     for _ in range(2):
         detector(IMAGES, ['cat', 'dog', 'cat'])
     assert calls == [['cat', 'dog']]
+
+
+def test_strings_are_split_and_case_does_not_count(exports):
+    detector = exports('none').onnx(image_size=(64, 64))
+    (listed,) = detector(IMAGES[0], ['Cat', 'dog'])
+    assert set(listed.label_names) == {'Cat', 'dog'}
+    for texts in ('Cat, dog', 'Cat. dog.', ['Cat', 'dog', 'CAT', ' dog']):
+        (found,) = detector(IMAGES[0], texts)
+        assert found.label_names == listed.label_names
+        assert np.array_equal(found.bboxes, listed.bboxes)
 
 
 def test_candidates(exports):

@@ -54,6 +54,14 @@ def parse_args() -> argparse.Namespace:
     for path in filter(None, (args.config, args.checkpoint, args.calibration_images)):
         if not Path(path).exists():
             parser.error(f'{path} does not exist')
+    from expalign.apis.texts import understood_prompts
+    try:
+        if args.bake_vocabulary:
+            args.bake_vocabulary = understood_prompts(args.bake_vocabulary)
+        elif args.int8:
+            args.calibration_texts = understood_prompts(args.calibration_texts)
+    except (OSError, ValueError) as error:
+        parser.error(str(error))
     args.images = []
     if args.int8:
         args.images = sorted(
@@ -87,9 +95,8 @@ def write_form(args: argparse.Namespace, model) -> None:
         return
     detector = OnnxDetector(args.out)
     if not args.bake_vocabulary:
-        from expalign.apis.texts import read_vocabulary
         from expalign.deploy.export_graph import baked_tokens
-        texts = list(dict.fromkeys(read_vocabulary(args.calibration_texts)))
+        texts = args.calibration_texts
         feats, masks = baked_tokens(model, texts)
         detector.set_text_features(texts, feats.numpy(), masks.numpy())
     print(f'measuring activations on {len(args.images)} images', flush=True)
@@ -106,8 +113,7 @@ def main() -> None:
     model = load_model(cfg, args.checkpoint)
     vocabulary = tokens = None
     if args.bake_vocabulary:
-        from expalign.apis.texts import read_vocabulary
-        vocabulary = read_vocabulary(args.bake_vocabulary)
+        vocabulary = args.bake_vocabulary
         tokens = baked_tokens(model, vocabulary)
     settings = detector_settings(cfg, model, vocabulary, args.nms)
     written = [Path(args.out)]

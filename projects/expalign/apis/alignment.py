@@ -17,7 +17,7 @@ from torch.nn import functional as F
 from expalign.models.dense_heads.letterbox import scale_and_pad
 from expalign.models.losses.fusion import fuse_to_finest
 from expalign.models.necks import EAHOutput
-from expalign.models.utils.prompts import parse_prompts
+from expalign.utils.prompts import parse_prompts
 
 from .token_strings import token_strings
 

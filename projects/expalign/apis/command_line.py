@@ -9,7 +9,7 @@ from expalign.convert.fetch import FetchError
 from expalign.convert.warm_start import CONFIG, warm_start_checkpoint
 from expalign.trust import add_trust_argument
 
-from .texts import read_vocabulary
+from .texts import understood_prompts
 
 
 def positive(text: str) -> int:
@@ -36,11 +36,12 @@ def add_model_arguments(parser: argparse.ArgumentParser) -> None:
 def add_text_arguments(parser: argparse.ArgumentParser) -> None:
     """``--texts`` and how it is read."""
     parser.add_argument(
-        '--texts', required=True, help="what to search for: 'a cat . a red chair', a .txt or "
+        '--texts', required=True, help="what to search for: 'a cat, a red chair', a .txt or "
         '.json file, or a vocabulary: coco, o365, lvis')
     parser.add_argument(
-        '-c', '--custom-entities', action='store_true', default=None,
-        help="separate prompts at every '.'; without it only where it stands between spaces")
+        '-c', '--custom-entities', action=argparse.BooleanOptionalAction, default=True,
+        help="split the text at line ends, ',', ';' and full stops, as is usual; with "
+        '--no-custom-entities it is one prompt')
     parser.add_argument('--pred-score-thr', type=float, default=0.3,
                         help='lowest score in pictures')
     parser.add_argument('--batch-size', type=positive, default=1)
@@ -59,7 +60,7 @@ def check_arguments(parser: argparse.ArgumentParser, args: argparse.Namespace) -
     _check_device(parser, args.device)
     if 'texts' in args:
         try:
-            args.texts = read_vocabulary(args.texts, args.custom_entities)
+            args.texts = understood_prompts(args.texts, args.custom_entities)
         except (OSError, ValueError, TypeError) as error:
             parser.error(str(error))
 

@@ -72,7 +72,7 @@ class ExpAlignInferencer(DetInferencer):
                          palette=palette, show_progress=False)
         self.show_bar = show_progress
 
-    def set_vocabulary(self, texts: str | Sequence[str], custom_entities: bool | None = None
+    def set_vocabulary(self, texts: str | Sequence[str], custom_entities: bool = True
                        ) -> None:
         """Prompts of all calls without ``texts``; see :func:`read_vocabulary` for the forms."""
         self.model.set_vocabulary(read_vocabulary(texts, custom_entities))
@@ -82,7 +82,7 @@ class ExpAlignInferencer(DetInferencer):
         inputs: Inputs,
         batch_size: int = 1,
         texts: Texts | None = None,
-        custom_entities: bool | None = None,
+        custom_entities: bool = True,
         return_eam: bool = False,
         explain: bool = False,
         out_dir: str = '',
@@ -96,8 +96,7 @@ class ExpAlignInferencer(DetInferencer):
             batch_size: images a forward pass.
             texts: the prompts, see :func:`prompts_of_images`; None: those of
                 :meth:`set_vocabulary`.
-            custom_entities: whether '.' separates prompts in a string; None: where it stands
-                between spaces.
+            custom_entities: whether a string is split into prompts.
             return_eam: whether predictions have ``alignment``, an :class:`Alignment`: maps per
                 level and fused, (K, H, W), and token weights with the tokens' names. Takes
                 4.7 MB an image for 80 prompts at 640 px.
@@ -128,7 +127,7 @@ class ExpAlignInferencer(DetInferencer):
         self,
         inputs: Inputs,
         texts: Texts | None = None,
-        custom_entities: bool | None = None,
+        custom_entities: bool = True,
         batch_size: int = 1,
         return_eam: bool = False,
     ) -> Iterator[tuple[Image, DetDataSample]]:
@@ -144,7 +143,7 @@ class ExpAlignInferencer(DetInferencer):
         self,
         image: Image,
         texts: Texts | None = None,
-        custom_entities: bool | None = None,
+        custom_entities: bool = True,
         patch_size: int = 640,
         overlap: float = 0.25,
         iou_threshold: float = 0.5,

@@ -1,6 +1,7 @@
 """Text searched for in one photograph: a picture, a JSON file and a few lines to read."""
 
 import json
+from collections.abc import Sequence
 from pathlib import Path
 
 import cv2
@@ -10,26 +11,23 @@ from mmengine.config import Config
 from expalign.utils import finished_file
 
 
-def check_request(image: str | Path, text: str) -> Path:
-    """Refuse a useless photograph or text before any work; the photograph's absolute path.
+def check_photograph(image: str | Path) -> Path:
+    """Refuse a useless photograph before any work; its absolute path.
 
     Raises:
-        ValueError: the file does not exist or is no picture, or the text has no prompt.
+        ValueError: the file does not exist or is no picture.
     """
     path = Path(image).resolve()
     if not path.is_file():
         raise ValueError(f'the image {path} does not exist')
     if cv2.imread(str(path)) is None:
         raise ValueError(f'the image {path} cannot be read; is it a JPEG or PNG file?')
-    if not text.replace('.', ' ').strip():
-        raise ValueError(
-            f'the text {text!r} names nothing to search for; write for example '
-            '"a cat. a red chair"')
     return path
 
 
 def detect_text(
-    cfg: Config, checkpoint: str | Path, image: Path, text: str, out: Path, score_thr: float
+    cfg: Config, checkpoint: str | Path, image: Path, prompts: Sequence[str], out: Path,
+    score_thr: float,
 ) -> list[dict]:
     """Search a photograph.
 
@@ -40,7 +38,7 @@ def detect_text(
         cfg: config of the detector.
         checkpoint: its weights.
         image: the photograph.
-        text: prompts, separated by '.'.
+        prompts: what to search for.
         out: folder to write to; it is made.
         score_thr: lowest score in the pictures.
 
@@ -48,15 +46,13 @@ def detect_text(
         What :func:`listed` gives.
     """
     from expalign.apis.inferencer import ExpAlignInferencer
-    from expalign.models.utils.prompts import parse_prompts
     from expalign.visualization import draw_instances, save_explanation
-    prompts = parse_prompts(text, custom_entities=True)
     inferencer = ExpAlignInferencer(cfg, checkpoint, device='cpu', show_progress=False)
-    ((_, sample),) = inferencer.stream(str(image), [prompts], return_eam=True)
+    ((_, sample),) = inferencer.stream(str(image), list(prompts), return_eam=True)
     detections = listed(inferencer.pred2dict(sample))
     out.mkdir(parents=True, exist_ok=True)
     write_json(out / 'predictions.json', dict(
-        image=str(image), prompts=prompts, detections=detections))
+        image=str(image), prompts=list(prompts), detections=detections))
     drawn = torch.tensor([item['score'] >= score_thr for item in detections], dtype=torch.bool)
     found, shown = sample.pred_instances, sample.pred_instances[drawn]
     photograph = cv2.imread(str(image))[..., ::-1]

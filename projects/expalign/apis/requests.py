@@ -22,7 +22,7 @@ class Requests:
     """
 
     def __init__(self, inputs: Inputs | ImageStream, texts: Texts | None,
-                 custom_entities: bool | None, show_bar: bool) -> None:
+                 custom_entities: bool, show_bar: bool) -> None:
         self.images = inputs if isinstance(inputs, ImageStream) else ImageStream(inputs)
         self.prompts = None
         if texts is not None:
@@ -40,7 +40,8 @@ class Requests:
         for image in images:
             request = dict(img_path=image) if isinstance(image, str) else dict(img=image)
             if prompts is not None:
-                request['text'] = next(prompts)
+                # The flag makes them a user's prompts; a list is not split.
+                request.update(text=next(prompts), custom_entities=False)
             yield request
 
     def batches(

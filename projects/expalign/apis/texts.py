@@ -1,6 +1,6 @@
 """What the ``texts`` of a call mean: the prompts of every image.
 
-:func:`~expalign.models.utils.prompts.parse_prompts` says what one string or one list is; here are
+:func:`~expalign.utils.prompts.parse_prompts` says what one string or one list is; here are
 files, named vocabularies, and several images.
 """
 
@@ -9,26 +9,25 @@ from collections.abc import Iterable, Sequence
 from itertools import repeat
 from pathlib import Path
 
-from expalign.models.utils.prompts import parse_prompts
+from expalign.utils.prompts import describe_prompts, distinct_prompts, parse_prompts
 
 from .vocabularies import SOURCES, named_vocabulary
 
 SUFFIXES = ('.txt', '.json')
-SEPARATOR = ' . '
 MARK = '$:'  # in front of a vocabulary's name, in mmdet's demos
 
 Texts = str | Sequence[str] | Sequence[Sequence[str]]
 
 
-def read_vocabulary(texts: str | Sequence[str], custom_entities: bool | None = None) -> list[str]:
+def read_vocabulary(texts: str | Sequence[str], custom_entities: bool = True) -> list[str]:
     """The prompts of one vocabulary.
 
     Args:
         texts: a list of prompts; the name of a vocabulary (``'coco'``, ``'o365'``, ``'lvis'``,
             or mmdet's spelling ``'$: coco'``); the path of a file, see :func:`read_prompt_file`;
             or a string of prompts.
-        custom_entities: whether '.' separates prompts in a string. None: it does where it stands
-            between spaces, as in ``'cat . dog'``.
+        custom_entities: whether a string is split into prompts, see
+            :func:`~expalign.utils.prompt_split.split_prompts`; False: it is one prompt.
 
     Raises:
         FileNotFoundError: a string that ends in .txt or .json and names no file.
@@ -40,9 +39,18 @@ def read_vocabulary(texts: str | Sequence[str], custom_entities: bool | None = N
         return list(named_vocabulary(texts.removeprefix(MARK).strip()))
     if texts.lower().endswith(SUFFIXES):
         return read_prompt_file(texts)
-    if custom_entities is None:
-        custom_entities = SEPARATOR in texts
     return parse_prompts(texts, custom_entities)
+
+
+def understood_prompts(texts: str, custom_entities: bool = True) -> list[str]:
+    """The distinct prompts of a command line's text; a line on the screen says how it was read.
+
+    Raises:
+        FileNotFoundError, ValueError: see :func:`read_vocabulary`.
+    """
+    prompts = distinct_prompts(read_vocabulary(texts, custom_entities))
+    print(describe_prompts(prompts), flush=True)
+    return prompts
 
 
 def read_prompt_file(path: str | Path) -> list[str]:
@@ -71,15 +79,14 @@ def read_prompt_file(path: str | Path) -> list[str]:
 
 
 def prompts_of_images(
-    texts: Texts, num_images: int, custom_entities: bool | None = None
+    texts: Texts, num_images: int, custom_entities: bool = True
 ) -> Iterable[list[str]]:
     """The prompts of every image of a call.
 
     Args:
-        texts: what :func:`read_vocabulary` takes, for all images; or a list of as many strings as
-            there are images, each the text of one (mmdet's form); or a list of lists, the
-            prompts of every image.
-        num_images: how many images there are. With one, a list of strings is its prompts.
+        texts: what :func:`read_vocabulary` takes, for all images; or a list of lists, the prompts
+            of every image.
+        num_images: how many images there are.
         custom_entities: see :func:`read_vocabulary`.
 
     Returns:
@@ -101,8 +108,6 @@ def prompts_of_images(
         raise TypeError(
             'texts mixes strings and lists: give a list of strings, or one list of prompts an '
             'image')
-    if len(texts) == num_images > 1:
-        return [read_vocabulary(entry, custom_entities) for entry in texts]
     return repeat(parse_prompts(texts))
 
 

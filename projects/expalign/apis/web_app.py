@@ -11,7 +11,7 @@ import PIL.Image
 import PIL.ImageOps
 from mmengine.structures import InstanceData
 
-from expalign.models.utils.prompts import parse_prompts
+from expalign.utils.prompts import distinct_prompts, parse_prompts
 from expalign.visualization import draw_explanation
 from expalign.visualization.explanation import best_scores
 
@@ -72,13 +72,13 @@ def read_upload(payload: Any) -> np.ndarray | None:
 
 
 def read_prompts(text: str) -> list[str]:
-    """Prompts between full stops and line ends, each once.
+    """The prompts of a text, each once.
 
     Raises:
         gr.Error: there is none, or too many, or one is too long.
     """
     try:
-        prompts = list(dict.fromkeys(parse_prompts(text.replace('\n', '.'), True)))
+        prompts = distinct_prompts(parse_prompts(text))
     except ValueError as error:
         raise gr.Error('Write what to search for, for example: a cat. a red chair') from error
     longest = max(prompts, key=len)
@@ -167,8 +167,8 @@ def build_app(inferencer: ExpAlignInferencer, samples: list[str], text: str) -> 
                 # write a stub file beside this module.
                 image.preprocess = read_upload
                 words = gr.Textbox(
-                    text, label="Prompts, one a line or separated by '.'", lines=2, max_lines=6,
-                    elem_id='prompts')
+                    text, label='Prompts: one a line, or between commas or full stops', lines=2,
+                    max_lines=6, elem_id='prompts')
                 preset = gr.Dropdown(
                     [OWN, *SOURCES], value=OWN, label='Vocabulary', elem_id='vocabulary')
                 score_thr = gr.Slider(

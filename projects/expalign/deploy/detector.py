@@ -10,6 +10,8 @@ from typing import Any
 
 import numpy as np
 
+from expalign.utils.prompts import first_occurrences, parse_prompts
+
 from .masks import BoxMask, decode_masks
 from .postprocess import (
     Candidates,
@@ -94,17 +96,18 @@ class OnnxDetector:
             self._names, self._rows = tuple(settings.vocabulary), list(
                 range(len(settings.vocabulary)))
 
-    def set_vocabulary(self, texts: Sequence[str]) -> None:
+    def set_vocabulary(self, texts: str | Sequence[str]) -> None:
         """Prompts of all images until the next call; encoded here.
 
         Args:
-            texts: K prompts. Of equal ones the first is scored.
+            texts: K prompts, or a string of them; see
+                :func:`~expalign.utils.prompts.parse_prompts`. Of equal ones the first is scored.
 
         Raises:
-            TypeError: ``texts`` is not a sequence of strings.
+            TypeError: ``texts`` is neither a string nor a sequence of strings.
             ValueError: there is none, one is white space, or the model has no text side.
         """
-        names = _checked(texts)
+        names = tuple(parse_prompts(texts))
         if names == self._names:
             return
         if self.settings.vocabulary is not None:
@@ -113,9 +116,8 @@ class OnnxDetector:
         if self.text_side is None:
             raise ValueError('no text side: give OnnxDetector(model, text_side=...) or call '
                              'set_text_features')
-        distinct = list(dict.fromkeys(names))
-        self._set(names, [names.index(name) for name in distinct],
-                  *self.text_side.encode(distinct))
+        rows = sorted(set(first_occurrences(names)))
+        self._set(names, rows, *self.text_side.encode([names[row] for row in rows]))
 
     def set_text_features(
         self, names: Sequence[str], txt_feats: np.ndarray, txt_masks: np.ndarray
@@ -123,20 +125,21 @@ class OnnxDetector:
         """Features that were computed elsewhere.
 
         Args:
-            names: K distinct prompts.
+            names: K prompts. Of equal ones the first is scored.
             txt_feats: (K, L, D) float32.
             txt_masks: (K, L) bool, True at real tokens.
 
         Raises:
             ValueError: the shapes do not belong together.
         """
-        names = _checked(names)
+        names = tuple(parse_prompts(list(names)))
         if txt_feats.shape[:2] != txt_masks.shape or len(names) != len(txt_feats) or (
                 txt_feats.shape[2:] != (self.settings.embed_dims,)):
             raise ValueError(
                 f'{len(names)} names need txt_feats (K, L, {self.settings.embed_dims}) and '
                 f'txt_masks (K, L), got {txt_feats.shape} and {txt_masks.shape}')
-        self._set(names, list(range(len(names))), txt_feats, txt_masks)
+        rows = sorted(set(first_occurrences(names)))
+        self._set(names, rows, txt_feats[rows], txt_masks[rows])
 
     def _set(self, names: tuple[str, ...], rows: list[int], txt_feats: np.ndarray,
              txt_masks: np.ndarray) -> None:
@@ -145,7 +148,7 @@ class OnnxDetector:
                           txt_masks=np.ascontiguousarray(txt_masks, dtype=bool))
 
     def __call__(
-        self, images: Image | Sequence[Image], texts: Sequence[str] | None = None,
+        self, images: Image | Sequence[Image], texts: str | Sequence[str] | None = None,
         batch_size: int = 1,
     ) -> list[Detections]:
         """Detect.
@@ -231,16 +234,6 @@ class OnnxDetector:
 
 def _take(values: np.ndarray | None, index: Any) -> np.ndarray | None:
     return None if values is None else values[index]
-
-
-def _checked(texts: Sequence[str]) -> tuple[str, ...]:
-    if isinstance(texts, str) or not all(isinstance(text, str) for text in texts):
-        raise TypeError(f'prompts are a list of strings, got {texts!r}')
-    names = tuple(text.strip() for text in texts)
-    if not names or not all(names):
-        raise ValueError(
-            f'{list(texts)!r}: give at least one prompt, and none of white space alone')
-    return names
 
 
 def _with_changes(settings: DetectorSettings, image_size: tuple[int, int] | None,

@@ -4,7 +4,7 @@ import numpy as np
 from mmdet.evaluation.functional import bbox_overlaps
 
 from expalign.evaluation.prediction_checks import check_predictions
-from expalign.models.utils.prompts import first_occurrences, parse_prompts
+from expalign.utils.prompts import first_occurrences, key_of_sample, parse_prompts
 
 
 def prompts_of(sample: dict) -> list[str]:
@@ -58,7 +58,8 @@ def predicted_boxes(sample: dict, limit: int) -> list[np.ndarray]:
         np.asarray(predictions[key].cpu()) for key in ('labels', 'scores', 'bboxes'))
     order = np.argsort(-scores, kind='stable')
     labels, boxes = labels[order], boxes[order].astype(np.float64)
-    return [boxes[labels == first][:limit] for first in first_occurrences(prompts_of(sample))]
+    firsts = first_occurrences(prompts_of(sample), key_of_sample(sample))
+    return [boxes[labels == first][:limit] for first in firsts]
 
 
 def best_overlaps(predicted: np.ndarray, annotated: np.ndarray) -> np.ndarray:

@@ -19,6 +19,8 @@ from matplotlib.colors import Normalize
 from matplotlib.figure import Figure
 from mmengine.structures import InstanceData
 
+from expalign.utils.prompts import prompt_key
+
 from .panels import COLOURS, draw_boxes, draw_map, draw_tokens
 
 if TYPE_CHECKING:
@@ -143,12 +145,15 @@ def _choose_rows(
     alignment: 'Alignment', best: np.ndarray, prompts: Sequence[str] | None
 ) -> list[int]:
     if prompts is not None:
-        unknown = [prompt for prompt in prompts if prompt not in alignment.prompts]
+        rows: dict[str, int] = {}
+        for row, prompt in enumerate(alignment.prompts):
+            rows.setdefault(prompt_key(prompt), row)
+        unknown = [prompt for prompt in prompts if prompt_key(prompt) not in rows]
         if unknown or not prompts:
             raise ValueError(
                 f'no explanation for the prompt {(unknown or [""])[0]!r}: the image was searched '
                 f'for {alignment.prompts[:MAX_ROWS]}')
-        return [alignment.prompts.index(prompt) for prompt in prompts]
+        return [rows[prompt_key(prompt)] for prompt in prompts]
     if len(best) <= MAX_ROWS:
         return list(range(len(best)))
     return np.argsort(-best, kind='stable')[:MAX_ROWS].tolist()

@@ -4,6 +4,7 @@ import pytest
 import torch
 
 from expalign.registry import MODELS
+from expalign.utils import prompts
 from tests.helpers.models import sample, tiny_detector_config, tiny_segmentation_config
 
 
@@ -76,6 +77,19 @@ def test_duplicates_are_kept_and_scored_once(model, images):
     with pytest.warns(UserWarning, match='duplicate prompts'):
         doubled = predictions(model, images[:1], sample(['cat', 'cat', 'dog']))[0]
     assert_same(plain, doubled, labels=[0, 2])
+
+
+def test_case_counts_for_data_sets_alone(model, images):
+    plain = predictions(model, images[:1], sample(['cat', 'dog']))[0]
+    spelled = ['cat', 'Cat', ' CAT', 'dog']
+    for given in (sample(spelled, custom_entities=False), sample()):
+        model.set_vocabulary(spelled)
+        with pytest.warns(UserWarning, match=r"duplicate prompts .*\['cat'\]"):
+            prompts._warned_duplicates.clear()
+            assert_same(plain, predictions(model, images[:1], given)[0], labels=[0, 3])
+    # The test's tokenizer knows no capitals: 'Cat' is another prompt of the same words.
+    classes = predictions(model, images[:1], sample(spelled))[0]
+    assert {0, 1, 2, 3} == set(classes.labels.tolist())
 
 
 def test_truth_under_a_duplicate_counts_for_the_first(model, images):

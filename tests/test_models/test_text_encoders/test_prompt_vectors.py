@@ -34,6 +34,7 @@ def test_one_token_a_prompt(table):
     tokens, masks = encoder(['owl', 'cat', 'owl'])
     assert tokens.tolist() == [[[5, 6]], [[1, 2]], [[5, 6]]]
     assert masks.tolist() == [[True]] * 3
+    assert encoder(['OWL', 'Red  dog'])[0].tolist() == [[[5, 6]], [[3, 4]]]
     assert encoder.out_channels == 2
     assert not encoder.state_dict() and not list(encoder.parameters())
 

@@ -11,8 +11,8 @@ from torch import Tensor
 from expalign.engine.checkpoint import describe_mismatch, frozen_prefixes
 from expalign.engine.frozen_encoders import check_frozen_encoders
 from expalign.models.necks import EAHOutput
-from expalign.models.utils.prompts import first_occurrences, parse_prompts
 from expalign.registry import MODELS
+from expalign.utils.prompts import first_occurrences, key_of_sample, parse_prompts
 
 from .prompt_batch import PromptBatch, encode_prompt_lists
 
@@ -22,7 +22,7 @@ class ExpAlignDetector(SingleStageDetector):
     """ExpAlign (arXiv 2601.22666), driven by mmdet's runners and inference functions.
 
     The prompts of an image are the ``text`` of its data sample (see
-    :func:`~expalign.models.utils.prompts.parse_prompts`), or else the vocabulary given to
+    :func:`~expalign.utils.prompts.parse_prompts`), or else the vocabulary given to
     :meth:`set_vocabulary`. Predicted labels index them.
 
     Args:
@@ -61,11 +61,11 @@ class ExpAlignDetector(SingleStageDetector):
         self.vocabulary: tuple[str, ...] | None = None
         self._token_table: tuple[tuple, PromptBatch] | None = None
 
-    def set_vocabulary(self, texts: str | Sequence[str], custom_entities: bool = False) -> None:
+    def set_vocabulary(self, texts: str | Sequence[str], custom_entities: bool = True) -> None:
         """Prompts for images that bring none; encoded once and reused until weights change.
 
         Args:
-            texts: list of prompts, or a string (split at '.' when ``custom_entities``).
+            texts, custom_entities: see :func:`~expalign.utils.prompts.parse_prompts`.
 
         Raises:
             ValueError: no prompt, or one of white space alone.
@@ -87,7 +87,7 @@ class ExpAlignDetector(SingleStageDetector):
         prompts = self._encode(prompt_lists, batch_data_samples)
         for sample, texts in zip(batch_data_samples, prompt_lists, strict=True):
             labels = sample.gt_instances.labels
-            firsts = labels.new_tensor(first_occurrences(texts))
+            firsts = labels.new_tensor(first_occurrences(texts, key_of_sample(sample)))
             sample.gt_instances.labels = firsts[labels]
         neck_out = self.extract_feat(batch_inputs, prompts)
         prompt_masks = prompts.for_images(len(batch_inputs))
@@ -154,7 +154,8 @@ class ExpAlignDetector(SingleStageDetector):
         """Encode prompts; duplicates and prompts that a sample masks out are not scored."""
         score_masks = []
         for texts, sample in zip(prompt_lists, samples, strict=True):
-            unique = [first == k for k, first in enumerate(first_occurrences(texts))]
+            firsts = first_occurrences(texts, key_of_sample(sample))
+            unique = [first == k for k, first in enumerate(firsts)]
             wanted = sample.get('prompt_masks', [True] * len(texts))
             score_masks.append([a and bool(b) for a, b in zip(unique, wanted, strict=True)])
         return encode_prompt_lists(prompt_lists, score_masks, self._encode_text)
@@ -166,10 +167,12 @@ class ExpAlignDetector(SingleStageDetector):
         self, prompt_lists: Sequence[Sequence[str]], samples: SampleList
     ) -> PromptBatch:
         """:meth:`_encode`, with the features of the last prompts kept for the next images."""
-        shared = all(texts == prompt_lists[0] for texts in prompt_lists)
+        firsts = {tuple(first_occurrences(prompt_lists[0], key))
+                  for key in {key_of_sample(sample) for sample in samples}}
+        shared = len(firsts) == 1 and all(texts == prompt_lists[0] for texts in prompt_lists)
         if self.training or not shared or any('prompt_masks' in sample for sample in samples):
             return self._encode(prompt_lists, samples)
-        key = (tuple(prompt_lists[0]), self._kept_weights_version())
+        key = (tuple(prompt_lists[0]), *firsts, self._kept_weights_version())
         if self._token_table is None or self._token_table[0] != key:
             feats, masks, wanted, _ = self._encode(prompt_lists[:1], samples[:1])
             feats = feats.detach()

@@ -2,6 +2,7 @@
 
 import difflib
 import json
+from collections import Counter
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -12,6 +13,7 @@ from torch import Tensor
 
 from expalign.registry import MODELS
 from expalign.utils import finished_file
+from expalign.utils.prompts import prompt_key
 
 MAX_LISTED = 8
 
@@ -39,12 +41,16 @@ class PromptVectorEncoder(BaseModule):
         self.register_buffer('table', table, persistent=False)  # (number of names, D)
         self.out_channels = table.shape[1]
         self._rows = {name: row for row, name in enumerate(self.names)}
+        self._rows_by_key: dict[str, int] = {}
+        for row, name in enumerate(self.names):
+            self._rows_by_key.setdefault(prompt_key(name), row)
 
     def forward(self, texts: Sequence[str]) -> tuple[Tensor, Tensor]:
         """Look prompts up.
 
         Args:
-            texts: N prompts, exactly as the file has them; they may repeat.
+            texts: N prompts of the file; case and white space do not count where the file has
+                not the spelling itself. They may repeat.
 
         Returns:
             tokens (N, 1, D) float32 and token_masks (N, 1), all True.
@@ -54,11 +60,15 @@ class PromptVectorEncoder(BaseModule):
         """
         if not texts:
             raise ValueError('PromptVectorEncoder got an empty list of prompts')
-        unknown = [text for text in dict.fromkeys(texts) if text not in self._rows]
+        found = {text: self._row_of(text) for text in dict.fromkeys(texts)}
+        unknown = [text for text, row in found.items() if row is None]
         if unknown:
             raise ValueError(self._unknown_message(unknown))
-        tokens = self.table[[self._rows[text] for text in texts]][:, None]
+        tokens = self.table[[found[text] for text in texts]][:, None]
         return tokens, torch.ones(len(texts), 1, dtype=torch.bool, device=tokens.device)
+
+    def _row_of(self, text: str) -> int | None:
+        return self._rows.get(text, self._rows_by_key.get(prompt_key(text)))
 
     def _unknown_message(self, unknown: list[str]) -> str:
         listed = ', '.join(map(repr, unknown[:MAX_LISTED]))
@@ -100,7 +110,7 @@ def read_prompt_vectors(path: str) -> tuple[list[str], Tensor]:
         raise ValueError(
             f'prompt vectors {path}: {len(names)} names and vectors of shape '
             f'{tuple(vectors.shape)} do not belong together')
-    repeated = sorted({name for name in names if names.count(name) > 1})
+    repeated = sorted(name for name, count in Counter(names).items() if count > 1)
     if repeated:
         raise ValueError(f'prompt vectors {path}: {repeated[0]!r} is in it more than once')
     return names, vectors

@@ -4,7 +4,7 @@ import warnings
 
 import pytest
 
-from expalign.models.utils.prompts import first_occurrences, parse_prompts
+from expalign.utils.prompts import distinct_prompts, first_occurrences, parse_prompts
 
 
 @pytest.mark.parametrize(('text', 'custom', 'prompts'), [
@@ -21,13 +21,15 @@ def test_lists_are_prompts_and_strings_split_on_demand(text, custom, prompts):
 
 @pytest.mark.parametrize('text', [[], '', ' . . '])
 def test_no_prompt_is_an_error(text):
-    with pytest.raises(ValueError, match='give at least one|only white space'):
+    with pytest.raises(ValueError, match='give at least one'):
         parse_prompts(text, custom_entities=True)
 
 
 def test_a_prompt_of_white_space_is_named():
     with pytest.raises(ValueError, match=r"prompt 1 of \['cat', '\\t '\] is only white space"):
         parse_prompts(['cat', '\t '])
+    with pytest.raises(ValueError, match='only white space'):
+        parse_prompts(' ', custom_entities=False)
 
 
 @pytest.mark.parametrize(('text', 'message'), [
@@ -35,6 +37,14 @@ def test_a_prompt_of_white_space_is_named():
 def test_other_types_are_named(text, message):
     with pytest.raises(TypeError, match=message):
         parse_prompts(text)
+
+
+def test_case_and_white_space_do_not_count():
+    prompts = ['Red horse', 'red  HORSE', ' red\thorse', 'cafe\u0301', 'caf\u00e9', 'cow']
+    assert distinct_prompts(prompts) == ['Red horse', 'cafe\u0301', 'cow']
+    with pytest.warns(UserWarning, match='scored once'):
+        assert first_occurrences(prompts) == [0, 0, 0, 3, 3, 5]
+    assert first_occurrences(prompts, key=str) == list(range(6))
 
 
 def test_duplicates_point_to_the_first_and_warn_once():

@@ -1,0 +1,103 @@
+"""What a user's text means: from strings and lists to the prompts of an image."""
+
+import unicodedata
+import warnings
+from collections.abc import Callable, Sequence
+from functools import lru_cache
+from typing import Any
+
+from .prompt_split import split_prompts
+
+MAX_LISTED = 8
+
+
+def parse_prompts(text: str | Sequence[str], custom_entities: bool = True) -> list[str]:
+    """The prompts that a text stands for, stripped of outer white space.
+
+    A list or tuple is the prompts themselves. A string is a list of prompts, see
+    :func:`split_prompts`; with ``custom_entities=False`` it is one prompt, as for mmdet's
+    functions, whose default that is.
+
+    Args:
+        text: list of K prompts, or a string.
+        custom_entities: whether a string is split.
+
+    Raises:
+        TypeError: ``text`` is neither a string nor a sequence of strings.
+        ValueError: there is no prompt, or a prompt is only white space.
+    """
+    if isinstance(text, str):
+        prompts = split_prompts(text) if custom_entities else [text]
+    elif isinstance(text, Sequence):
+        prompts = list(text)
+    else:
+        raise TypeError(f'prompts must be a string or a list of strings, got {type(text).__name__}')
+    if not prompts:
+        raise ValueError(f'no prompt in {text!r}: give at least one, e.g. "cat, dog" or ["cat"]')
+    for index, prompt in enumerate(prompts):
+        if not isinstance(prompt, str):
+            raise TypeError(
+                f'prompt {index} is {prompt!r} of type {type(prompt).__name__}, not a string')
+        if not prompt.strip():
+            raise ValueError(
+                f'prompt {index} of {list(prompts)!r} is only white space: remove it or write a '
+                'phrase that names what to find')
+    return [prompt.strip() for prompt in prompts]
+
+
+@lru_cache(maxsize=20_000)
+def prompt_key(prompt: str) -> str:
+    """What is the same for spellings of one prompt: case and white space do not count."""
+    return ' '.join(unicodedata.normalize('NFC', prompt).casefold().split())
+
+
+def key_of_sample(sample: Any) -> Callable[[str], str]:
+    """How the prompts of a data sample, or of the dictionary made of it, are compared.
+
+    A user's prompts are equal up to case and white space: those that come with
+    ``custom_entities``, as inference functions and inferencers give them, and the vocabulary of a
+    model. A data set's are its classes, each one its own: ODinW's boggleBoards has 'q' and 'Q'.
+    """
+    user = 'custom_entities' in sample or 'text' not in sample
+    return prompt_key if user else str
+
+
+def distinct_prompts(prompts: Sequence[str]) -> list[str]:
+    """Each prompt once, in its first spelling."""
+    first: dict[str, str] = {}
+    for prompt in prompts:
+        first.setdefault(prompt_key(prompt), prompt)
+    return list(first.values())
+
+
+def describe_prompts(prompts: Sequence[str]) -> str:
+    """How a text was understood, in one line: ``3 prompts: a pizza | a bottle | a person``."""
+    listed = ' | '.join(prompts[:MAX_LISTED])
+    more = f' | ... and {len(prompts) - MAX_LISTED} more' if len(prompts) > MAX_LISTED else ''
+    return f'{len(prompts)} prompt{"s" if len(prompts) > 1 else ""}: {listed}{more}'
+
+
+_warned_duplicates: set[str] = set()
+
+
+def first_occurrences(
+    prompts: Sequence[str], key: Callable[[str], str] = prompt_key
+) -> list[int]:
+    """For every prompt the index of the first equal one.
+
+    Duplicates stay in the list, so that labels keep their meaning, but only the first of them
+    is scored; a warning says so, once for each set of duplicated prompts.
+
+    Args:
+        prompts: K prompts.
+        key: prompts of one key are equal; by default case and white space do not count.
+    """
+    first: dict[str, int] = {}
+    indices = [first.setdefault(key(prompt), index) for index, prompt in enumerate(prompts)]
+    if len(first) < len(prompts):
+        repeated = sorted({prompts[i] for k, i in enumerate(indices) if i != k})
+        message = f'duplicate prompts are scored once, under their first index: {repeated}'
+        if message not in _warned_duplicates:
+            _warned_duplicates.add(message)
+            warnings.warn(message, stacklevel=2)
+    return indices
