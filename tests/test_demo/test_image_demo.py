@@ -58,7 +58,7 @@ def test_windows(run_script, arguments, tmp_path, capsys):
 @pytest.mark.parametrize(('flags', 'message'), [
     (['absent.jpg', CONFIG, '--texts', 'a cat'], 'the input absent.jpg does not exist'),
     ([IMAGES[0], 'absent.py', '--texts', 'a cat'], 'absent.py does not exist'),
-    ([IMAGES[0], CONFIG, '--texts', ' '], 'is only white space'),
+    ([IMAGES[0], CONFIG, '--texts', ' '], "no prompt in ' '"),
     ([IMAGES[0], CONFIG, '--texts', 'absent.txt'], 'prompts absent.txt does not exist'),
     ([IMAGES[0], CONFIG, '--texts', 'a', '--explain', '--patch-size', '9'], 'leave --patch-size'),
     ([IMAGES[0], CONFIG, '--texts', 'a', '--explain-prompts', 'a'], 'belongs to --explain'),

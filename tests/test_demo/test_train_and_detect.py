@@ -27,8 +27,8 @@ def broken_image(tmp_path_factory):
 @pytest.mark.parametrize(('arguments', 'message'), [
     (['--image', 'absent.jpg'], 'absent.jpg does not exist'),
     (['--image', 'BROKEN'], 'broken.jpg cannot be read; is it a JPEG or PNG file?'),
-    (['--text', ''], "the text '' names nothing to search for"),
-    (['--text', ' . .'], "the text ' . .' names nothing to search for"),
+    (['--text', ''], "no prompt in ''"),
+    (['--text', ' . .'], "no prompt in ' . .'"),
 ])
 def test_refuses_before_training(
         run_script, capsys, broken_image, tmp_path, arguments, message):
