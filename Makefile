@@ -32,7 +32,7 @@ help: ## list the commands
 install: $(STAMP) ## create .venv with everything pinned
 
 # Written last: an interrupted installation is taken up again by the next command.
-$(STAMP): requirements.txt setup.py
+$(STAMP): requirements.txt pyproject.toml
 	@test -n "$(BASE_PYTHON)" || { echo "error: no python3 found; install CPython 3.11" >&2; exit 1; }
 	@"$(BASE_PYTHON)" -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { \
 	  echo "error: $(BASE_PYTHON) is $$("$(BASE_PYTHON)" -V); the pinned packages need CPython 3.11" \

@@ -6,7 +6,7 @@ _base_ = [
     './_base_/datasets/coco_mini_segmentation.py',
     './_base_/schedules/stage1_30e.py',
 ]
-load_from = '{{$EXPALIGN_WARM_START:expalign_v8s_minilm.safetensors}}'
+load_from = '{{$EXPALIGN_WARM_START:expalign://s-boxes}}'
 max_epochs = 24
 warmup_epochs = 1
 

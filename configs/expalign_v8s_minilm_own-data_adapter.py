@@ -7,7 +7,7 @@ _base_ = [
     './_base_/schedules/probe_10e.py',
 ]
 
-load_from = '{{$EXPALIGN_WARM_START:expalign_v8s_minilm.safetensors}}'
+load_from = '{{$EXPALIGN_WARM_START:expalign://s-boxes}}'
 model = dict(type='expalign.PartlyTrainedDetector', trained=['text_adapter'])
 auto_scale_lr = dict(enable=True)
 custom_hooks = [

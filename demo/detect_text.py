@@ -24,9 +24,10 @@ from expalign.apis.box_ap import box_ap
 from expalign.apis.photograph import check_photograph, describe, detect_text, write_json
 from expalign.apis.texts import understood_prompts
 from expalign.convert.fetch import FetchError
-from expalign.convert.warm_start import CONFIG, ROOT, warm_start_checkpoint
+from expalign.convert.warm_start import CONFIG, warm_start_checkpoint
 from expalign.engine.config import load_config
 
+ROOT = Path(__file__).resolve().parents[1]
 DATA = 'demo/data/mini/'  # from the root
 IMAGE = ROOT / 'demo' / 'data' / 'mini' / 'val2017' / '000000214753.jpg'
 TEXT = 'a person. a horse'

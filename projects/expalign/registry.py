@@ -11,7 +11,7 @@ from mmengine.registry import MODELS as MMENGINE_MODELS
 from mmengine.registry import OPTIM_WRAPPER_CONSTRUCTORS as MMENGINE_CONSTRUCTORS
 from mmengine.registry import OPTIM_WRAPPERS as MMENGINE_OPTIM_WRAPPERS
 from mmengine.registry import TRANSFORMS as MMENGINE_TRANSFORMS
-from mmengine.registry import Registry
+from mmengine.registry import Registry, root
 
 MODELS = Registry(
     'model', parent=MMENGINE_MODELS, scope='expalign', locations=['expalign.models'])
@@ -29,3 +29,11 @@ OPTIM_WRAPPER_CONSTRUCTORS = Registry(
 OPTIM_WRAPPERS = Registry(
     'optimizer wrapper', parent=MMENGINE_OPTIM_WRAPPERS, scope='expalign',
     locations=['expalign.engine'])
+
+# mmengine warns where a scope lacks a registry that it asks for, and uses its own. What is not
+# ours is found in the parents, so these are empty.
+_OWN = {registry.parent for registry in (
+    MODELS, DATASETS, TRANSFORMS, METRICS, HOOKS, OPTIM_WRAPPER_CONSTRUCTORS, OPTIM_WRAPPERS)}
+_EMPTY = [
+    Registry(parent.name, build_func=parent.build_func, parent=parent, scope='expalign')
+    for parent in vars(root).values() if isinstance(parent, Registry) and parent not in _OWN]

@@ -13,7 +13,7 @@ import pytest
 ROOT = Path(__file__).parents[2]
 PAGES = [
     ROOT / 'README.md', *sorted((ROOT / 'docs').glob('*.md')),
-    *(ROOT / folder / 'README.md' for folder in ('configs', 'tools', 'demo/weights'))]
+    *(ROOT / folder / 'README.md' for folder in ('configs', 'tools', 'projects/expalign/weights'))]
 FENCE = re.compile(r'^```.*?^```', re.MULTILINE | re.DOTALL)
 LINK = re.compile(r'!?\[[^\]]*\]\(([^)\s]+)\)')
 SCRIPT = re.compile(r'(?<![\w/-])((?:tools|demo)/[\w/-]+\.(?:py|sh))')

@@ -6,7 +6,7 @@ from pathlib import Path
 import torch
 
 from expalign.convert.fetch import FetchError
-from expalign.convert.warm_start import CONFIG, warm_start_checkpoint
+from expalign.model_zoo import find
 from expalign.trust import add_trust_argument
 
 from .texts import understood_prompts
@@ -22,8 +22,8 @@ def positive(text: str) -> int:
 def add_model_arguments(parser: argparse.ArgumentParser) -> None:
     """``model`` and what goes with it, under mmdet's names."""
     parser.add_argument(
-        'model', nargs='?', help='config, or a checkpoint that has its config in it; without it '
-        'the default detector is fetched and used, as by make demo')
+        'model', nargs='?', help='name of a model, config, or a checkpoint that has its config in '
+        'it; without it the default detector is fetched and used, as by make demo')
     parser.add_argument('--weights', help='checkpoint, .pth or .safetensors')
     parser.add_argument('--device', default=None, help="'cpu', 'cuda:0', ...; default: what is "
                         'there')
@@ -53,8 +53,8 @@ def check_arguments(parser: argparse.ArgumentParser, args: argparse.Namespace) -
         parser.error(f'the model {args.model} is an address: download it, and give the file; only '
                      '--weights may be an address')
     for path in filter(None, (args.model, args.weights)):
-        if '://' not in path and not Path(path).is_file():
-            parser.error(f'{path} does not exist')
+        if '://' not in path and not Path(path).is_file() and find(path) is None:
+            parser.error(f'{path} does not exist, and no model has this name')
     if args.weights and not args.model:
         parser.error('--weights needs the config of the model in front of it')
     _check_device(parser, args.device)
@@ -82,13 +82,10 @@ def build_inferencer(parser: argparse.ArgumentParser, args: argparse.Namespace):
     from expalign.engine.safe_load import UntrustedCheckpointError
 
     from .inferencer import ExpAlignInferencer
-    model, weights = args.model, args.weights
-    if model is None:
-        try:
-            model, weights = CONFIG, warm_start_checkpoint()
-        except FetchError as error:
-            parser.error(f'{error}; or name a config and --weights')
     try:
-        return ExpAlignInferencer(model, weights, device=args.device, palette=args.palette)
+        return ExpAlignInferencer(
+            args.model, args.weights, device=args.device, palette=args.palette)
+    except FetchError as error:
+        parser.error(f'{error}; or name a config and --weights')
     except (UntrustedCheckpointError, ValueError, OSError) as error:
         parser.error(str(error))

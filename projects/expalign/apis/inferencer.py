@@ -13,6 +13,7 @@ from mmengine.dataset import pseudo_collate
 from mmengine.runner.checkpoint import _load_checkpoint_to_model
 from torch import nn
 
+from expalign.model_zoo import DEFAULT, find, resolve
 from expalign.visualization import InstanceVisualizer, save_explanation
 
 from .alignment import Alignment, alignments_of, recorded_alignments
@@ -33,8 +34,9 @@ class ExpAlignInferencer(DetInferencer):
     encoder is frozen. Arrays are BGR, as OpenCV reads them; pictures that it returns are RGB.
 
     Args:
-        model: config file or object; or a checkpoint that has its config in it, which is read as
-            data and not run. None: ``weights`` has it.
+        model: name of a model (:mod:`expalign.model_zoo`), config file or object; or a checkpoint
+            that has its config in it, which is read as data and not run. None: ``weights`` has
+            it; without ``weights`` the default model.
         weights: checkpoint, ``.pth`` or ``.safetensors``.
         device: ``'cpu'``, ``'cuda:0'``, ...; by default what there is.
         palette: colours of the pictures: ``'none'`` (one of seven for each prompt, which
@@ -58,11 +60,16 @@ class ExpAlignInferencer(DetInferencer):
         palette: str = 'none',
         show_progress: bool = True,
     ) -> None:
+        if model is None and weights is None:
+            model = DEFAULT
         if isinstance(model, str | Path):
             model = str(model)
+            if (named := find(model)) is not None:
+                model = str(named.config)
+                weights = resolve(named.name)[1] if weights is None else weights
             if not Path(model).is_file():
-                raise FileNotFoundError(f'the model {model} is neither a config nor a checkpoint: '
-                                        'there is no such file')
+                raise FileNotFoundError(f'the model {model} is neither a name, a config nor a '
+                                        'checkpoint: there is no such file')
             if model.endswith(WEIGHTS) and weights is None:
                 model, weights = None, model
         if model is None and weights is not None:

@@ -13,6 +13,8 @@ module                          what the hook does
                                 (``lvis_numpy.py``)
 ``mmengine.runner.checkpoint``  lets it load ``.safetensors`` files, and run no code of others
                                 (``safetensors_scheme.py``)
+``mmengine.config.utils``       configs may name those of this package, ``expalign::...``
+                                (``config_package.py``)
 ``mmengine.infer.infer``        inferencers read the config of a checkpoint given alone as data
                                 (``inferencer_config.py``)
 ``mmengine.hooks                the checkpoint hook removes none but its own files
@@ -22,7 +24,7 @@ module                          what the hook does
 
 import sys
 
-from . import inferencer_config, lvis_numpy, resumed_files, safetensors_scheme
+from . import config_package, inferencer_config, lvis_numpy, resumed_files, safetensors_scheme
 from .import_hooks import SourceHook, StandInFinder
 from .mmyolo_version import RelaxedVersionLoader
 
@@ -30,6 +32,7 @@ _FINDERS = (
     SourceHook('mmyolo', RelaxedVersionLoader),
     SourceHook('lvis.eval', lvis_numpy.NumpyFloatLoader),
     SourceHook('mmengine.runner.checkpoint', safetensors_scheme.RegisteringLoader),
+    SourceHook('mmengine.config.utils', config_package.AddingLoader),
     SourceHook('mmengine.infer.infer', inferencer_config.DataConfigLoader),
     SourceHook('mmengine.hooks.checkpoint_hook', resumed_files.OwnFilesLoader),
 )
@@ -45,6 +48,7 @@ def install() -> None:
         sys.meta_path.append(_STAND_IN)
     lvis_numpy.patch_if_imported()
     safetensors_scheme.register_if_imported()
+    config_package.add_if_imported()
     inferencer_config.change_if_imported()
     resumed_files.change_if_imported()
 

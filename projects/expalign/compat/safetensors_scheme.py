@@ -1,4 +1,4 @@
-"""Makes mmengine's checkpoint loader safe, and lets it read ``.safetensors`` files.
+"""Makes mmengine's checkpoint loader safe; it reads ``.safetensors`` files and ``expalign://``.
 
 Every entry point (runner, ``init_detector``, ``DetInferencer``) goes through that loader, and the
 inferencer does so before it builds the model, so both are done as soon as mmengine's module is
@@ -32,6 +32,7 @@ def register_if_imported() -> None:
 
 def _change(module: ModuleType) -> None:
     module.CheckpointLoader.register_scheme(LOCAL_SAFETENSORS, load_from_safetensors, force=True)
+    module.CheckpointLoader.register_scheme('expalign://', load_named, force=True)
     for name, replacement in (('_safe_torch_load', load_torch_file), ('load_url', load_torch_url)):
         if name not in vars(module):
             raise ImportError(
@@ -45,6 +46,12 @@ def load_from_safetensors(filename: str, map_location: Any = None) -> dict[str, 
     """See :func:`expalign.engine.safetensors_loader.load_from_safetensors`."""
     from expalign.engine import safetensors_loader
     return safetensors_loader.load_from_safetensors(filename, map_location)
+
+
+def load_named(filename: str, map_location: Any = None) -> dict[str, Any]:
+    """Weights by name, see :func:`expalign.model_zoo.checkpoint`."""
+    from expalign.model_zoo import checkpoint
+    return load_from_safetensors(str(checkpoint(filename)), map_location)
 
 
 def load_torch_file(file: Any, map_location: Any = None, weights_only: Any = None) -> Any:

@@ -26,7 +26,7 @@ def assemble(
         image_weights: what ``tools/model_converters/yolo_world_to_expalign.py`` writes. What it
             has of a kind that is in ``parts`` is replaced.
         parts: safetensors files, or one, whose names all start with one of ``PART_PREFIXES``:
-            those of ``demo/weights``, or of ``publish_model.py --trained-only``.
+            those of ``projects/expalign/weights``, or of ``publish_model.py --trained-only``.
         out: safetensors file to write; its header keeps what all files' headers say.
 
     Returns:

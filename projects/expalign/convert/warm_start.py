@@ -8,15 +8,17 @@ import hashlib
 from collections.abc import Sequence
 from pathlib import Path
 
+import expalign
+from expalign.model_zoo import config_folder
 from expalign.utils import scratch_folder
 
 from .assemble import PART_PREFIXES, assemble
 from .fetch import cache_folder, yolo_world_checkpoint
 
-ROOT = Path(__file__).parents[3]
-CONFIG = ROOT / 'configs' / 'expalign_v8s_minilm-seg.py'
-SHIPPED = tuple(ROOT / 'demo' / 'weights' / f'expalign_v8s_minilm_{part}.safetensors'
-                for part in ('text', 'masks'))
+CONFIG = config_folder() / 'expalign_v8s_minilm-seg.py'
+WEIGHTS = Path(expalign.__file__).with_name('weights')
+SHIPPED = tuple(
+    WEIGHTS / f'expalign_v8s_minilm_{part}.safetensors' for part in ('text', 'masks'))
 
 
 def warm_start_checkpoint(*parts: str | Path) -> Path:

@@ -5,12 +5,14 @@ from typing import Any
 
 from mmengine.config import Config
 
+from expalign.model_zoo import find
+
 
 def load_config(path: str | Path, options: dict[str, Any] | None = None) -> Config:
     """Read a config and merge command-line overrides into it.
 
     Args:
-        path: the config file.
+        path: the config file, or the name of a model (see :mod:`expalign.model_zoo`).
         options: overrides by dotted key, as ``mmengine.DictAction`` yields them.
 
     Raises:
@@ -19,7 +21,11 @@ def load_config(path: str | Path, options: dict[str, Any] | None = None) -> Conf
             this as a search path that is incomplete; here the text starts with the true cause.
     """
     if not Path(path).is_file():
-        raise FileNotFoundError(f'config file {path} does not exist')
+        model = find(str(path))
+        if model is None:
+            raise FileNotFoundError(
+                f'config file {path} does not exist, and no model has this name')
+        path = model.config
     try:
         cfg = Config.fromfile(path)
     except ImportError as error:
