@@ -35,5 +35,6 @@ OPTIM_WRAPPERS = Registry(
 _OWN = {registry.parent for registry in (
     MODELS, DATASETS, TRANSFORMS, METRICS, HOOKS, OPTIM_WRAPPER_CONSTRUCTORS, OPTIM_WRAPPERS)}
 _EMPTY = [
-    Registry(parent.name, build_func=parent.build_func, parent=parent, scope='expalign')
+    Registry(parent.name, build_func=parent.build_func, parent=parent, scope='expalign',
+             locations=['expalign.registry'])
     for parent in vars(root).values() if isinstance(parent, Registry) and parent not in _OWN]
