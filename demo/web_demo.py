@@ -1,7 +1,7 @@
 """The detector in a browser: ``python demo/web_demo.py``, then open the address that it prints.
 
-Needs gradio: ``pip install .[web]``. The page is served from this machine alone and loads nothing
-from any other.
+Needs gradio: ``pip install -e ".[web]"``. The page is served from this machine alone and loads
+nothing from any other.
 """
 
 import argparse
@@ -35,7 +35,7 @@ def parse_args() -> tuple[argparse.ArgumentParser, argparse.Namespace]:
     try:
         import gradio  # noqa: F401
     except ImportError:
-        parser.error('the web demo needs gradio: pip install .[web]')
+        parser.error('the web demo needs gradio: pip install -e ".[web]"')
     return parser, args
 
 

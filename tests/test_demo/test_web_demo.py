@@ -12,7 +12,7 @@ import pytest
 
 from tests.helpers.mini_model import CONFIG, write_mini_weights
 
-gr = pytest.importorskip('gradio', reason='gradio is not installed: pip install .[web]')
+gr = pytest.importorskip('gradio', reason='gradio is not installed: pip install -e ".[web]"')
 
 IMAGE = 'demo/data/mini/val2017/000000214753.jpg'
 TIMEOUT = 180_000  # ms; a busy machine takes a minute
