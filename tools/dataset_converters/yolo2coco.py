@@ -1,15 +1,16 @@
-"""A folder in YOLO's layout to COCO's: ``python tools/dataset_converters/yolo2coco.py SRC OUT``."""
+"""A data set in YOLO's layout to COCO's: ``yolo2coco.py SOURCE OUT``."""
 
 import argparse
 
 from expalign.convert.data.yolo_layout import read_layout, split_off_val
 from expalign.convert.data.yolo_to_coco import PLACES, convert_yolo
+from expalign.utils import run_command
 
 
 def main() -> None:
     """Convert, and say what was found."""
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument('source', help='data.yaml, or a folder in YOLO layout')
+    parser.add_argument('source', help='data.yaml, obj.data, or a folder in YOLO layout')
     parser.add_argument('output', help='folder for annotations/{train,val,test}.json')
     parser.add_argument('--names', nargs='+', metavar='NAME', help='class names, in YOLO order')
     parser.add_argument('--images', choices=PLACES, default='link',
@@ -17,16 +18,21 @@ def main() -> None:
                              '(default), as copies, or not at all')
     parser.add_argument('--val-share', type=float, metavar='SHARE',
                         help='without a validation split: take this share of the training images')
+    parser.add_argument('--max-bad', type=int, default=0, metavar='N',
+                        help='rows of labels in no form of YOLO that are left out; one more is an '
+                             'error (default 0)')
     args = parser.parse_args()
     layout = read_layout(args.source, args.names)
     if args.val_share is not None:
         split_off_val(layout, args.val_share)
-    tallies = convert_yolo(layout, args.output, args.images)
+    tallies = convert_yolo(layout, args.output, args.images, args.max_bad)
     for split, tally in tallies.items():
         print(tally.report(f'{args.output}/annotations/{split}.json'))
+    for note in layout.notes:
+        print(note)
     if 'val' not in tallies:
         print('no validation split: --val-share 0.1 makes one of a tenth of the training images')
 
 
 if __name__ == '__main__':
-    main()
+    run_command(main)

@@ -1,6 +1,9 @@
 """What every package may use; it imports nothing of the others."""
 
+from .command import run_command
 from .finished_file import check_distinct, finished_file, scratch_folder
 from .termination import unwinding_at_termination
 
-__all__ = ['check_distinct', 'finished_file', 'scratch_folder', 'unwinding_at_termination']
+__all__ = [
+    'check_distinct', 'finished_file', 'run_command', 'scratch_folder',
+    'unwinding_at_termination']

@@ -81,7 +81,7 @@ def test_bad_labels_are_named(run_script, tmp_path, row, message):
     (source / 'labels/train/0.txt').write_text(row)
     with pytest.raises(ValueError, match=message):
         convert(run_script, source, tmp_path / 'out')
-    assert not list((tmp_path / 'out/annotations').iterdir())
+    assert sorted(path.name for path in tmp_path.iterdir()) == ['yolo']
 
 
 def test_no_labels_at_all_is_an_error(run_script, tmp_path):
@@ -99,7 +99,7 @@ def test_layouts(tmp_path):
         read_layout(root)
     layout = read_layout(root, names=['a', 'b'])
     assert layout.names == {0: 'a', 1: 'b'}
-    assert [file.name for file in layout.splits['val'][1]] == ['0.jpg', '1.jpg']
+    assert [file.name for file in layout.splits['val'].files] == ['0.jpg', '1.jpg']
 
     exported = tmp_path / 'exported'  # folders as hosted services export them
     for split in ('train', 'valid'):
@@ -107,11 +107,12 @@ def test_layouts(tmp_path):
     (exported / 'data.yaml').write_text(
         'train: ../train/images\nval: ../valid/images\nnames: {0: cup}\n')
     layout = read_layout(exported / 'data.yaml')
-    assert layout.splits['val'] == (exported / 'valid/images', [exported / 'valid/images/a.png'])
+    assert layout.splits['val'].folder == exported / 'valid/images'
+    assert layout.splits['val'].files == [exported / 'valid/images/a.png']
 
     (exported / 'list.txt').write_text('train/images/a.png\n')
     (exported / 'data.yaml').write_text('train: list.txt\nnames: [cup]\n')
-    assert read_layout(exported).splits['train'][1] == [exported / 'train/images/a.png']
+    assert read_layout(exported).splits['train'].files == [exported / 'train/images/a.png']
 
 
 def test_a_validation_split_can_be_made(run_script, tmp_path, capsys):
@@ -135,7 +136,7 @@ def test_a_validation_split_can_be_made(run_script, tmp_path, capsys):
 
 @pytest.mark.parametrize(('content', 'message'), [
     ('names: [a]\n', 'has no training images'),
-    ('train: images/none\nnames: [a]\n', r"images/none', named in the yaml file, does not exist"),
+    ('train: images/none\nnames: [a]\n', r"images/none', named in '.*data\.yaml', does not exist"),
     ('train: images/train\nnames: [a, a]\n', r"has the class name 'a' for more than one number"),
     ('- a\n', r"must hold keys such as 'train'"),
 ])

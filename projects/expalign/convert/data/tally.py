@@ -21,8 +21,9 @@ class Tally(Counter):
         """Count ``reason``; keep ``example`` (a file, an id) if few are known."""
         self[reason] += count
         known = self.examples.setdefault(reason, [])
-        if example is not None and len(known) < self.EXAMPLES and str(example) not in known:
-            known.append(str(example))
+        if example is not None and len(known) < self.EXAMPLES:
+            text = _printable(example)
+            known += [] if text in known else [text]
 
     def note_problems(self, problems: 'AnnotationProblems') -> None:
         """Take over the counts of annotations that were not used."""
@@ -38,3 +39,8 @@ class Tally(Counter):
     def report(self, title: str) -> str:
         """All lines under a title."""
         return '\n'.join([title, *self.lines()])
+
+
+def _printable(example: object) -> str:
+    """As text that every terminal takes: a file's name may be no valid Unicode."""
+    return str(example).encode('utf-8', 'backslashreplace').decode()

@@ -1,56 +1,88 @@
-"""Where a folder in YOLO's layout keeps its images, labels and class names."""
+"""Where a data set in YOLO's layout keeps its images, labels and class names."""
 
 import hashlib
 import os
-from collections.abc import Iterator
-from dataclasses import dataclass
+from collections import defaultdict
+from dataclasses import dataclass, field
 from pathlib import Path
 
-import yaml
+from expalign.file_kinds import special_kind
 
-SPLITS = ('train', 'val', 'test')
-IMAGE_SUFFIXES = {'.bmp', '.jpeg', '.jpg', '.png', '.tif', '.tiff', '.webp'}
-YAML_KEYS = {'train': ('train',), 'val': ('val', 'valid'), 'test': ('test',)}
+from .tally import Tally
+from .yolo_images import IMAGE_SUFFIXES, find_place, images_below, list_images
+from .yolo_names import class_names
+from .yolo_yaml import is_absent, is_yaml, read_description
+
+SPLITS = {'train': ('train',), 'val': ('val', 'valid', 'validation'), 'test': ('test',)}
+FOLDERS = {'train': ('train', 'train2017'), 'val': ('val', 'valid', 'validation', 'val2017'),
+           'test': ('test', 'test2017')}
+
+
+@dataclass
+class YoloSplit:
+    """The images of a split.
+
+    Args:
+        folder: that holds them all, and that their names start from.
+        files: absolute paths, sorted.
+        roots: the folders that were searched; none of a split that lists name.
+    """
+
+    folder: Path
+    files: list[Path]
+    roots: list[Path] = field(default_factory=list)
 
 
 @dataclass
 class YoloLayout:
-    """Class names by number, and for each split its folder and image files."""
+    """What was found.
+
+    Args:
+        names: class names by number.
+        splits: by ``'train'``, ``'val'`` and ``'test'``.
+        keypoints: how many numbers a row has behind its box (pose labels).
+        notes: sentences about what is not there or was taken to be meant.
+        tallies: files that are not used, by split.
+    """
 
     names: dict[int, str]
-    splits: dict[str, tuple[Path, list[Path]]]
+    splits: dict[str, YoloSplit]
+    keypoints: int = 0
+    notes: list[str] = field(default_factory=list)
+    tallies: dict[str, Tally] = field(default_factory=lambda: defaultdict(Tally))
 
 
 def read_layout(source: str | Path, names: list[str] | None = None) -> YoloLayout:
     """Find the parts of a YOLO data set.
 
     Args:
-        source: a ``data.yaml`` (``path``, ``train``, ``val``, ``test``, ``names``), or a folder
-            that has one, or a folder with ``images/{train,val,test}`` and ``labels/...``, or with
-            ``{train,valid,test}/images`` and ``.../labels``.
-        names: class names by number, for a folder without a yaml file or ``classes.txt``.
+        source: a ``data.yaml`` (``path``, ``train``, ``val``, ``test``, ``names``), darknet's
+            ``obj.data``, a folder that has one of them, or a folder with images as
+            ``images/{train,val,test}``, ``{train,valid,test}/images``, ``{train,valid,test}``,
+            ``images`` or the folder itself.
+        names: class names by number, instead of those of the data set.
 
     Raises:
-        FileNotFoundError: a folder or list of images that is named does not exist.
-        ValueError: no names, no training images, or a yaml file of another kind.
+        FileNotFoundError: ``source``, the training images or a file of names do not exist.
+        ValueError: no names, no training images, or a file of another kind.
     """
     source = Path(source)
-    root = source if source.is_dir() else source.parent
-    found = [source] if source.is_file() else sorted(source.glob('*.y*ml'))
     if not source.exists():
         raise FileNotFoundError(f"'{source}' does not exist")
-    if len(found) > 1:
-        raise ValueError(f"'{source}' has several yaml files ({', '.join(p.name for p in found)}): "
-                         'name one of them')
-    content = _read_yaml(found[0]) if found else {}
-    if names is None:
-        names = content.get('names') or _names_file(root)
-    splits = _splits_of_yaml(content, found[0]) if found else _splits_of_folder(root)
-    if 'train' not in splits:
+    described = _description(source)
+    root = source if source.is_dir() else source.parent
+    content = read_description(described) if described else {}
+    layout = YoloLayout(class_names(content, root, described or source, names), {},
+                        _keypoints(content, described))
+    if described:
+        _read_splits(layout, content, described)
+    else:
+        _find_splits(layout, root)
+    if 'train' not in layout.splits:
         raise ValueError(
-            f"'{source}' has no training images: expected 'train' in data.yaml, or the folder "
-            'images/train or train/images')
-    return YoloLayout(_numbered(names, source), splits)
+            f"'{described or source}' has no training images: expected 'train' in data.yaml, or "
+            'images in images/train, train/images, train, images or the folder itself')
+    return layout
 
 
 def split_off_val(layout: YoloLayout, share: float) -> None:
@@ -64,103 +96,105 @@ def split_off_val(layout: YoloLayout, share: float) -> None:
     """
     if 'val' in layout.splits:
         raise ValueError('--val-share: the data set has a validation split already')
-    folder, files = layout.splits['train']
-    number = round(share * len(files))
-    if not 0 < number < len(files):
-        raise ValueError(f'--val-share {share:g}: {number} of {len(files)} images would be for '
-                         'validation; there must be some for both')
-    order = sorted(files, key=lambda file: hashlib.sha256(
-        file.relative_to(folder).as_posix().encode()).digest())
-    layout.splits['train'] = folder, sorted(order[number:])
-    layout.splits['val'] = folder, sorted(order[:number])
+    train = layout.splits['train']
+    number = round(share * len(train.files))
+    if not 0 < number < len(train.files):
+        raise ValueError(f'--val-share {share:g}: {number} of {len(train.files)} images would be '
+                         'for validation; there must be some for both')
+    order = sorted(train.files, key=lambda file: hashlib.sha256(
+        os.fsencode(file.relative_to(train.folder).as_posix())).digest())
+    train.files = sorted(order[number:])
+    layout.splits['val'] = YoloSplit(train.folder, sorted(order[:number]), train.roots)
 
 
-def label_file(image: Path) -> Path:
-    """The label file of an image: the last folder ``images`` of its path becomes ``labels``."""
-    parts = list(image.parts)
-    for index in range(len(parts) - 2, -1, -1):
-        if parts[index] == 'images':
-            parts[index] = 'labels'
-            break
-    return Path(*parts).with_suffix('.txt')
+def _description(source: Path) -> Path | None:
+    """The file that describes the data set, if there is one."""
+    if not source.is_dir():
+        if special_kind(source):
+            raise ValueError(f"'{source}' is {special_kind(source)}: give data.yaml, or a folder")
+        return source
+    for suits in (is_yaml, lambda path: path.suffix == '.data' and path.name[0] != '.'):
+        found = sorted(path for path in source.iterdir() if suits(path))
+        if len(found) > 1:
+            raise ValueError(f"'{source}' has several descriptions "
+                             f'({", ".join(p.name for p in found)}): name one of them')
+        if found:
+            return found[0]
+    return None
 
 
-def _read_yaml(path: Path) -> dict:
-    content = yaml.safe_load(path.read_text(encoding='utf-8'))
-    if not isinstance(content, dict):
-        raise ValueError(f"'{path}' must hold keys such as 'train' and 'names'")
-    return content
+def _keypoints(content: dict, path: Path | None) -> int:
+    """The numbers of the points of pose labels: ``kpt_shape: [17, 3]``."""
+    shape = content.get('kpt_shape')
+    if is_absent(shape):
+        return 0
+    if not (isinstance(shape, list) and len(shape) == 2 and all(
+            isinstance(n, str) and n.isdigit() and len(n) < 6 for n in shape)):
+        raise ValueError(f"'{path}': 'kpt_shape' must be two whole numbers, such as [17, 3]")
+    return int(shape[0]) * int(shape[1])
 
 
-def _names_file(root: Path) -> list[str] | None:
-    path = root / 'classes.txt'
-    return path.read_text(encoding='utf-8').splitlines() if path.is_file() else None
-
-
-def _numbered(names: object, source: Path) -> dict[int, str]:
-    if not names:
-        raise ValueError(f"'{source}' has no class names: write them as 'names' into data.yaml, "
-                         'one a line into classes.txt, or give --names')
-    pairs = names.items() if isinstance(names, dict) else enumerate(names)
-    numbered = {int(number): str(name).strip() for number, name in pairs if str(name).strip()}
-    repeated = sorted({n for n in numbered.values() if list(numbered.values()).count(n) > 1})
-    if repeated:
-        raise ValueError(f"'{source}' has the class name {', '.join(map(repr, repeated))} for more "
-                         'than one number: names are the prompts and must differ')
-    return numbered
-
-
-def _splits_of_yaml(content: dict, path: Path) -> dict:
-    root = path.parent / str(content.get('path') or '.')
-    if not root.is_dir():
-        # Published files often name a folder of the machine where they were written.
-        root = path.parent
-    splits = {}
-    for split, keys in YAML_KEYS.items():
-        value = next((content[key] for key in keys if content.get(key)), None)
+def _read_splits(layout: YoloLayout, content: dict, path: Path) -> None:
+    root = _root(layout, content.get('path'), path)
+    for split, keys in SPLITS.items():
+        value = next((content[key] for key in keys if not is_absent(content.get(key))), None)
         if value is None:
             continue
-        places = [_place(root, str(v)) for v in (value if isinstance(value, list) else [value])]
-        splits[split] = _images_of(places)
-    return splits
+        values = value if isinstance(value, list) else [value]
+        if not values or not all(isinstance(v, str) and v for v in values):
+            raise ValueError(f"'{path}': {split!r} must be a folder, a list of images or several "
+                             'of these')
+        places = {name: find_place(root, name) for name in values}
+        _add_split(layout, split, [place for place in places.values() if place], root)
+        for name in (name for name, place in places.items() if place is None):
+            _note_missing(layout, split, f"'{root / name}', named in '{path}',")
 
 
-def _place(root: Path, name: str) -> Path:
-    """The folder or list of a split; some exporters count '../' from a folder that is not there."""
-    for candidate in (root / name, root / name.removeprefix('../')):
-        if candidate.exists():
-            return candidate
-    raise FileNotFoundError(f"'{root / name}', named in the yaml file, does not exist: check "
-                            "'path' and the splits there")
+def _note_missing(layout: YoloLayout, split: str, what: str) -> None:
+    """Validation and test splits are named by exporters that did not fill them."""
+    if split == 'train':
+        raise FileNotFoundError(f"{what} does not exist: check 'path' and the splits there")
+    layout.notes.append(f'{split}: {what} does not exist and is left out')
 
 
-def _splits_of_folder(root: Path) -> dict:
-    splits = {}
-    for split, keys in YAML_KEYS.items():
-        for key in keys:
-            for folder in (root / 'images' / key, root / key / 'images'):
-                if folder.is_dir():
-                    splits[split] = _images_of([folder])
-    return splits
+def _root(layout: YoloLayout, value: object, path: Path) -> Path:
+    folder = Path(os.path.abspath(path.parent))
+    if is_absent(value):
+        return folder
+    if not isinstance(value, str):
+        raise ValueError(f"'{path}': 'path' must be a folder")
+    root = folder / value
+    if root.is_dir():
+        return root
+    # Published files often name a folder of the machine where they were written.
+    layout.notes.append(
+        f"path: '{root}' of '{path}' is not there; splits are taken from '{folder}'")
+    return folder
 
 
-def _images_of(places: list[Path]) -> tuple[Path, list[Path]]:
-    """The folder that holds all images of a split, and their sorted absolute paths."""
-    files, folders = [], []
+def _find_splits(layout: YoloLayout, root: Path) -> None:
+    root = Path(os.path.abspath(root))
+    for split, keys in FOLDERS.items():
+        places = [folder for key in keys
+                  for folder in (root / 'images' / key, root / key / 'images', root / key)
+                  if folder.is_dir()]
+        _add_split(layout, split, places[:1], root)
+    if not layout.splits:
+        _add_split(layout, 'train', [p for p in (root / 'images', root) if p.is_dir()][:1], root)
+
+
+def _add_split(layout: YoloLayout, split: str, places: list[Path], root: Path) -> None:
+    files, folders, tally = [], [], layout.tallies[split]
     for place in places:
-        if place.is_dir():
-            folders.append(place.resolve())
-            files += _images_below(place.resolve())
-        else:
-            listed = [(place.parent / line.strip()).resolve()
-                      for line in place.read_text(encoding='utf-8').splitlines() if line.strip()]
-            folders += {file.parent for file in listed}
-            files += listed
-    if not files:
-        raise ValueError(f"{', '.join(map(str, places))}: no images "
-                         f"({', '.join(sorted(IMAGE_SUFFIXES))})")
-    return Path(os.path.commonpath(folders)), sorted(set(files))
-
-
-def _images_below(folder: Path) -> Iterator[Path]:
-    return (p for p in folder.rglob('*') if p.suffix.lower() in IMAGE_SUFFIXES and p.is_file())
+        found = [*images_below(place, tally)] if place.is_dir() else list_images(place, root, tally)
+        folders += [place] if place.is_dir() else sorted({file.parent for file in found})
+        files += found
+    if files:
+        layout.splits[split] = YoloSplit(Path(os.path.commonpath(folders)), sorted(set(files)),
+                                         [place for place in places if place.is_dir()])
+    elif places:
+        listed = ', '.join(f"'{place}'" for place in places)
+        message = f'{listed}: no images ({", ".join(sorted(IMAGE_SUFFIXES))}, ...)'
+        if split == 'train':
+            raise ValueError(tally.report(message) if tally else message)
+        layout.notes.append(f'{split}: {message}; it is left out')
