@@ -1,10 +1,12 @@
 """What inputs stand for, and videos with damaged frames."""
 
+import os
 import re
 import weakref
 
 import cv2
 import numpy as np
+import PIL.Image
 import pytest
 
 from expalign.apis import images
@@ -180,3 +182,14 @@ def test_no_video(tmp_path):
     path.write_bytes(b'no video')
     with pytest.raises(OSError, match=r'cannot read video .*film\.mp4'):
         VideoFrames(path)
+
+
+def test_special_files_of_a_folder_are_no_images(tmp_path):
+    os.mkfifo(tmp_path / 'pipe.jpg')
+    os.symlink('/dev/zero', tmp_path / 'zero.jpg')
+    with pytest.raises(ValueError, match='the folder .* has no image'):
+        ImageStream(str(tmp_path))
+    PIL.Image.new('RGB', (9, 9)).save(tmp_path / 'a.avif')
+    assert ImageStream(str(tmp_path)).sources == [str(tmp_path / 'a.avif')]
+    with pytest.raises(ValueError, match=r'the input .*pipe.jpg is a pipe \(FIFO\), not a file'):
+        ImageStream(str(tmp_path / 'pipe.jpg'))

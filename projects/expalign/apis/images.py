@@ -6,12 +6,13 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 import numpy as np
-from mmdet.apis.det_inferencer import IMG_EXTENSIONS
 from mmengine.fileio import get_file_backend
 from mmengine.logging import print_log
 
 from expalign.datasets.bad_samples import BadImage, BadSample
 from expalign.datasets.transforms import LoadImageFromFile
+from expalign.file_kinds import special_kind
+from expalign.image_files import SUFFIXES
 
 from .video import EXTENSIONS as VIDEO_EXTENSIONS
 from .video import VideoFrames
@@ -143,6 +144,9 @@ def _sources_of(entry: Input, index: int) -> list[Image | VideoFrames]:
         if not found:
             raise FileNotFoundError(f'no file fits the pattern {entry}')
         return [source for path in found for source in _sources_of(path, index)]
+    kind = special_kind(text)
+    if kind is not None:
+        raise ValueError(f'the input {entry} is {kind}')
     raise FileNotFoundError(f'the input {entry} does not exist')
 
 
@@ -156,11 +160,11 @@ def _check_address(address: str) -> None:
 
 
 def _images_in_folder(folder: str) -> list[str]:
-    files = sorted(entry.path for entry in os.scandir(folder) if entry.is_file())
-    images = [path for path in files if path.lower().endswith(IMG_EXTENSIONS)]
+    files = sorted(entry.path for entry in os.scandir(folder) if not entry.is_dir())
+    images = [path for path in files if path.lower().endswith(SUFFIXES) and os.path.isfile(path)]
     if not images:
         raise ValueError(
-            f'the folder {folder} has no image ({", ".join(IMG_EXTENSIONS)}) among its '
+            f'the folder {folder} has no image ({", ".join(SUFFIXES)}) among its '
             f'{len(files)} files')
     if len(images) < len(files):
         print_log(f'{folder}: {len(files) - len(images)} of {len(files)} files are no images and '

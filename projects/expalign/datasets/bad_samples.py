@@ -29,6 +29,10 @@ class BadImage(BadSample, OSError):
     """The file is not an image that can be used: empty, damaged, of another size."""
 
 
+class ImageOfOtherSize(BadImage):
+    """The image has not the annotated size."""
+
+
 class MissingImage(BadSample, FileNotFoundError):
     """There is no such file."""
 

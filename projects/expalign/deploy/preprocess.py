@@ -10,6 +10,8 @@ from typing import NamedTuple
 import cv2
 import numpy as np
 
+from expalign.image_files import UnreadableImage, decode, read_content
+
 from .settings import DetectorSettings
 
 
@@ -34,13 +36,12 @@ def read_image(path: str | Path) -> np.ndarray:
 
     Raises:
         FileNotFoundError: there is no such file.
-        OSError: it is no image, or damaged.
+        OSError: it is no image, damaged, too large or no regular file.
     """
-    content = np.frombuffer(Path(path).read_bytes(), dtype=np.uint8)
-    image = cv2.imdecode(content, cv2.IMREAD_COLOR) if len(content) else None
-    if image is None:
-        raise OSError(f"cannot read image '{path}': it is damaged, incomplete or not an image")
-    return image
+    try:
+        return decode(read_content(path))
+    except UnreadableImage as error:
+        raise OSError(f"cannot read image '{path}': {error}") from error
 
 
 def letterbox(image: np.ndarray, settings: DetectorSettings) -> Letterboxed:

@@ -1,17 +1,22 @@
 """Image loading that ends in one clear error for a file that cannot be used."""
 
-import os
 from http.client import HTTPException
 from urllib.error import URLError
 
 import cv2
+import mmcv
+import numpy as np
 from mmcv.transforms import LoadImageFromFile as MMCVLoadImageFromFile
 from mmdet.registry import TRANSFORMS as MMDET_TRANSFORMS
+from mmengine import fileio
 
+from expalign.file_kinds import special_kind
+from expalign.image_files import DAMAGED, OtherSize, UnreadableImage, decode, read_content
 from expalign.registry import TRANSFORMS
 
-from ..bad_samples import BadImage, MissingImage
+from ..bad_samples import BadImage, ImageOfOtherSize, MissingImage
 
+FLAGS = dict(color=cv2.IMREAD_COLOR, grayscale=cv2.IMREAD_GRAYSCALE)  # by `color_type`
 NO_ANSWER = (URLError, ConnectionError, TimeoutError, HTTPException)
 
 
@@ -27,33 +32,24 @@ class LoadImageFromFile(MMCVLoadImageFromFile):
     ``ori_shape`` (H, W). Grey, palette, CMYK and 16-bit images become 8-bit BGR; transparency is
     dropped.
 
-    An image with an EXIF orientation is turned as viewers turn it, and boxes are taken to lie on
-    the turned image, unless ``height`` and ``width`` of the record are those of the image as
-    stored: then it is not turned. Where the record has a size, the image must have it.
+    An image with an EXIF orientation is turned as viewers turn it, whatever its format, and boxes
+    are taken to lie on the turned image, unless ``height`` and ``width`` of the record are those
+    of the image as stored: then it is not turned. Where the record has a size, the image must have
+    it. With another ``imdecode_backend`` than ``'cv2'`` all this is as mmcv does it.
 
     Raises:
         MissingImage: the file does not exist; a ``FileNotFoundError``.
-        BadImage: it is empty, truncated, no image, not of the annotated size, or its address does
-            not answer; an ``OSError``.
+        BadImage: it is empty, truncated, no image, no regular file, too large, not of the annotated
+            size, or its address does not answer; an ``OSError``.
     """
-
-    def __init__(self, **kwargs) -> None:
-        super().__init__(**kwargs)
-        self._as_stored = None
-        if self.color_type in ('color', 'grayscale'):
-            self._as_stored = MMCVLoadImageFromFile(
-                **(kwargs | dict(color_type=f'{self.color_type}_ignore_orientation')))
 
     def transform(self, results: dict) -> dict | None:
         """Load ``results['img_path']``."""
         path, position = results['img_path'], results.get('sample_idx')
+        annotated = results.get('width'), results.get('height')
         try:
-            loaded = super().transform(results)
-            if loaded is None:  # by `ignore_empty`
-                return None
-            annotated = (results.get('height'), results.get('width'))
-            if self._as_stored and loaded['img_shape'] == annotated[::-1] != annotated:
-                loaded = self._as_stored.transform(results)
+            image = self._decode(
+                self._content(path), None if None in annotated else annotated)
         except FileNotFoundError as error:
             raise MissingImage(
                 f"image '{path}' not found: check the path or, for a data set, 'data_prefix' and "
@@ -62,25 +58,42 @@ class LoadImageFromFile(MMCVLoadImageFromFile):
             raise BadImage(
                 f"cannot fetch image '{path}': {error}. Check the address and the connection, or "
                 'give the path of a file', position) from error
-        except (OSError, AssertionError, cv2.error) as error:  # mmcv asserts that it got an image
+        except OtherSize as error:
+            raise ImageOfOtherSize(
+                f"image '{path}' is {error.size[0]} x {error.size[1]} pixels, its annotation says "
+                f'{annotated[0]} x {annotated[1]}: boxes would not fit. Replace the file or '
+                "correct 'width', 'height' and the boxes", position) from error
+        except OSError as error:
+            if self.ignore_empty:
+                return None
             remedy = '' if position is None else ' or remove the image from the annotation file'
+            reason, kind = getattr(error, 'reason', None) or DAMAGED, getattr(error, 'kind', '')
             raise BadImage(
-                f"cannot read image '{path}': {_reason(path, error)}. Replace the file{remedy}",
-                position) from error
-        if None not in annotated and loaded['img_shape'] != annotated:
-            height, width = loaded['img_shape']
-            raise BadImage(
-                f"image '{path}' is {width} x {height} pixels, its annotation says "
-                f'{annotated[1]} x {annotated[0]}: boxes would not fit. Replace the file or '
-                "correct 'width', 'height' and the boxes", position)
-        return loaded
+                f"cannot read image '{path}': {reason}. Replace the file{remedy}"
+                f'{f"; it is {kind}" if kind else ""}', position) from error
+        results['img'] = image.astype(np.float32) if self.to_float32 else image
+        results['img_shape'] = results['ori_shape'] = image.shape[:2]
+        return results
 
+    def _content(self, path: str) -> bytes:
+        kind = None if '://' in str(path) else special_kind(path)
+        if kind is not None:
+            raise UnreadableImage(f'it is {kind}')
+        if self.file_client_args is not None:
+            return fileio.FileClient.infer_client(self.file_client_args, path).get(path)
+        if '://' in str(path) or self.backend_args:
+            return fileio.get(path, backend_args=self.backend_args)
+        return read_content(path)
 
-def _reason(path: str, error: Exception) -> str:
-    if os.path.isdir(path):
-        return 'it is a folder'
-    if os.path.isfile(path) and os.path.getsize(path) == 0:
-        return 'the file is empty'
-    if isinstance(error, PermissionError):
-        return 'it may not be read by this user'
-    return 'it is damaged, incomplete or not an image'
+    def _decode(self, content: bytes, annotated: tuple[int, int] | None) -> np.ndarray:
+        if self.imdecode_backend == 'cv2' and self.color_type in FLAGS:
+            return decode(content, FLAGS[self.color_type], annotated)
+        try:
+            image = mmcv.imfrombytes(content, flag=self.color_type, backend=self.imdecode_backend)
+        except (OSError, SyntaxError, ValueError, cv2.error) as error:
+            raise UnreadableImage(DAMAGED) from error
+        if image is None:
+            raise UnreadableImage(DAMAGED)
+        if annotated is not None and annotated != image.shape[1::-1]:
+            raise OtherSize(image.shape[1::-1])
+        return image
