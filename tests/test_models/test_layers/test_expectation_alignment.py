@@ -5,7 +5,7 @@ import torch
 from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils._pytree import tree_flatten
 
-from expalign.models.layers import expectation_alignment, masked_softmax
+from expalign.models.layers import align_levels, expectation_alignment, masked_softmax
 
 
 def literal_alignment(img_feats, txt_feats, txt_masks, tau=1.0):
@@ -230,3 +230,26 @@ def test_masked_softmax_by_hand():
     mask = torch.tensor([[True, True, False], [False, False, False]])
     expected = torch.tensor([[0.5, 0.5, 0.0], [0.0, 0.0, 0.0]])
     assert torch.equal(masked_softmax(scores, mask), expected)
+
+
+@pytest.mark.parametrize('shared', [False, True])
+def test_levels_together_are_each_by_itself(shared):
+    """Values and every gradient in float64, with a prompt without tokens and a temperature."""
+    generator = torch.Generator().manual_seed(0)
+    sizes, groups = ((6, 9), (3, 5), (2, 2)), 1 if shared else 3
+    maps = [torch.randn(3, 8, *size, generator=generator, dtype=torch.float64) for size in sizes]
+    tokens = torch.randn(groups, 5, 4, 8, generator=generator, dtype=torch.float64)
+    masks = torch.rand(groups, 5, 4, generator=generator) > 0.3
+    masks[0, 2] = False
+    found = []
+    for together in (True, False):
+        leaves = [x.clone().requires_grad_() for x in (*maps, tokens)]
+        if together:
+            eams, weights = align_levels(leaves[:-1], leaves[-1], masks, 0.5)
+        else:
+            eams, weights = zip(*(
+                expectation_alignment(x, leaves[-1], masks, 0.5) for x in leaves[:-1]), strict=True)
+        sum((own * (i + 1)).square().sum() for i, own in enumerate((*eams, *weights))).backward()
+        found.append([*eams, *weights, *(leaf.grad for leaf in leaves)])
+    for one, other in zip(*found, strict=True):
+        torch.testing.assert_close(one, other, rtol=0, atol=1e-10)

@@ -2,6 +2,7 @@
 
 from .branches import conv_branch
 from .expectation_alignment import (
+    align_levels,
     expectation_alignment,
     masked_softmax,
     token_weights_from_pooled,
@@ -10,6 +11,7 @@ from .folded_alignment import TokenTable, embedding_map, fold_tokens, folded_ali
 
 __all__ = [
     'TokenTable',
+    'align_levels',
     'conv_branch',
     'embedding_map',
     'expectation_alignment',

@@ -7,6 +7,8 @@ over tokens can be taken before the product with the map. The tensor of token si
 (B, K, L, H, W), is never built; the result is the same map.
 """
 
+from collections.abc import Sequence
+
 import torch
 from torch import Tensor
 from torch.autograd.function import once_differentiable
@@ -23,9 +25,9 @@ def masked_softmax(scores: Tensor, mask: Tensor) -> Tensor:
         (..., L) weights that sum to one; zeros in a row whose mask is all False.
     """
     # The lowest finite value, not -inf: a fully masked row must not turn into NaN.
-    lowest = torch.finfo(scores.dtype).min
-    weights = scores.masked_fill(~mask, lowest).softmax(dim=-1)
-    return weights * mask.to(weights.dtype)
+    absent = ~mask
+    weights = scores.masked_fill(absent, torch.finfo(scores.dtype).min).softmax(dim=-1)
+    return weights.masked_fill(absent, 0)
 
 
 def token_weights_from_pooled(
@@ -42,10 +44,19 @@ def token_weights_from_pooled(
     Returns:
         (B, K, L) weights.
     """
+    return _token_weights(pooled[:, None], txt_feats, txt_masks, tau)[:, 0]
+
+
+def _token_weights(pooled: Tensor, txt_feats: Tensor, txt_masks: Tensor, tau: float) -> Tensor:
+    """Weights (B, S, K, L) of the means (B, S, D) of S levels, at least in float32."""
     if not tau > 0:
         raise ValueError(f'tau is the temperature of a softmax and must be > 0, got {tau}')
-    scores = torch.einsum('bd,bkld->bkl', pooled, txt_feats)
-    return masked_softmax(scores / tau, txt_masks)
+    rows = pooled.reshape(txt_feats.shape[0], -1, pooled.shape[2])  # shared prompts: (1, B * S, D)
+    scores = torch.bmm(rows, txt_feats.flatten(1, 2).transpose(1, 2))  # not mT: ONNX has none
+    scores = scores.reshape(*pooled.shape[:2], *txt_feats.shape[1:3])
+    if tau != 1:
+        scores = scores / tau
+    return masked_softmax(scores, txt_masks[:, None])
 
 
 def expectation_alignment(
@@ -70,25 +81,58 @@ def expectation_alignment(
     Raises:
         ValueError: the shapes do not belong together, or ``tau`` is not positive.
     """
-    _check_shapes(img_feats, txt_feats, txt_masks)
-    cells = img_feats.flatten(2)  # (B, D, N)
-    txt_feats = txt_feats.to(cells.dtype)
-    if torch.is_grad_enabled() and (cells.requires_grad or txt_feats.requires_grad):
-        eam, weights = _Alignment.apply(cells, txt_feats, txt_masks, tau)
+    eams, weights = align_levels([img_feats], txt_feats, txt_masks, tau)
+    return eams[0], weights[0]
+
+
+def align_levels(
+    img_feats: Sequence[Tensor], txt_feats: Tensor, txt_masks: Tensor, tau: float = 1.0
+) -> tuple[tuple[Tensor, ...], tuple[Tensor, ...]]:
+    """:func:`expectation_alignment` of several maps F, which share the operations on tokens.
+
+    Returns:
+        per map the alignment maps (B, K, H_s, W_s), and the weights (B, K, L).
+    """
+    for feats in img_feats:
+        _check_shapes(feats, txt_feats, txt_masks)
+    cells = [feats.flatten(2) for feats in img_feats]  # S times (B, D, N)
+    txt_feats = txt_feats.to(cells[0].dtype)
+    if torch.is_grad_enabled() and any(x.requires_grad for x in (*cells, txt_feats)):
+        weights, *eams = _Alignment.apply(txt_feats, txt_masks, tau, *cells)
     else:
-        eam, weights = _align(cells, txt_feats, txt_masks, tau)[:2]
+        eams, weights = _align(cells, txt_feats, txt_masks, tau)[:2]
     # Not unflatten: it would write the sizes of the example into an exported graph.
-    return eam.reshape(*eam.shape[:2], *img_feats.shape[2:]), weights
+    maps = (eam.reshape(*eam.shape[:2], *feats.shape[2:])
+            for eam, feats in zip(eams, img_feats, strict=True))
+    return tuple(maps), weights.unbind(1)
 
 
 def _align(
-    cells: Tensor, txt_feats: Tensor, txt_masks: Tensor, tau: float
-) -> tuple[Tensor, Tensor, Tensor, Tensor]:
-    """Maps (B, K, N) of cells (B, D, N), weights (B, K, L), prompts (B, K, D), pooled (B, D)."""
-    pooled = cells.mean(dim=2)
-    weights = token_weights_from_pooled(pooled, txt_feats, txt_masks, tau)
-    prompts = torch.einsum('bkl,bkld->bkd', weights, txt_feats)
-    return torch.bmm(prompts, cells), weights, prompts, pooled
+    cells: Sequence[Tensor], txt_feats: Tensor, txt_masks: Tensor, tau: float
+) -> tuple[list[Tensor], Tensor, Tensor, Tensor]:
+    """Maps (B, K, N) of S levels' cells (B, D, N), weights (B, S, K, L), prompts (B, S, K, D) and
+    pooled (B, S, D)."""
+    pooled = torch.stack([x.mean(dim=2) for x in cells], dim=1)
+    weights = _token_weights(pooled, txt_feats, txt_masks, tau)
+    prompts = torch.bmm(
+        _by_prompt(weights.to(txt_feats.dtype), len(txt_feats)), txt_feats.flatten(0, 1))
+    prompts = _by_image(prompts, weights.shape[0], len(txt_feats))
+    eams = [torch.bmm(own, x) for own, x in zip(prompts.unbind(1), cells, strict=True)]
+    return eams, weights, prompts, pooled
+
+
+def _by_prompt(x: Tensor, groups: int) -> Tensor:
+    """(B, S, K, .) to (K, B * S, .) where images share prompts (one group), else (B * K, S, .)."""
+    if groups == 1:
+        return x.flatten(0, 1).transpose(0, 1)
+    return x.transpose(1, 2).flatten(0, 1)
+
+
+def _by_image(x: Tensor, images: int, groups: int) -> Tensor:
+    """The way back from :func:`_by_prompt`."""
+    if groups == 1:
+        return x.transpose(0, 1).reshape(images, -1, x.shape[0], x.shape[2])
+    return x.reshape(images, -1, *x.shape[1:]).transpose(1, 2)
 
 
 class _Alignment(torch.autograd.Function):
@@ -99,34 +143,48 @@ class _Alignment(torch.autograd.Function):
     """
 
     @staticmethod
-    def forward(ctx, cells, txt_feats, txt_masks, tau):
-        eam, weights, prompts, pooled = _align(cells, txt_feats, txt_masks, tau)
-        ctx.save_for_backward(cells, txt_feats, weights, prompts, pooled)
+    def forward(ctx, txt_feats, txt_masks, tau, *cells):
+        eams, weights, prompts, pooled = _align(cells, txt_feats, txt_masks, tau)
+        ctx.save_for_backward(txt_feats, weights, prompts, pooled, *cells)
         ctx.tau = tau
-        return eam.to(cells.dtype), weights
+        ctx.set_materialize_grads(False)
+        return weights, *(eam.to(cells[0].dtype) for eam in eams)
 
     @staticmethod
     @once_differentiable
-    def backward(ctx, grad_eam, grad_weights):
-        cells, txt_feats, weights, prompts, pooled = ctx.saved_tensors
-        dtype = cells.dtype
-        grad_prompts = torch.bmm(grad_eam, cells.transpose(1, 2))  # (B, K, D)
-        to_weights = grad_weights + torch.einsum('bkd,bkld->bkl', grad_prompts, txt_feats)
-        # The softmax's gradient; masked tokens have weight zero, hence none.
-        to_scores = weights * (to_weights - (to_weights * weights).sum(-1, keepdim=True))
-        to_scores = (to_scores / ctx.tau).to(dtype)
-        grad_cells = grad_txt = None
+    def backward(ctx, grad_weights, *grad_eams):
+        txt_feats, weights, prompts, pooled, *cells = ctx.saved_tensors
+        dtype, groups = txt_feats.dtype, len(txt_feats)
+        grad_eams = [x.new_zeros(len(x), prompts.shape[2], x.shape[2])
+                     if grad is None else grad for grad, x in zip(grad_eams, cells, strict=True)]
+        grad_prompts = torch.stack(
+            [torch.bmm(grad, x.mT) for grad, x in zip(grad_eams, cells, strict=True)], dim=1)
+        by_prompt = _by_prompt(grad_prompts, groups)
+        tokens = txt_feats.flatten(0, 1)  # (B * K or K, L, D)
+        to_weights = torch.bmm(by_prompt, tokens.mT)  # ..., S or B * S, L
+        if grad_weights is not None:
+            to_weights = to_weights + _by_prompt(grad_weights, groups)
+        own = _by_prompt(weights, groups)
+        # Masked tokens have weight zero, hence no gradient.
+        to_scores = own * (to_weights - (to_weights * own).sum(-1, keepdim=True))
+        to_scores = (to_scores / ctx.tau if ctx.tau != 1 else to_scores).to(dtype)
+        grad_txt = None
         if ctx.needs_input_grad[0]:
-            to_mean = torch.einsum('bkl,bkld->bd', to_scores, txt_feats) / cells.shape[2]
-            grad_cells = torch.baddbmm(
-                to_mean[:, :, None], prompts.to(dtype).transpose(1, 2), grad_eam)
-        if ctx.needs_input_grad[1]:
             # A token is read with its weight in the product and with its score in the softmax.
-            factors = torch.stack([weights.to(dtype), to_scores], dim=3)  # (B, K, L, 2)
-            values = torch.stack(
-                [grad_prompts, pooled.to(dtype)[:, None].expand_as(grad_prompts)], dim=2)
-            grad_txt = (factors @ values).sum_to_size(txt_feats.shape)
-        return grad_cells, grad_txt, None, None
+            means = _by_prompt(pooled.to(dtype)[:, :, None].expand_as(grad_prompts), groups)
+            grad_txt = torch.bmm(
+                torch.cat([own.to(dtype), to_scores], dim=1).mT,
+                torch.cat([by_prompt, means], dim=1)).view_as(txt_feats)
+        grad_cells = [None] * len(cells)
+        if any(ctx.needs_input_grad[3:]):
+            scores = _by_image(to_scores, len(weights), groups)  # (B, S, K, L)
+            scores = scores.reshape(groups, -1, scores.shape[2] * scores.shape[3])
+            to_mean = torch.bmm(scores, txt_feats.flatten(1, 2)).view(*pooled.shape, 1)
+            grad_cells = [
+                torch.baddbmm(mean, keys.to(dtype).mT, grad, beta=1 / x.shape[2])
+                for mean, keys, grad, x in zip(
+                    to_mean.unbind(1), prompts.unbind(1), grad_eams, cells, strict=True)]
+        return grad_txt, None, None, *grad_cells
 
 
 def _check_shapes(img_feats: Tensor, txt_feats: Tensor, txt_masks: Tensor) -> None:

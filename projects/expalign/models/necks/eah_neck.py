@@ -14,8 +14,8 @@ from torch import Tensor, nn
 
 from expalign.models.layers import (
     TokenTable,
+    align_levels,
     conv_branch,
-    expectation_alignment,
     fold_tokens,
     folded_alignment,
 )
@@ -136,10 +136,9 @@ class EAHNeck(BaseModule):
                 self.embed_branches, pyramid, strict=True)]
             logits, token_weights = folded_alignment(hidden, table, self.tau)
             return EAHOutput(tuple(pyramid), None, token_weights, logits)
-        eams, token_weights = zip(*(
-            expectation_alignment(norm(branch(feat)), txt_feats, txt_masks, self.tau)
-            for branch, norm, feat in zip(
-                self.embed_branches, self.embed_norms, pyramid, strict=True)), strict=True)
+        embedded = [norm(branch(feat)) for branch, norm, feat in zip(
+            self.embed_branches, self.embed_norms, pyramid, strict=True)]
+        eams, token_weights = align_levels(embedded, txt_feats, txt_masks, self.tau)
         return EAHOutput(tuple(pyramid), eams, token_weights)
 
     def _warn_if_single_image(self, num_images: int) -> None:
