@@ -62,6 +62,7 @@ class Limit(NamedTuple):
 IMAGE_PIXELS = Limit('EXPALIGN_MAX_IMAGE_PIXELS', 2**30, 'pixels')
 IMAGE_BYTES = Limit('EXPALIGN_MAX_IMAGE_BYTES', 4 * 2**30, 'bytes in an image file')
 ANNOTATION_BYTES = Limit('EXPALIGN_MAX_ANNOTATION_BYTES', 16 * 2**30, 'bytes in a file')
+POLYGON_REACH = Limit('EXPALIGN_MAX_POLYGON_REACH', 10, 'times its longer side')
 JSON_DEPTH = Limit('EXPALIGN_MAX_JSON_DEPTH', 200, 'lists and objects inside one another')
 YAML_BYTES = Limit('EXPALIGN_MAX_YAML_BYTES', 8 * 2**20, 'bytes of YAML')
 YAML_DEPTH = Limit('EXPALIGN_MAX_YAML_DEPTH', 50, 'lists and keys inside one another')

@@ -5,9 +5,8 @@ from mmdet.datasets import LVISV1Dataset as MMDetLVISV1Dataset
 
 from expalign.registry import DATASETS
 
-from .formats.fields import identifier
+from .formats.fields import identifier, shown
 from .formats.lvis_names import clean_lvis_names
-from .formats.record import shown
 from .text_coco import TextCocoDataset
 
 

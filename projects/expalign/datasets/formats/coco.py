@@ -3,7 +3,7 @@
 from collections.abc import Collection, Mapping, Sequence
 
 from .coco_layout import checked_image
-from .fields import flag, identifier, number
+from .fields import flag, identifier, number, shown
 from .problems import AnnotationProblems
 from .record import (
     NEGATIVE_BOX,
@@ -11,7 +11,6 @@ from .record import (
     instance,
     is_box,
     is_usable_box,
-    shown,
     xyxy,
 )
 

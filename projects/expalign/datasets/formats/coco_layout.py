@@ -8,9 +8,9 @@ and testing, and is only counted by ``check_dataset``.
 from collections import defaultdict
 from collections.abc import Sequence
 
-from .fields import identifier, number
+from .fields import identifier, number, shown
 from .problems import AnnotationProblems
-from .record import BadEntry, shown, size_of_image
+from .record import BadEntry, size_of_image
 
 COCO_LISTS = ('images', 'annotations', 'categories')
 

@@ -3,6 +3,7 @@
 import math
 from numbers import Real
 
+MAX_SHOWN = 80  # letters
 FLAGS = {'0': 0, '1': 1, 'false': 0, 'true': 1}
 
 
@@ -43,3 +44,12 @@ def identifier(value: object) -> int | str | None:
     if isinstance(value, float) and value.is_integer():
         return int(value)
     return value if isinstance(value, int) and not isinstance(value, bool) else None
+
+
+def shown(value: object) -> str:
+    """A value of a file as a message has it, cut where it is long."""
+    try:
+        text = repr(value)
+    except (ValueError, RecursionError):  # a number of thousands of digits
+        text = f'a {type(value).__name__} that is too long to print'
+    return text if len(text) <= MAX_SHOWN else f'{text[:MAX_SHOWN]}...'

@@ -17,7 +17,7 @@ import json
 from collections.abc import Sequence
 
 from .coco import NO_FLAG
-from .fields import flag, identifier
+from .fields import flag, identifier, shown
 from .mdetr import is_span
 from .problems import AnnotationProblems
 from .record import (
@@ -27,7 +27,6 @@ from .record import (
     instance,
     is_usable_box,
     is_usable_phrase,
-    shown,
     size_of_image,
 )
 

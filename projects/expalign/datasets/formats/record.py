@@ -17,14 +17,13 @@ A record is a dict:
 from expalign.limits import IMAGE_PIXELS, LimitExceeded
 
 from ..transforms.phrases import plain
-from .fields import number, whole
+from .fields import number, shown, whole
 from .problems import AnnotationProblems
 
 NOT_A_BOX = 'the box is not four finite numbers'
 NEGATIVE_BOX = 'the box has a negative width or height'
 THIN_BOX = 'box thinner than a pixel'
 OUTSIDE_BOX = 'box outside of the image'
-MAX_SHOWN = 80  # letters
 NOT_UNICODE = 'the phrase has characters that are no valid Unicode (lone surrogates)'
 
 
@@ -66,15 +65,6 @@ def image_size(image: dict, where: str) -> tuple[int, int]:
         return size_of_image(image)
     except BadEntry as error:
         raise ValueError(f'{where}: {error}') from error
-
-
-def shown(value: object) -> str:
-    """A value of a file as a message has it, cut where it is long."""
-    try:
-        text = repr(value)
-    except (ValueError, RecursionError):  # a number of thousands of digits
-        text = f'a {type(value).__name__} that is too long to print'
-    return text if len(text) <= MAX_SHOWN else f'{text[:MAX_SHOWN]}...'
 
 
 def is_usable_box(box: object, size: tuple[int, int], problems: AnnotationProblems,

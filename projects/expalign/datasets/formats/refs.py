@@ -13,9 +13,9 @@ from typing import Any
 
 from .coco import usable_object
 from .coco_layout import checked_image
-from .fields import identifier
+from .fields import identifier, shown
 from .problems import AnnotationProblems
-from .record import PhraseList, clean_phrase, instance, shown, xyxy
+from .record import PhraseList, clean_phrase, instance, xyxy
 from .text_file import read_json
 
 KEYS = ('image_id', 'ann_id', 'split', 'sentences')

@@ -10,8 +10,9 @@ from collections.abc import Sequence
 
 import cv2
 import numpy as np
-import pycocotools.mask as coco_mask
 from mmdet.structures.mask import PolygonMasks
+
+from ..formats.segmentation import checked_polygon, mask_of_encoding
 
 MIN_COORDINATES = 6  # of a polygon: three points
 Polygons = list[np.ndarray]
@@ -58,12 +59,12 @@ def polygons_of(annotation: list | dict, size: tuple[int, int]) -> Polygons:
     Raises:
         TypeError: it is neither.
         ValueError: the encoding is of another size than the image, has none, or is damaged; a
-            coordinate is not finite.
+            coordinate is no finite number, or far outside of the image.
     """
     if isinstance(annotation, dict):
-        polygons = outlines(_decode(annotation, size))
+        polygons = outlines(mask_of_encoding(annotation, size))
     elif isinstance(annotation, list):
-        polygons = [p for p in map(_polygon, annotation) if _is_polygon(p)]
+        polygons = [p for p in (checked_polygon(p, size) for p in annotation) if is_polygon(p)]
     else:
         raise TypeError(
             f'a segmentation must be a list of polygons or a run-length encoding, got '
@@ -86,46 +87,15 @@ def usable_segmentation(
         TypeError, ValueError: see :func:`polygons_of`.
     """
     if isinstance(annotation, list):
-        return [p for p in annotation if _is_polygon(_polygon(p))] or None
+        return [p for p in annotation if is_polygon(checked_polygon(p, size))] or None
     if isinstance(annotation, dict) and annotation:
-        return annotation if _decode(annotation, size).any() else None
+        return annotation if mask_of_encoding(annotation, size).any() else None
     return None if not annotation else polygons_of(annotation, size)
 
 
-def _is_polygon(polygon: np.ndarray) -> bool:
+def is_polygon(polygon: Sequence[float]) -> bool:
+    """Whether it has three points or more; others have no area and do not count."""
     return len(polygon) >= MIN_COORDINATES and len(polygon) % 2 == 0
-
-
-def _decode(rle: dict, size: tuple[int, int]) -> np.ndarray:
-    """The (H, W) uint8 mask of an encoding."""
-    if 'counts' not in rle or tuple(rle.get('size', ())) != tuple(size):
-        raise ValueError(
-            f"a run-length encoding of size {rle.get('size')} (height, width) with the keys "
-            f"{sorted(rle)} does not fit the image of size {list(size)}: it needs 'counts' and "
-            "the image's 'size'")
-    try:
-        filled = True
-        if isinstance(rle['counts'], list):
-            filled = sum(rle['counts']) == size[0] * size[1]
-            rle = coco_mask.frPyObjects(rle, *size)
-        mask = coco_mask.decode(rle)
-    except (OverflowError, TypeError, ValueError) as error:
-        raise ValueError(f"the 'counts' of a run-length encoding are damaged: {error}") from error
-    # Where the counts end too early, the decoder leaves the rest of the mask to chance; of
-    # compressed ones only that is seen.
-    if not filled or int(mask.sum()) != int(coco_mask.area(rle)):
-        raise ValueError("the 'counts' of a run-length encoding do not fill its size")
-    return mask
-
-
-def _polygon(coordinates: Sequence[float]) -> np.ndarray:
-    if not isinstance(coordinates, Sequence) or isinstance(coordinates, str):
-        raise TypeError(
-            f'a polygon must be a list of coordinates (x1, y1, ...), got {coordinates!r}')
-    polygon = np.asarray(coordinates, dtype=np.float32)
-    if not np.isfinite(polygon).all():
-        raise ValueError('a polygon has a coordinate that is not finite')
-    return polygon
 
 
 def outlines(mask: np.ndarray) -> Polygons:
@@ -133,14 +103,19 @@ def outlines(mask: np.ndarray) -> Polygons:
 
     Each hole is joined to the outline around it by a seam that is walked in both directions.
     """
+    rows, columns = (np.flatnonzero(mask.any(axis=axis)) for axis in (1, 0))
+    if not rows.size:
+        return []
+    # Only where there is something; a grid of a whole image takes much time and memory.
+    top, left = int(rows[0]), int(columns[0])
+    mask = mask[top:rows[-1] + 1, left:columns[-1] + 1]
     # Twice as fine a grid has pixel centres at odd places and pixel corners at even ones.
     grid = np.zeros([2 * length + 1 for length in mask.shape], dtype=np.uint8)
     grid[1::2, 1::2] = mask
     grid = cv2.dilate(grid, np.ones((3, 3), dtype=np.uint8))
     contours, hierarchy = cv2.findContours(grid, cv2.RETR_CCOMP, cv2.CHAIN_APPROX_SIMPLE)
-    if hierarchy is None:
-        return []
-    points = [contour[:, 0] / np.float32(2) for contour in contours]
+    corner = np.float32((left, top))
+    points = [contour[:, 0] / np.float32(2) + corner for contour in contours]
     parents = hierarchy[0, :, 3]
     joined = {index: points[index] for index in np.flatnonzero(parents < 0)}
     for index in np.flatnonzero(parents >= 0):
