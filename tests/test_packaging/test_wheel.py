@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-SOURCES = ('projects', 'configs', 'pyproject.toml', 'setup.py', 'README.md', 'LICENSE')
+SOURCES = ('projects', 'configs', 'tools', 'pyproject.toml', 'setup.py', 'README.md', 'LICENSE')
 PHOTOGRAPH = 'demo/data/mini/val2017/000000229997.jpg'
 CONFIG = """\
 _base_ = 'expalign::coco_mini/expalign_v8s_minilm.py'
@@ -44,6 +44,9 @@ def wheel(repo_root, tmp_path_factory) -> Path:
     (folder / 'sources').mkdir()
     subprocess.run(['cp', '-r', *(repo_root / name for name in SOURCES), folder / 'sources'],
                    check=True)
+    (folder / 'sources' / 'demo').mkdir()
+    for script in (repo_root / 'demo').glob('*.py'):
+        (folder / 'sources' / 'demo' / script.name).write_bytes(script.read_bytes())
     subprocess.run(
         [sys.executable, '-m', 'pip', 'wheel', '--quiet', '--no-deps', '--no-build-isolation',
          '--disable-pip-version-check', '--wheel-dir', folder, folder / 'sources'], check=True)
@@ -54,16 +57,19 @@ def wheel(repo_root, tmp_path_factory) -> Path:
 def test_contents(wheel, repo_root):
     with zipfile.ZipFile(wheel) as archive:
         names = set(archive.namelist())
+        scripts = archive.read(next(n for n in names if n.endswith('entry_points.txt'))).decode()
         metadata = archive.read(next(n for n in names if n.endswith('METADATA'))).decode()
     for path in (repo_root / 'configs').rglob('*'):
         if path.suffix in ('.py', '.yml'):
             assert f'expalign/.mim/configs/{path.relative_to(repo_root / "configs")}' in names
     for name in ('py.typed', '.mim/model-index.yml',
                  'weights/expalign_v8s_minilm_text.safetensors',
+                 '.mim/tools/train.py', '.mim/demo/image_demo.py',
                  'weights/expalign_v8s_minilm_masks.safetensors'):
         assert f'expalign/{name}' in names
     assert not [name for name in names if '__pycache__' in name or name.startswith('tests')]
     assert wheel.stat().st_size < 4_000_000
+    assert 'expalign = expalign.cli:main' in scripts
     assert 'Provides-Extra: web' in metadata
     assert 'Description-Content-Type: text/markdown' in metadata
 

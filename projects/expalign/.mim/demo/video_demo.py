@@ -1,0 +1,1 @@
+../../../../demo/video_demo.py

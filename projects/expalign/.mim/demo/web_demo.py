@@ -1,0 +1,1 @@
+../../../../demo/web_demo.py

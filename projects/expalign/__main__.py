@@ -1,0 +1,5 @@
+"""``python -m expalign`` is the command ``expalign``."""
+
+from expalign.cli import main
+
+main()

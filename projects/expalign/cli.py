@@ -1,0 +1,134 @@
+"""The command ``expalign``: one word for each of the tools, which ship inside of the package.
+
+A sub-command is a script of ``tools`` or ``demo``, run with the rest of the command line. Nothing
+heavy is imported before it is chosen.
+"""
+
+import runpy
+import sys
+from collections.abc import Sequence
+from importlib.util import module_from_spec, spec_from_file_location
+from pathlib import Path
+from typing import NamedTuple
+
+from expalign.model_zoo import FOLDER, ModelError, models
+from expalign.version import __version__
+
+
+class Script(NamedTuple):
+    """A sub-command: the script, what it does, and a command line that shows how."""
+
+    path: str
+    summary: str
+    example: str
+
+
+SCRIPTS = {
+    'detect': Script(
+        'demo/image_demo.py', 'find what words name in photographs',
+        'expalign detect photo.jpg --texts "a cat. a red chair"'),
+    'video': Script(
+        'demo/video_demo.py', 'the same in a film',
+        'expalign video film.mp4 --texts "a dog. a ball"'),
+    'serve': Script(
+        'demo/web_demo.py', 'the same in a browser (needs the extra "web")',
+        'expalign serve expalign-s --port 7860'),
+    'train': Script(
+        'tools/train.py', 'train the model of a config', 'expalign train my_data.py --amp'),
+    'test': Script(
+        'tools/test.py', 'test a model', 'expalign test my_data.py work_dirs/my_data/epoch_10.pth'),
+    'check': Script(
+        'tools/check_dataset.py', 'say what is wrong with a data set',
+        'expalign check my_data.py --split train val'),
+    'export': Script(
+        'tools/deploy/export_onnx.py', 'write ONNX files that need no PyTorch (extra "export")',
+        'expalign export CONFIG CHECKPOINT model.onnx'),
+}
+CONVERTERS = {name: f'tools/dataset_converters/{name}.py' for name in (
+    'yolo2coco', 'coco2odvg', 'goldg2odvg', 'lvis2odvg', 'refcoco2odvg', 'lvis_minival')}
+
+
+def main(arguments: Sequence[str] | None = None) -> None:
+    """Run a sub-command; exits with its status."""
+    command, *rest = (sys.argv[1:] if arguments is None else list(arguments)) or ['--help']
+    if command in ('-h', '--help', 'help'):
+        print(_help())
+    elif command in ('-V', '--version'):
+        print(f'expalign {__version__}')
+    elif command == 'models':
+        _print_models(rest)
+    elif command in SCRIPTS:
+        _run(SCRIPTS[command].path, f'expalign {command}', rest)
+    elif command == 'convert':
+        _convert(rest)
+    elif command == 'run':
+        _run_other(rest)
+    else:
+        _fail(f'{command!r} is no command{_suggestion(command)}; expalign --help lists them')
+
+
+def _run(path: str, name: str, arguments: Sequence[str]) -> None:
+    """Call the ``main`` of a shipped script, under the name of the sub-command."""
+    script = FOLDER / path
+    if not script.is_file():
+        _fail(f'{script} is missing: in a checkout it is a symbolic link; turn on core.symlinks in '
+              'git and check it out again, or install the package')
+    sys.argv = [name, *arguments]
+    spec = spec_from_file_location(script.stem, script)
+    module = module_from_spec(spec)
+    sys.modules[script.stem] = module  # where its functions are looked for by other processes
+    spec.loader.exec_module(module)
+    module.main()
+
+
+def _run_other(arguments: Sequence[str]) -> None:
+    """A script of somebody else's, such as mmdet's tools, with the compatibility layer in place."""
+    if not arguments or not Path(arguments[0]).is_file():
+        _fail("run needs a Python script, such as mmdet's tools/test.py, and its arguments")
+    sys.argv = list(arguments)
+    sys.path.insert(0, str(Path(arguments[0]).parent))  # as Python does for a script
+    runpy.run_path(arguments[0], run_name='__main__')
+
+
+def _convert(arguments: Sequence[str]) -> None:
+    if not arguments or arguments[0] not in CONVERTERS:
+        _fail(f'convert needs one of {", ".join(CONVERTERS)}; for example: expalign convert '
+              'yolo2coco FOLDER OUT')
+    _run(CONVERTERS[arguments[0]], f'expalign convert {arguments[0]}', arguments[1:])
+
+
+def _print_models(arguments: Sequence[str]) -> None:
+    """The models that have weights; with ``--all`` also the configs that have none."""
+    if arguments not in ([], ['--all']):
+        _fail('models takes no argument but --all')
+    try:
+        rows = [row for row in models() if row.weights or arguments]
+    except ModelError as error:
+        _fail(str(error))
+    width = max(len(row.name) for row in rows)
+    for row in rows:
+        print(f'{row.name:<{width}}  {row.summary}')
+
+
+def _help() -> str:
+    lines = ['Open-vocabulary detection and segmentation.', '', 'Commands:']
+    lines += [f'  {name:<8} {script.summary}\n           {script.example}'
+              for name, script in SCRIPTS.items()]
+    lines += [
+        '  convert  data sets of other formats', '           expalign convert yolo2coco FOLDER OUT',
+        '  models   the names of models; --all: of every config',
+        "  run      a script of mmdet's with what this package puts right",
+        '           expalign run mmdetection/tools/test.py CONFIG CHECKPOINT',
+        '', 'expalign COMMAND --help has the options of a command.']
+    return '\n'.join(lines)
+
+
+def _suggestion(command: str) -> str:
+    from difflib import get_close_matches
+    close = get_close_matches(command, [*SCRIPTS, 'convert', 'models', 'run'], n=1)
+    return f'; did you mean {close[0]}?' if close else ''
+
+
+def _fail(message: str) -> None:
+    print(f'expalign: {message}', file=sys.stderr)
+    sys.exit(2)

@@ -1,0 +1,60 @@
+"""The command ``expalign``."""
+
+import sys
+
+import pytest
+
+from expalign import cli
+from expalign.model_zoo import FOLDER
+
+
+@pytest.fixture(autouse=True)
+def own_command_line(monkeypatch):
+    """Sub-commands replace these."""
+    monkeypatch.setattr(sys, 'argv', list(sys.argv))
+    monkeypatch.setattr(sys, 'path', list(sys.path))
+
+
+def test_every_script_is_there():
+    for path in (*(script.path for script in cli.SCRIPTS.values()), *cli.CONVERTERS.values()):
+        assert '\ndef main() -> None:' in (FOLDER / path).read_text(encoding='utf-8'), path
+
+
+def test_help_and_models(capsys):
+    cli.main(['--help'])
+    shown = capsys.readouterr().out
+    for name, script in cli.SCRIPTS.items():
+        assert f'  {name:<8} {script.summary}' in shown and script.example in shown
+    cli.main(['models'])
+    assert [line.split()[0] for line in capsys.readouterr().out.splitlines()] == [
+        'expalign-s', 'expalign-s-boxes']
+    cli.main(['models', '--all'])
+    assert 'expalign_cnxt_o365 ' in capsys.readouterr().out
+
+
+@pytest.mark.parametrize(('arguments', 'message'), [
+    (['modles'], "expalign: 'modles' is no command; did you mean models?"),
+    (['models', '-x'], 'models takes no argument but --all'),
+    (['convert', 'yolo'], 'convert needs one of yolo2coco, '),
+    (['run'], "run needs a Python script, such as mmdet's tools/test.py"),
+    (['run', 'nothing.py'], 'run needs a Python script')])
+def test_mistakes_are_one_line(arguments, message, capsys):
+    with pytest.raises(SystemExit) as stop:
+        cli.main(arguments)
+    assert stop.value.code == 2
+    error = capsys.readouterr().err
+    assert message in error and error.count('\n') == 1
+
+
+def test_a_sub_command_is_the_script_under_its_own_name(capsys):
+    with pytest.raises(SystemExit) as stop:
+        cli.main(['convert', 'yolo2coco', '--help'])
+    assert stop.value.code == 0
+    assert capsys.readouterr().out.startswith('usage: expalign convert yolo2coco')
+
+
+def test_a_script_of_somebody_else(tmp_path, capsys):
+    (tmp_path / 'other.py').write_text(
+        "import sys, mmcv.ops\nprint(sys.argv[1:], __name__, mmcv.ops.nms.__name__)\n")
+    cli.main(['run', str(tmp_path / 'other.py'), '--flag', 'x'])
+    assert capsys.readouterr().out == "['--flag', 'x'] __main__ nms\n"
