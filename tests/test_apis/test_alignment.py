@@ -5,12 +5,7 @@ import pytest
 import torch
 from mmengine.registry import init_default_scope
 
-from expalign.apis.alignment import (
-    Alignment,
-    alignments_of,
-    prompts_of_sample,
-    recorded_alignments,
-)
+from expalign.apis.alignment import Alignment, alignments_of
 from expalign.apis.token_strings import token_strings
 from expalign.models.necks import EAHOutput
 from expalign.models.text_encoders import CLIPTokenEncoder
@@ -79,7 +74,7 @@ def test_batch_with_different_prompts(model):
     eams = tuple(torch.randn(2, 2, side, side) for side in (8, 4, 2))
     weights = tuple(torch.rand(2, 2, 5) for _ in range(3))
     samples = [sample(texts) for texts in prompts]
-    first, second = alignments_of(model, EAHOutput((), eams, weights), samples)
+    first, second = alignments_of(model, EAHOutput((), eams, weights), samples, prompts)
     assert first.prompts == prompts[0]
     assert second.tokens == [['red', 'dog', '<sentence>']]
     np.testing.assert_array_equal(second.eams['P4'], eams[1][1, :1])
@@ -93,19 +88,19 @@ def test_maps_of_a_kept_vocabulary(model):
     images = torch.randn(2, 3, 64, 64, generator=torch.Generator().manual_seed(0))
     prompts = ['cat', 'a red dog']
 
-    def predict(*own):
-        return model.predict(images, [sample(prompts), sample(list(own) or prompts)])
+    def samples(*own):
+        return [sample(prompts), sample(list(own) or prompts)]
 
-    detected = predict()
-    with recorded_alignments(model) as passes:
-        recorded = predict()
-        predict(*prompts, 'owl')  # different prompts: the neck gives maps
+    detected = model.predict(images, samples())
+    recorded, kept, texts = model.predict_aligned(images, samples())
+    # Different prompts: the neck gives maps.
+    _, plain, _ = model.predict_aligned(images, samples(*prompts, 'owl'))
+    assert texts == [prompts, prompts]
     for a, b in zip(detected, recorded, strict=True):
         for name in ('bboxes', 'scores', 'labels'):
             assert torch.equal(a.pred_instances[name], b.pred_instances[name])
-    kept, plain = passes
     assert kept.eams is None and plain.logits is None
-    kept, plain = (alignments_of(model, one, recorded) for one in (kept, plain))
+    kept, plain = (alignments_of(model, one, recorded, texts) for one in (kept, plain))
     for a, b in zip(kept, plain, strict=True):
         for level in ('P3', 'P4', 'P5', 'fused'):
             assert a.eams[level].dtype == np.float32
@@ -113,9 +108,9 @@ def test_maps_of_a_kept_vocabulary(model):
 
 
 def test_prompts_of_samples(model):
-    assert prompts_of_sample(model, sample('cat . dog', custom_entities=True)) == ['cat', 'dog']
+    assert model.prompts_of(sample('cat . dog', custom_entities=True)) == ['cat', 'dog']
     model.set_vocabulary(['owl'])
-    assert prompts_of_sample(model, sample()) == ['owl']
+    assert model.prompts_of(sample()) == ['owl']
     model.vocabulary = None
 
 

@@ -89,7 +89,7 @@ def main() -> dict[str, float]:
         if model is not None:
             expected = inference_detector(model, info['img_path'], text_prompt=texts)
             parity.add(found, expected.pred_instances, None if detector.settings.nms_inside
-                       else partial(detector.candidates, info['img_path']))
+                       else partial(detector.candidates, info['img_path'], texts))
     metrics = evaluator.evaluate(len(dataset))
     print(f'{len(dataset)} images, {seconds / max(len(dataset), 1):.2f} s an image')
     if model is not None:

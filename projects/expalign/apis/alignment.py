@@ -3,8 +3,7 @@
 Axes: K prompts, L tokens of the longest of them, H_s x W_s cells of level s.
 """
 
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -17,7 +16,6 @@ from torch.nn import functional as F
 from expalign.models.dense_heads.letterbox import scale_and_pad
 from expalign.models.losses.fusion import fuse_to_finest
 from expalign.models.necks import EAHOutput
-from expalign.utils.prompts import parse_prompts
 
 from .token_strings import token_strings
 
@@ -100,38 +98,24 @@ class Alignment:
             **arrays)
 
 
-@contextmanager
-def recorded_alignments(model: nn.Module) -> Iterator[list[EAHOutput]]:
-    """What the neck gives while the block runs, one entry a forward pass.
-
-    It is what the predictions of the same pass were made of; nothing is computed twice.
-    """
-    outputs: list[EAHOutput] = []
-    handle = model.neck.register_forward_hook(lambda module, args, out: outputs.append(out))
-    try:
-        yield outputs
-    finally:
-        handle.remove()
-
-
 def alignments_of(
-    model: nn.Module, neck_out: EAHOutput, samples: Sequence[DetDataSample]
+    model: nn.Module, neck_out: EAHOutput, samples: Sequence[DetDataSample],
+    prompt_lists: Sequence[list[str]],
 ) -> list[Alignment]:
     """The alignment of every image of a batch.
 
     Args:
         model: the ``ExpAlignDetector`` that made ``neck_out``.
         neck_out: maps or logits (B, K, H_s, W_s) and weights (B, K, L) per level.
-        samples: the B samples of the batch; their ``text``, or else the model's vocabulary, are
-            the prompts.
+        samples: B samples of the batch, or the first ones.
+        prompt_lists: the prompts of each.
     """
     head_module = model.bbox_head.head_module
     strides, maps = head_module.featmap_strides, head_module.alignment_maps(neck_out)
     levels = [f'P{int(stride).bit_length() - 1}' for stride in strides]
     fused = fuse_to_finest(maps)
     found = []
-    for image, sample in enumerate(samples):
-        prompts = prompts_of_sample(model, sample)
+    for image, (sample, prompts) in enumerate(zip(samples, prompt_lists, strict=True)):
         tokens, count = token_strings(model, prompts), len(prompts)
         eams = {level: _array(eam[image, :count])
                 for level, eam in zip(levels, maps, strict=True)}
@@ -142,14 +126,6 @@ def alignments_of(
             prompts, tokens, weights, {**eams, FUSED: _array(fused[image, :count])},
             int(strides[0]), scale, padding, tuple(sample.ori_shape[:2])))
     return found
-
-
-def prompts_of_sample(model: nn.Module, sample: DetDataSample) -> list[str]:
-    """The prompts that labels of a sample's predictions index."""
-    text = sample.get('text')
-    if text is None:
-        return list(model.vocabulary)
-    return parse_prompts(text, bool(sample.get('custom_entities', False)))
 
 
 def _array(values: torch.Tensor) -> np.ndarray:

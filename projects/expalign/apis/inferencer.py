@@ -1,7 +1,9 @@
 """mmdet's inferencer for open vocabularies: prompts in every form, alignment maps, streams."""
 
+import copy
 from collections.abc import Iterator, Sequence
 from pathlib import Path
+from threading import Lock
 from typing import Any
 
 import mmengine
@@ -14,9 +16,9 @@ from mmengine.runner.checkpoint import _load_checkpoint_to_model
 from torch import nn
 
 from expalign.model_zoo import DEFAULT, find, resolve
-from expalign.visualization import InstanceVisualizer, save_explanation
+from expalign.visualization import DRAWING, InstanceVisualizer, save_explanation
 
-from .alignment import Alignment, alignments_of, recorded_alignments
+from .alignment import Alignment, alignments_of
 from .embedded_config import config_of_checkpoint
 from .images import Image, Inputs, read_image
 from .requests import Requests
@@ -32,6 +34,9 @@ class ExpAlignInferencer(DetInferencer):
 
     It gives what ``tools/test.py`` gives, and encodes each distinct prompt once where the text
     encoder is frozen. Arrays are BGR, as OpenCV reads them; pictures that it returns are RGB.
+
+    Several threads may call it at a time: prompts, options, pictures and maps are each call's
+    own. :meth:`set_vocabulary` is for the calls that begin after it.
 
     Args:
         model: name of a model (:mod:`expalign.model_zoo`), config file or object; or a checkpoint
@@ -78,6 +83,7 @@ class ExpAlignInferencer(DetInferencer):
         super().__init__(model, None if weights is None else str(weights), device=device,
                          palette=palette, show_progress=False)
         self.show_bar = show_progress
+        self._numbering = Lock()
 
     def set_vocabulary(self, texts: str | Sequence[str], custom_entities: bool = True
                        ) -> None:
@@ -123,12 +129,12 @@ class ExpAlignInferencer(DetInferencer):
         """
         if explain and not out_dir:
             raise ValueError('explain=True writes files: give out_dir')
-        requests = Requests(inputs, texts, custom_entities, self.show_bar)
+        requests = self._requests(inputs, texts, custom_entities)
         if out_dir:
             requests.images.check_names()
-        return super().__call__(
-            requests, batch_size=batch_size, out_dir=str(out_dir), explain=explain,
-            return_eam=return_eam or explain, **kwargs)
+        return DetInferencer.__call__(
+            self._for_one_call(len(requests)), requests, batch_size=batch_size,
+            out_dir=str(out_dir), explain=explain, return_eam=return_eam or explain, **kwargs)
 
     def stream(
         self,
@@ -142,7 +148,7 @@ class ExpAlignInferencer(DetInferencer):
 
         Arguments are those of a call. With ``return_eam`` samples have ``alignment``.
         """
-        requests = Requests(inputs, texts, custom_entities, self.show_bar)
+        requests = self._requests(inputs, texts, custom_entities)
         for images, data in self.preprocess(requests, batch_size=batch_size):
             yield from zip(images, self.forward(data, return_eam=return_eam), strict=True)
 
@@ -187,10 +193,11 @@ class ExpAlignInferencer(DetInferencer):
         """Predict a batch; with ``return_eam`` its samples have ``alignment``."""
         if not return_eam:
             return super().forward(inputs)
-        with recorded_alignments(self.model) as passes:
-            samples = super().forward(inputs)
+        data = self.model.data_preprocessor(inputs, False)
+        samples, neck_out, prompts = self.model.predict_aligned(
+            data['inputs'], data['data_samples'])
         for sample, alignment in zip(
-                samples, alignments_of(self.model, passes[-1], samples), strict=True):
+                samples, alignments_of(self.model, neck_out, samples, prompts), strict=True):
             sample.set_field(alignment, 'alignment', field_type='metainfo')
         return samples
 
@@ -214,8 +221,9 @@ class ExpAlignInferencer(DetInferencer):
                     sample.pred_instances, explain_prompts, pred_score_thr)
         # mmdet draws arrays as if they were RGB.
         inputs = [image if isinstance(image, str) else image[..., ::-1] for image in inputs]
-        return super().visualize(
-            inputs, preds, pred_score_thr=pred_score_thr, img_out_dir=img_out_dir, **kwargs)
+        with DRAWING:
+            return super().visualize(
+                inputs, preds, pred_score_thr=pred_score_thr, img_out_dir=img_out_dir, **kwargs)
 
     def postprocess(self, preds: Sequence[DetDataSample], *args, **kwargs) -> dict[str, Any]:
         """mmdet's, with ``alignment`` where it was asked for."""
@@ -229,11 +237,34 @@ class ExpAlignInferencer(DetInferencer):
         """mmdet's dictionary with ``label_names``; written as JSON where there is a folder."""
         prediction = super().pred2dict(data_sample)
         prediction['label_names'] = list(data_sample.pred_instances.label_names)
+        number = self._take_numbers(1)
         if pred_out_dir:
-            name = self._name(data_sample.get('img_path'), self.num_predicted_imgs)
+            name = self._name(data_sample.get('img_path'), number)
             mmengine.dump(prediction, str(Path(pred_out_dir, 'preds', f'{name}.json')))
-        self.num_predicted_imgs += 1
         return prediction
+
+    def _requests(self, inputs: Inputs, texts: Texts | None, custom_entities: bool | None
+                  ) -> Requests:
+        return Requests(inputs, texts, custom_entities, self.show_bar, self.model.vocabulary)
+
+    def _for_one_call(self, num_images: int) -> 'ExpAlignInferencer':
+        """A copy with the same model, on which mmdet's methods keep what belongs to a call.
+
+        That is the picture (in the visualizer), and the numbers that arrays' files are named by.
+        """
+        own = copy.copy(self)
+        own.num_predicted_imgs = own.num_visualized_imgs = self._take_numbers(num_images)
+        options = {name: value for name, value in self.cfg.visualizer.items() if name != 'type'}
+        own.visualizer = type(self.visualizer)(**options)
+        own.visualizer.dataset_meta = self.model.dataset_meta
+        return own
+
+    def _take_numbers(self, count: int) -> int:
+        """The first of so many numbers that no other call gets."""
+        with self._numbering:
+            first = self.num_predicted_imgs
+            self.num_predicted_imgs += count
+        return first
 
     @staticmethod
     def to_supervision(prediction: dict[str, Any]) -> Any:

@@ -1,7 +1,8 @@
 """Images with their prompts on the way into the test pipeline."""
 
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
+from itertools import repeat
 from typing import Any
 
 from mmengine.utils import track_iter_progress
@@ -17,16 +18,21 @@ class Requests:
 
     Args:
         inputs: see :class:`ImageStream`.
-        texts, custom_entities: see :func:`prompts_of_images`; without texts there are no prompts.
+        texts, custom_entities: see :func:`prompts_of_images`.
         show_bar: whether a bar shows how far it is.
+        vocabulary: the prompts where there are no texts, to the end of the call; None: the model
+            says what to do.
     """
 
     def __init__(self, inputs: Inputs | ImageStream, texts: Texts | None,
-                 custom_entities: bool, show_bar: bool) -> None:
+                 custom_entities: bool, show_bar: bool,
+                 vocabulary: Sequence[str] | None = None) -> None:
         self.images = inputs if isinstance(inputs, ImageStream) else ImageStream(inputs)
         self.prompts = None
         if texts is not None:
             self.prompts = prompts_of_images(texts, len(self.images), custom_entities)
+        elif vocabulary is not None:
+            self.prompts = repeat(list(vocabulary))
         self.show_bar = show_bar
 
     def __len__(self) -> int:

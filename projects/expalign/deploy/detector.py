@@ -3,8 +3,9 @@
 Axes: B images, K prompts, L tokens, D width, N locations, n detections.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
+from functools import lru_cache, partial
 from pathlib import Path
 from typing import Any
 
@@ -21,12 +22,14 @@ from .postprocess import (
     select_candidates,
 )
 from .preprocess import Letterboxed, letterbox, read_image
+from .prompts import OnnxPrompts
 from .sessions import open_session
 from .settings import DetectorSettings
 from .text_side import OnnxTextSide
 
 Image = str | Path | np.ndarray
 STRIDE = 32  # both sides of the input are multiples of the coarsest level's stride
+KEPT = 2  # vocabularies whose features are kept, by their prompts
 
 
 @dataclass
@@ -52,6 +55,8 @@ class Detections:
 
 class OnnxDetector:
     """Detects prompts in images with files of ``tools/deploy/export_onnx.py``.
+
+    Several threads may call it at a time, each with its own prompts.
 
     Args:
         model: ONNX file of the detector.
@@ -89,15 +94,15 @@ class OnnxDetector:
                     f'{text_side} gives features of width {self.text_side.settings.embed_dims}, '
                     f'{model} takes {settings.embed_dims}: they are of different models')
         self._outputs = [item.name for item in self.session.get_outputs()]
-        self._names: tuple[str, ...] | None = None
-        self._rows: list[int] = []
-        self._text: dict[str, np.ndarray] = {}
+        # By the prompts themselves, so that no caller can get another's.
+        self._encoded = lru_cache(KEPT)(partial(_encode, self.text_side))
+        self._prompts: OnnxPrompts | None = None
         if settings.vocabulary is not None:
-            self._names, self._rows = tuple(settings.vocabulary), list(
-                range(len(settings.vocabulary)))
+            names = tuple(settings.vocabulary)
+            self._prompts = OnnxPrompts(names, range(len(names)))
 
     def set_vocabulary(self, texts: str | Sequence[str]) -> None:
-        """Prompts of all images until the next call; encoded here.
+        """Prompts of all calls without ``texts`` that begin from now on.
 
         Args:
             texts: K prompts, or a string of them; see
@@ -107,22 +112,12 @@ class OnnxDetector:
             TypeError: ``texts`` is neither a string nor a sequence of strings.
             ValueError: there is none, one is white space, or the model has no text side.
         """
-        names = tuple(parse_prompts(texts))
-        if names == self._names:
-            return
-        if self.settings.vocabulary is not None:
-            raise ValueError('the vocabulary of this ONNX file is baked in; export it without '
-                             '--bake-vocabulary for prompts of your own')
-        if self.text_side is None:
-            raise ValueError('no text side: give OnnxDetector(model, text_side=...) or call '
-                             'set_text_features')
-        rows = sorted(set(first_occurrences(names)))
-        self._set(names, rows, *self.text_side.encode([names[row] for row in rows]))
+        self._prompts = self._prompts_of(texts)
 
     def set_text_features(
         self, names: Sequence[str], txt_feats: np.ndarray, txt_masks: np.ndarray
     ) -> None:
-        """Features that were computed elsewhere.
+        """Features that were computed elsewhere, for all calls without ``texts``.
 
         Args:
             names: K prompts. Of equal ones the first is scored.
@@ -139,13 +134,25 @@ class OnnxDetector:
                 f'{len(names)} names need txt_feats (K, L, {self.settings.embed_dims}) and '
                 f'txt_masks (K, L), got {txt_feats.shape} and {txt_masks.shape}')
         rows = sorted(set(first_occurrences(names)))
-        self._set(names, rows, txt_feats[rows], txt_masks[rows])
+        self._prompts = OnnxPrompts(names, rows, txt_feats[rows], txt_masks[rows])
 
-    def _set(self, names: tuple[str, ...], rows: list[int], txt_feats: np.ndarray,
-             txt_masks: np.ndarray) -> None:
-        self._names, self._rows = names, rows
-        self._text = dict(txt_feats=np.ascontiguousarray(txt_feats, dtype=np.float32),
-                          txt_masks=np.ascontiguousarray(txt_masks, dtype=bool))
+    def _prompts_of(self, texts: str | Sequence[str] | None) -> OnnxPrompts:
+        """What a call searches for; its methods are given it, and keep nothing of it."""
+        kept = self._prompts  # read once: another thread may set it
+        if texts is None:
+            if kept is None:
+                raise ValueError('no prompts: give texts=[...] or call set_vocabulary([...])')
+            return kept
+        names = tuple(parse_prompts(texts))
+        if kept is not None and names == kept.names:
+            return kept
+        if self.settings.vocabulary is not None:
+            raise ValueError('the vocabulary of this ONNX file is baked in; export it without '
+                             '--bake-vocabulary for prompts of your own')
+        if self.text_side is None:
+            raise ValueError('no text side: give OnnxDetector(model, text_side=...) or call '
+                             'set_text_features')
+        return self._encoded(names)
 
     def __call__(
         self, images: Image | Sequence[Image], texts: str | Sequence[str] | None = None,
@@ -155,7 +162,7 @@ class OnnxDetector:
 
         Args:
             images: one or several, each a path or an array (H, W, 3) uint8 in BGR.
-            texts: prompts; None: those of the last call.
+            texts: prompts of this call; None: those of :meth:`set_vocabulary`.
             batch_size: images a forward pass.
 
         Returns:
@@ -164,44 +171,49 @@ class OnnxDetector:
         Raises:
             ValueError: no prompts were given.
         """
-        if texts is not None:
-            self.set_vocabulary(texts)
-        if self._names is None:
-            raise ValueError('no prompts: give texts=[...] or call set_vocabulary([...])')
+        prompts = self._prompts_of(texts)
         if isinstance(images, str | Path | np.ndarray):
             images = [images]
         return [found for start in range(0, len(images), batch_size)
-                for found in self._detect(images[start:start + batch_size])]
+                for found in self._detect(images[start:start + batch_size], prompts)]
 
-    def inputs(self, frames: Sequence[Letterboxed]) -> dict[str, np.ndarray]:
-        """The network's inputs for letterboxed images and the present prompts."""
-        return dict(images=np.stack([frame.pixels for frame in frames]), **self._text)
+    def inputs(
+        self, frames: Sequence[Letterboxed], texts: str | Sequence[str] | None = None
+    ) -> dict[str, np.ndarray]:
+        """The network's inputs for letterboxed images; ``texts`` as in a call."""
+        return _inputs(frames, self._prompts_of(texts))
 
-    def candidates(self, image: Image) -> Candidates:
-        """What NMS chooses from in an image, for the prompts of the last call.
+    def candidates(self, image: Image, texts: str | Sequence[str] | None = None) -> Candidates:
+        """What NMS chooses from in an image; ``texts`` as in a call.
 
         Raises:
             ValueError: NMS is inside of the file.
         """
         if self.settings.nms_inside:
             raise ValueError('NMS is inside of this ONNX file, which gives no candidates')
-        (frame,), raw = self._run([image])
+        prompts = self._prompts_of(texts)
+        (frame,), raw = self._run([image], prompts)
         boxes, scores, rows, _ = self._candidates(raw, 0, frame)
-        return Candidates(boxes, scores, self._labels(rows), frame.size, self.settings)
+        return Candidates(boxes, scores, prompts.labels(rows), frame.size, self.settings)
 
-    def _run(self, images: Sequence[Image]) -> tuple[list[Letterboxed], dict[str, np.ndarray]]:
+    def _run(self, images: Sequence[Image], prompts: OnnxPrompts
+             ) -> tuple[list[Letterboxed], Mapping[str, np.ndarray]]:
         frames = [letterbox(image if isinstance(image, np.ndarray) else read_image(image),
                             self.settings) for image in images]
-        outputs = self.session.run(self._outputs, self.inputs(frames))
+        outputs = self.session.run(self._outputs, _inputs(frames, prompts))
         return frames, dict(zip(self._outputs, outputs, strict=True))
 
-    def _detect(self, images: Sequence[Image]) -> Iterator[Detections]:
-        frames, raw = self._run(images)
+    def _detect(self, images: Sequence[Image], prompts: OnnxPrompts) -> Iterator[Detections]:
+        frames, raw = self._run(images, prompts)
         for number, frame in enumerate(frames):
-            rows = self._rows_of(raw, number, frame)
-            yield self._finish(frame, raw, number, *rows)
+            boxes, scores, rows, coeffs = self._rows_of(raw, number, frame)
+            boxes, labels = clip_boxes(boxes, frame.size), prompts.labels(rows)
+            masks = None if coeffs is None else decode_masks(
+                coeffs, raw['prototypes'][number], boxes, frame, self.settings.prototype_stride)
+            names = [prompts.names[label] for label in labels]
+            yield Detections(boxes, scores, labels, names, masks, frame.size)
 
-    def _rows_of(self, raw: dict[str, np.ndarray], number: int, frame: Letterboxed) -> tuple:
+    def _rows_of(self, raw: Mapping[str, np.ndarray], number: int, frame: Letterboxed) -> tuple:
         """Boxes (n, 4) in the image, scores, rows of the vocabulary, coefficients (n, M)."""
         coeffs = raw.get('coeffs')
         if self.settings.nms_inside:
@@ -213,23 +225,19 @@ class OnnxDetector:
         chosen = _take(coeffs, (number, places[keep]))
         return boxes[keep], scores[keep], rows[keep], chosen
 
-    def _candidates(self, raw: dict[str, np.ndarray], number: int, frame: Letterboxed) -> tuple:
+    def _candidates(self, raw: Mapping[str, np.ndarray], number: int, frame: Letterboxed) -> tuple:
         """Boxes (n, 4) in the image, scores, rows of the vocabulary and locations (n)."""
         scores, places, rows = select_candidates(raw['logits'][number], self.settings)
         return boxes_to_original(raw['boxes'][number, places], frame), scores, rows, places
 
-    def _labels(self, rows: np.ndarray) -> np.ndarray:
-        return np.array(self._rows, dtype=np.int64)[rows]
 
-    def _finish(self, frame: Letterboxed, raw: dict[str, np.ndarray], number: int,
-                boxes: np.ndarray, scores: np.ndarray, rows: np.ndarray,
-                coeffs: np.ndarray | None) -> Detections:
-        boxes = clip_boxes(boxes, frame.size)
-        labels = self._labels(rows)
-        masks = None if coeffs is None else decode_masks(
-            coeffs, raw['prototypes'][number], boxes, frame, self.settings.prototype_stride)
-        return Detections(
-            boxes, scores, labels, [self._names[label] for label in labels], masks, frame.size)
+def _encode(text_side: OnnxTextSide, names: tuple[str, ...]) -> OnnxPrompts:
+    rows = sorted(set(first_occurrences(names)))
+    return OnnxPrompts(names, rows, *text_side.encode([names[row] for row in rows]))
+
+
+def _inputs(frames: Sequence[Letterboxed], prompts: OnnxPrompts) -> dict[str, np.ndarray]:
+    return dict(images=np.stack([frame.pixels for frame in frames]), **prompts.inputs())
 
 
 def _take(values: np.ndarray | None, index: Any) -> np.ndarray | None:

@@ -21,6 +21,7 @@ from mmengine.structures import InstanceData
 
 from expalign.utils.prompts import prompt_key
 
+from .drawing import DRAWING
 from .panels import COLOURS, draw_boxes, draw_map, draw_tokens
 
 if TYPE_CHECKING:
@@ -82,6 +83,14 @@ def draw_explanation(
     """
     best = best_scores(found, len(alignment.prompts))
     rows = _choose_rows(alignment, best, prompts)
+    with DRAWING:
+        return _draw_rows(image, alignment, found, rows, best, score_thr)
+
+
+def _draw_rows(
+    image: np.ndarray, alignment: 'Alignment', found: InstanceData, rows: Sequence[int],
+    best: np.ndarray, score_thr: float,
+) -> np.ndarray:
     levels = list(alignment.eams)
     small = _fit_to_panel(image)
     maps = {(row, level): alignment.on_image(row, level, small.shape[:2])

@@ -1,14 +1,16 @@
 """Explanation pictures during validation and testing."""
 
 from collections.abc import Sequence
-from contextlib import ExitStack
 from pathlib import Path
 
 from mmdet.structures import DetDataSample
 from mmengine.dist import is_main_process
 from mmengine.hooks import Hook
 from mmengine.runner import Runner
+from torch import nn
+from torch.utils.hooks import RemovableHandle
 
+from expalign.models.necks import EAHOutput
 from expalign.registry import HOOKS
 
 
@@ -34,8 +36,8 @@ class ExplanationHook(Hook):
         self.prompts = prompts
         self.score_thr = score_thr
         self._drawn = 0
-        self._recording = ExitStack()
-        self._passes: list = []
+        self._watch: RemovableHandle | None = None
+        self._neck_out: EAHOutput | None = None
 
     def before_val_epoch(self, runner: Runner) -> None:
         """Start with the first image again."""
@@ -46,8 +48,7 @@ class ExplanationHook(Hook):
     def before_val_iter(self, runner: Runner, batch_idx: int, data_batch=None) -> None:
         """Watch the neck where images of this batch are to be drawn."""
         if self._drawn < self.num_images and is_main_process():
-            from expalign.apis.alignment import recorded_alignments
-            self._passes = self._recording.enter_context(recorded_alignments(_detector(runner)))
+            self._watch = _detector(runner).neck.register_forward_hook(self._keep)
 
     before_test_iter = before_val_iter
 
@@ -59,17 +60,19 @@ class ExplanationHook(Hook):
         outputs: Sequence[DetDataSample] | None = None,
     ) -> None:
         """Draw what was watched."""
-        self._recording.close()
-        if not self._passes:
+        if self._watch is None:
             return
+        self._watch.remove()
         from expalign.apis.alignment import alignments_of
         from expalign.apis.images import read_image
         from expalign.visualization import draw_explanation
-        passes, self._passes = self._passes, []
+        neck_out, self._watch, self._neck_out = self._neck_out, None, None
         samples = outputs[:self.num_images - self._drawn]
         self._drawn += len(samples)
+        detector = _detector(runner)
+        prompts = [detector.prompts_of(sample) for sample in samples]
         for sample, alignment in zip(
-                samples, alignments_of(_detector(runner), passes[-1], samples), strict=True):
+                samples, alignments_of(detector, neck_out, samples, prompts), strict=True):
             picture = draw_explanation(
                 read_image(sample.img_path)[..., ::-1], alignment, sample.pred_instances,
                 self.prompts, self.score_thr)
@@ -77,6 +80,9 @@ class ExplanationHook(Hook):
                 f'explanation_{Path(sample.img_path).stem}', picture, runner.epoch)
 
     after_test_iter = after_val_iter
+
+    def _keep(self, neck: nn.Module, args: tuple, output: EAHOutput) -> None:
+        self._neck_out = output
 
 
 def _detector(runner: Runner):

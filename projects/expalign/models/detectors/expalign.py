@@ -83,7 +83,7 @@ class ExpAlignDetector(SingleStageDetector):
 
     def loss(self, batch_inputs: Tensor, batch_data_samples: SampleList) -> dict[str, Tensor]:
         """Losses of a batch: images (B, 3, H, W), samples with ``text`` and ``gt_instances``."""
-        prompt_lists = [self._prompts_of(sample) for sample in batch_data_samples]
+        prompt_lists = [self.prompts_of(sample) for sample in batch_data_samples]
         prompts = self._encode(prompt_lists, batch_data_samples)
         for sample, texts in zip(batch_data_samples, prompt_lists, strict=True):
             labels = sample.gt_instances.labels
@@ -115,21 +115,35 @@ class ExpAlignDetector(SingleStageDetector):
             The samples with ``pred_instances``: ``bboxes`` (n, 4) xyxy, ``scores`` (n),
             ``labels`` (n) and ``label_names``, the prompt of each.
         """
-        prompt_lists = [self._prompts_of(sample) for sample in batch_data_samples]
+        return self.predict_aligned(batch_inputs, batch_data_samples, rescale)[0]
+
+    def predict_aligned(
+        self, batch_inputs: Tensor, batch_data_samples: SampleList, rescale: bool = True
+    ) -> tuple[SampleList, EAHOutput, list[list[str]]]:
+        """:meth:`predict`, with what the scores were made of.
+
+        Several threads may predict at a time: nothing of a call is kept in the model but the
+        tokens of the last prompts, which are found by the prompts.
+
+        Returns:
+            The samples, the neck's output for the batch, and the prompts of every image.
+        """
+        prompt_lists = [self.prompts_of(sample) for sample in batch_data_samples]
         prompts = self._encode_for_prediction(prompt_lists, batch_data_samples)
         neck_out = self.extract_feat(batch_inputs, prompts)
         results = self.bbox_head.predict(
             neck_out, prompts.for_images(len(batch_inputs)), batch_data_samples, rescale=rescale)
         for result, texts in zip(results, prompt_lists, strict=True):
             result.label_names = [texts[label] for label in result.labels.tolist()]
-        return self.add_pred_to_datasample(batch_data_samples, results)
+        samples = self.add_pred_to_datasample(batch_data_samples, results)
+        return samples, neck_out, prompt_lists
 
     def _forward(
         self, batch_inputs: Tensor, batch_data_samples: SampleList | None = None
     ) -> tuple[tuple[Tensor, ...], tuple[Tensor, ...]]:
         """Raw logits and box distributions; see ``ExpAlignHeadModule.forward``."""
         samples = batch_data_samples or [DetDataSample() for _ in batch_inputs]
-        prompt_lists = [self._prompts_of(sample) for sample in samples]
+        prompt_lists = [self.prompts_of(sample) for sample in samples]
         return self.bbox_head(
             self.extract_feat(batch_inputs, self._encode(prompt_lists, samples)))
 
@@ -138,15 +152,21 @@ class ExpAlignDetector(SingleStageDetector):
         return self.neck(
             self.backbone(batch_inputs), prompts.txt_feats, prompts.txt_masks, prompts.table)
 
-    def _prompts_of(self, sample: DetDataSample) -> list[str]:
+    def prompts_of(self, sample: DetDataSample) -> list[str]:
+        """The prompts that labels of a sample's predictions index: its own, or the vocabulary.
+
+        Raises:
+            ValueError: there are none.
+        """
         text = sample.get('text')
         if text is not None:
             return parse_prompts(text, bool(sample.get('custom_entities', False)))
-        if self.vocabulary is None:
+        vocabulary = self.vocabulary  # read once: another thread may set it
+        if vocabulary is None:
             raise ValueError(
                 f'no prompts for image {sample.get("img_path", "")!r}: give a text (texts=... or '
                 'text_prompt=...) or call set_vocabulary(...) on the model')
-        return list(self.vocabulary)
+        return list(vocabulary)
 
     def _encode(
         self, prompt_lists: Sequence[Sequence[str]], samples: SampleList
@@ -173,13 +193,14 @@ class ExpAlignDetector(SingleStageDetector):
         if self.training or not shared or any('prompt_masks' in sample for sample in samples):
             return self._encode(prompt_lists, samples)
         key = (tuple(prompt_lists[0]), *firsts, self._kept_weights_version())
-        if self._token_table is None or self._token_table[0] != key:
+        kept = self._token_table  # read once: another thread may replace it
+        if kept is None or kept[0] != key:
             feats, masks, wanted, _ = self._encode(prompt_lists[:1], samples[:1])
             feats = feats.detach()
             table = self.neck.fold_tokens(
                 feats[0], masks[0], self.bbox_head.head_module.logit_terms())
-            self._token_table = (key, PromptBatch(feats, masks, wanted, table))
-        return self._token_table[1]
+            kept = self._token_table = (key, PromptBatch(feats, masks, wanted, table))
+        return kept[1]
 
     def _kept_weights_version(self) -> tuple:
         """Changes whenever a weight that kept prompts depend on is replaced or written to.

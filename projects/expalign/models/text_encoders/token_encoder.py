@@ -15,6 +15,7 @@ from torch import Tensor, nn
 from torch.nn.utils.rnn import pad_sequence
 
 from ..utils.freeze import FreezableModule
+from ..utils.own_lock import OwnLock
 from .token_cache import CacheInfo, TokenCache
 from .token_disk_cache import MIN_PROMPTS, TokenDiskCache, encoder_fingerprint
 
@@ -60,6 +61,9 @@ class TokenEncoder(FreezableModule):
         self._disk_cache = TokenDiskCache(cache_dir) if frozen and cache_dir else None
         self._fingerprint: str | None = None
         self._truncated: set[str] = set()
+        # transformers' tokenizers set their padding at every call: two threads would each get the
+        # other's.
+        self._tokenizing = OwnLock()
         if len(tokenizer) > model.config.vocab_size:
             raise ValueError(
                 f'{type(self).__name__}: the tokenizer has {len(tokenizer)} tokens, the network '
@@ -139,7 +143,8 @@ class TokenEncoder(FreezableModule):
         if self._fingerprint is None:
             self._fingerprint = encoder_fingerprint(
                 self.model.state_dict(), self.cache_settings())
-        ids = self.tokenizer(texts, truncation=True, max_length=self.max_length)['input_ids']
+        with self._tokenizing:
+            ids = self.tokenizer(texts, truncation=True, max_length=self.max_length)['input_ids']
         tokenized = hashlib.sha256(json.dumps(ids).encode()).hexdigest()
         encoder = f'{self._fingerprint} {tokenized}'
         tokens = self._disk_cache.load(encoder, texts)
@@ -167,16 +172,18 @@ class TokenEncoder(FreezableModule):
 
         The first time that a prompt is cut, a warning names it.
         """
-        batch = self.tokenizer(
-            texts, padding=self.padding, truncation=True, max_length=self.max_length,
-            return_attention_mask=True, return_special_tokens_mask=True, return_tensors='pt')
+        with self._tokenizing:
+            batch = self.tokenizer(
+                texts, padding=self.padding, truncation=True, max_length=self.max_length,
+                return_attention_mask=True, return_special_tokens_mask=True, return_tensors='pt')
         full = batch['attention_mask'].sum(dim=1) == self.max_length
         for row in full.nonzero().flatten().tolist():
             self._warn_if_cut(texts[row])
         return batch.to(self.device)
 
     def _warn_if_cut(self, text: str) -> None:
-        length = len(self.tokenizer(text, verbose=False)['input_ids'])
+        with self._tokenizing:
+            length = len(self.tokenizer(text, verbose=False)['input_ids'])
         if length > self.max_length and text not in self._truncated:
             self._truncated.add(text)
             warnings.warn(
