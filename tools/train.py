@@ -13,8 +13,10 @@ from expalign.engine.launch import (
     add_run_arguments,
     build_runner,
     prepare_distributed,
+    run_lock_of,
     use_mixed_precision,
 )
+from expalign.utils import unwinding_at_termination
 
 
 def parse_args() -> argparse.Namespace:
@@ -29,7 +31,8 @@ def parse_args() -> argparse.Namespace:
         help='scale the learning rate by the batch size, relative to auto_scale_lr of the config')
     parser.add_argument(
         '--resume', nargs='?', const='auto', metavar='CHECKPOINT',
-        help='go on from a checkpoint; without a value, from the latest in the work folder')
+        help='go on from a checkpoint; without a value, from the newest whole one in the work '
+             'folder, and from load_from of the config where there is none')
     add_run_arguments(parser)
     return parser.parse_args()
 
@@ -45,8 +48,9 @@ def apply_options(cfg, args: argparse.Namespace) -> None:
                 f'--auto-scale-lr: {args.config} has no auto_scale_lr.base_batch_size')
         cfg.auto_scale_lr.enable = True
     if args.resume is not None:
-        cfg.resume = True
-        cfg.load_from = None if args.resume == 'auto' else args.resume
+        cfg.resume = 'auto' if args.resume == 'auto' else True
+        if args.resume != 'auto':
+            cfg.load_from = args.resume
 
 
 def main() -> None:
@@ -54,8 +58,9 @@ def main() -> None:
     args = parse_args()
     cfg = load_config(args.config, args.cfg_options)
     apply_options(cfg, args)
-    prepare_distributed(cfg, args.launcher, args.local_rank)
-    build_runner(cfg).train()
+    with unwinding_at_termination(), run_lock_of(cfg, args.launcher):
+        prepare_distributed(cfg, args.launcher, args.local_rank)
+        build_runner(cfg).train()
 
 
 if __name__ == '__main__':

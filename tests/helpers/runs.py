@@ -34,14 +34,16 @@ class GeneratedImages(Dataset):
 
 def make_runner(
     model: dict, work_dir: str | Path, epochs: int = 2, default_hooks: dict | None = None,
-    optim_wrapper: dict | None = None, **settings,
+    optim_wrapper: dict | None = None, kind: type[Runner] = Runner, num_images: int = 4,
+    batch_size: int = 2, drop_last: bool = False, log_level: str = 'WARNING', **settings,
 ) -> Runner:
-    """A runner that trains a detector on :class:`GeneratedImages`, two images an iteration."""
-    return Runner(
+    """A runner that trains a detector on :class:`GeneratedImages`."""
+    return kind(
         model=model,
         work_dir=str(work_dir),
         train_dataloader=dict(
-            dataset=GeneratedImages(), batch_size=2, num_workers=0,
+            dataset=GeneratedImages(num_images), batch_size=batch_size, num_workers=0,
+            drop_last=drop_last,
             sampler=dict(type='DefaultSampler', shuffle=True),
             collate_fn=dict(type='pseudo_collate')),
         train_cfg=dict(by_epoch=True, max_epochs=epochs),
@@ -49,7 +51,7 @@ def make_runner(
         default_hooks=default_hooks or dict(
             checkpoint=dict(type='expalign.PlainCheckpointHook', interval=1)),
         randomness=dict(seed=0),
-        log_level='WARNING',
+        log_level=log_level,
         default_scope='mmdet',
         # Runs of one name share their logged values.
         experiment_name='_'.join(Path(work_dir).parts[-2:]),

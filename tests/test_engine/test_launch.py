@@ -11,8 +11,10 @@ from torch import distributed, nn
 from expalign.engine.launch import (
     add_run_arguments,
     prepare_distributed,
+    run_lock_of,
     use_mixed_precision,
 )
+from expalign.engine.run_lock import LOCK_NAME
 from expalign.registry import MODELS
 from tests.helpers.models import tiny_detector_config
 
@@ -115,3 +117,15 @@ def test_mixed_precision_keeps_other_settings(monkeypatch, before, cuda, precisi
 def test_mixed_precision_that_cannot_be(cpu, wrapper, precision, message):
     with pytest.raises(ValueError, match=message):
         use_mixed_precision(Config(dict(optim_wrapper=wrapper)), precision)
+
+
+@pytest.mark.parametrize(('launcher', 'variable'), [
+    ('none', None), ('pytorch', 'RANK'), ('slurm', 'SLURM_PROCID'),
+    ('mpi', 'OMPI_COMM_WORLD_RANK')])
+def test_the_process_of_rank_0_holds_the_lock(monkeypatch, tmp_path, launcher, variable):
+    cfg = Config(dict(work_dir=str(tmp_path / 'run')))
+    for rank in ('0', '1') if variable else ('0',):
+        if variable:
+            monkeypatch.setenv(variable, rank)
+        with run_lock_of(cfg, launcher):
+            assert (tmp_path / 'run' / LOCK_NAME).exists() == (rank == '0')

@@ -12,6 +12,8 @@ import pytest
 import torch
 
 from expalign.engine.plain_state import history_from_plain
+from expalign.engine.run_lock import LOCK_NAME
+from expalign.utils.finished_file import finished_file
 from tests.helpers.processes import fork
 
 pytestmark = pytest.mark.slow
@@ -40,26 +42,48 @@ log_level = 'WARNING'
 
 
 @pytest.fixture(scope='module')
-def checkpoints(repo_root, run_script, tmp_path_factory):
+def folder(tmp_path_factory):
+    return tmp_path_factory.mktemp('runs')
+
+
+@pytest.fixture(scope='module')
+def checkpoints(repo_root, run_script, folder):
     """The last checkpoints of the run left alone and of the one killed and resumed."""
-    folder = tmp_path_factory.mktemp('runs')
     config = folder / 'config.py'
     config.write_text(CONFIG.format(base=str(repo_root / 'configs/expalign_mini-seg_stage2.py')))
 
-    def train(name, *options, kill_at=None):
+    def train(name, *options, kill_at=None, number=signal.SIGKILL):
         if kill_at:
-            os.environ['KILL_AT_ITERATION'] = str(kill_at)
+            os.environ.update(KILL_AT_ITERATION=str(kill_at), KILL_SIGNAL=str(int(number)))
         run_script('tools/train.py', config, '--work-dir', folder / name, *options)
 
     def killed():
         train('killed', kill_at=3)
 
+    def terminated():
+        train('terminated', kill_at=3, number=signal.SIGTERM)
+
     assert fork(train, 'whole') == 0
+    assert fork(terminated) == 128 + signal.SIGTERM
     assert fork(killed) == -signal.SIGKILL
     assert [path.name for path in (folder / 'killed').glob('*.pth')] == ['epoch_1.pth']
+    assert (folder / 'killed' / LOCK_NAME).is_file()
+    fork(leave_partial, folder / 'killed' / 'epoch_2.pth')
+    assert partials(folder / 'killed')
     assert fork(train, 'killed', '--resume') == 0
     return [torch.load(folder / name / 'epoch_2.pth', weights_only=True)
             for name in ('whole', 'killed')]
+
+
+def leave_partial(path):
+    """What a run leaves that is killed while it saves."""
+    with finished_file(path) as temporary:
+        temporary.write_bytes(b'half')
+        os.kill(os.getpid(), signal.SIGKILL)
+
+
+def partials(folder):
+    return [path.name for path in folder.iterdir() if '.partial' in path.name]
 
 
 def assert_close(ours, theirs, name):
@@ -84,6 +108,13 @@ def assert_close(ours, theirs, name):
 def test_ends_with_the_same_state(checkpoints, part):
     whole, resumed = checkpoints
     assert_close(resumed[part], whole[part], part)
+
+
+def test_nothing_unfinished_is_left(checkpoints, folder):
+    for name in ('whole', 'terminated', 'killed'):
+        assert not partials(folder / name)
+        assert not (folder / name / LOCK_NAME).exists()
+    assert [path.name for path in (folder / 'terminated').glob('*.pth')] == ['epoch_1.pth']
 
 
 def test_it_was_resumed_after_the_first_epoch(checkpoints):

@@ -43,10 +43,38 @@ def weights_digest(module: nn.Module) -> str:
     return encoder_fingerprint(module.state_dict(), {})
 
 
+def encoders_of_state_dict(
+    model: nn.Module, state_dict: Mapping[str, Tensor], settings: Any
+) -> dict[str, dict[str, str]]:
+    """:func:`frozen_encoders` of the weights that are about to be saved.
+
+    Args:
+        model: the detector, which says what is frozen.
+        state_dict: its weights.
+        settings: the config's ``model``; anything else than a mapping names no source.
+    """
+    settings = settings if isinstance(settings, Mapping) else {}
+    return {
+        name: dict(type=type(getattr(model, name)).__name__,
+                   source=str(settings.get(name, {}).get('model')),
+                   sha256=_digest_of_part(state_dict, name))
+        for name in ENCODERS if is_frozen(getattr(model, name, None))}
+
+
+def _digest_of_part(state_dict: Mapping[str, Tensor], name: str) -> str | None:
+    """:func:`weights_digest` of the part of a model that a state dict has; None if it has none."""
+    from expalign.models.text_encoders.token_disk_cache import encoder_fingerprint
+    part = {key.removeprefix(f'{name}.'): value for key, value in state_dict.items()
+            if key.startswith(f'{name}.')}
+    return encoder_fingerprint(part, {}) if part else None
+
+
 def check_frozen_encoders(
     model: nn.Module, state_dict: Mapping[str, Tensor], metadata: Mapping[str, Any]
 ) -> None:
-    """Compare the encoders that a checkpoint leaves out with those that the model has.
+    """Check the frozen encoders of a checkpoint by the digests that it has of them.
+
+    Those that it leaves out are the model's own; those in it must be what was saved.
 
     Args:
         model: the detector, whose frozen encoders loaded their own weights.
@@ -57,9 +85,21 @@ def check_frozen_encoders(
         FrozenEncoderMismatchError: the weights differ; the message has the encoder's name and
             both digests.
     """
-    for name, record in metadata.get(HEADER_KEY, {}).items():
+    records = metadata.get(HEADER_KEY, {})
+    if not isinstance(records, Mapping) or not all(
+            isinstance(record, Mapping) and {'type', 'source', 'sha256'} <= record.keys()
+            for record in records.values()):
+        raise FrozenEncoderMismatchError(
+            f"the checkpoint's record of its frozen encoders is damaged: {str(records)[:200]}")
+    for name, record in records.items():
         part = getattr(model, name, None)
-        if part is None or any(key.startswith(f'{name}.') for key in state_dict):
+        found = _digest_of_part(state_dict, name)
+        if found not in (None, record['sha256']):
+            raise FrozenEncoderMismatchError(
+                f'the frozen {name} in the checkpoint is not the one that was saved: its sha256 is '
+                f'{found}, and was {record["sha256"]}. The file is damaged or was changed: copy it '
+                'again, or use another')
+        if part is None or found is not None:
             continue
         digest = weights_digest(part)
         if digest != record['sha256']:

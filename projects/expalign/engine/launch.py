@@ -3,6 +3,7 @@
 import argparse
 import datetime
 import os
+from contextlib import AbstractContextManager, nullcontext
 
 import torch
 from mmengine.config import Config, DictAction
@@ -12,7 +13,11 @@ from torch import distributed
 
 from expalign.trust import add_trust_argument
 
+from .run_lock import run_lock
+from .training_runner import TrainingRunner
+
 LAUNCHERS = ('none', 'pytorch', 'slurm', 'mpi')
+RANK_VARIABLES = dict(pytorch='RANK', slurm='SLURM_PROCID', mpi='OMPI_COMM_WORLD_RANK')
 
 
 def add_run_arguments(parser: argparse.ArgumentParser) -> None:
@@ -84,5 +89,12 @@ def use_mixed_precision(cfg: Config, precision: str = 'auto') -> None:
 
 
 def build_runner(cfg: Config) -> Runner:
-    """The runner that the config asks for (``runner_type``), by default mmengine's."""
-    return RUNNERS.build(cfg) if 'runner_type' in cfg else Runner.from_cfg(cfg)
+    """The runner that the config asks for (``runner_type``), by default this project's."""
+    return RUNNERS.build(cfg) if 'runner_type' in cfg else TrainingRunner.from_cfg(cfg)
+
+
+def run_lock_of(cfg: Config, launcher: str) -> AbstractContextManager:
+    """The lock of the work folder in the process of rank 0, nothing in the others."""
+    variable = RANK_VARIABLES.get(launcher)
+    first = variable is None or int(os.environ.get(variable, 0)) == 0
+    return run_lock(cfg.work_dir) if first else nullcontext()

@@ -7,19 +7,17 @@ a process that does not run any more.
 """
 
 import atexit
-import hashlib
 import os
 import re
 import secrets
 import shutil
-import socket
 import stat
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
-from functools import cache
 from pathlib import Path
 
+from .processes import identity, machine, runs
 from .termination import unwinding_at_termination
 
 # machine and its process numbers, process, its start, and what makes the name unique
@@ -83,7 +81,7 @@ def check_distinct(output: str | Path, *inputs: str | Path) -> None:
 def _temporary(folder: Path, path: Path) -> Iterator[Path]:
     """An unused hidden name in ``folder``; what has it at the end of the block is removed."""
     suffix = path.suffix if len(path.suffix) <= MAX_SUFFIX else ''
-    temporary = folder / (f'.{path.name[:MAX_NAME]}.{_identity(os.getpid())}-'
+    temporary = folder / (f'.{path.name[:MAX_NAME]}.{identity(os.getpid())}-'
                           f'{secrets.token_hex(4)}.partial{suffix}')
     entry = os.getpid(), temporary
     with unwinding_at_termination():
@@ -118,7 +116,7 @@ def remove_leftovers(folder: str | Path) -> None:
     with os.scandir(folder) as entries:
         found = [(entry.path, OWNER.match(entry.name)) for entry in entries]
     for path, match in found:
-        if match and match[1] == _machine() and not _runs(int(match[2]), match[3]):
+        if match and match[1] == machine() and not runs(int(match[2]), match[3]):
             with suppress(OSError):  # of another user, or another process was faster
                 _remove(Path(path))
 
@@ -146,40 +144,3 @@ def _remove_unfinished() -> None:
         if process == os.getpid():
             with suppress(OSError):
                 _remove(path)
-
-
-@cache
-def _machine() -> str:
-    """Eight digits for this machine and, in a container, its numbering of processes."""
-    namespace = ''
-    with suppress(OSError):
-        namespace = os.readlink('/proc/self/ns/pid')
-    return hashlib.sha256(f'{socket.gethostname()} {namespace}'.encode()).hexdigest()[:8]
-
-
-def _identity(process: int) -> str:
-    return f'{_machine()}-{process}-{_start(process)}'
-
-
-def _runs(process: int, start: str) -> bool:
-    """Whether a process runs, and is the one that has started then."""
-    try:
-        os.kill(process, 0)
-    except ProcessLookupError:
-        return False
-    except (OSError, OverflowError):
-        return True  # of another user, most likely
-    return _start(process) in (start, '0')
-
-
-def _start(process: int) -> str:
-    """When a process has started, in the kernel's ticks; '0' where the system does not say.
-
-    '' for one that has ended and is only not waited for yet.
-    """
-    try:
-        # The second field, the program's name, may have spaces and brackets in it.
-        fields = Path(f'/proc/{process}/stat').read_bytes().rpartition(b')')[2].split()
-    except OSError:
-        return '0'
-    return '' if fields[0] in b'ZX' else fields[19].decode()

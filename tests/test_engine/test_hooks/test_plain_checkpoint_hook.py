@@ -136,3 +136,35 @@ def test_what_cannot_be_plain_is_named(model, tmp_path):
         default_hooks=dict(checkpoint=dict(type='expalign.PlainCheckpointHook')))
     with pytest.raises(TypeError, match=r"\['message_hub'\]\['runtime_info'\]\['odd'\] is a Data"):
         runner.train()
+
+
+def test_a_run_that_ends_while_it_saves_leaves_the_older_file(model, tmp_path, monkeypatch):
+    folder = tmp_path / 'torn'
+    start(model, folder, 1)
+    before = (folder / 'epoch_1.pth').read_bytes()
+
+    def torn(path, content):
+        with open(path, 'wb') as file:
+            file.write(content[:1000])
+        raise SystemExit(143)  # as SIGTERM does
+
+    monkeypatch.setattr('pathlib.Path.write_bytes', torn)
+    with pytest.raises(SystemExit):
+        start(model, folder, 1)
+    assert (folder / 'epoch_1.pth').read_bytes() == before
+    assert not [path for path in folder.iterdir() if 'partial' in path.name]
+
+
+def test_a_change_of_the_frozen_part_is_noticed(model, run, tmp_path):
+    saved = torch.load(run[1] / 'epoch_2.pth', weights_only=True)
+    name = next(name for name in saved['state_dict'] if name.startswith('backbone.'))
+    weights = saved['state_dict'][name].view(-1).view(torch.int32)
+    weights[0] ^= 1
+    torch.save(saved, tmp_path / 'changed.pth')  # whole, with other sums
+    runner = make_runner(model, tmp_path / 'loads', load_from=str(tmp_path / 'changed.pth'))
+    with pytest.raises(RuntimeError, match='the frozen backbone in the checkpoint is not the one '
+                                           'that was saved'):
+        runner.load_or_resume()
+    weights[0] ^= 1
+    torch.save(saved, tmp_path / 'same.pth')
+    make_runner(model, tmp_path / 'loads', load_from=str(tmp_path / 'same.pth')).load_or_resume()

@@ -1,12 +1,17 @@
 """Checkpoints that load without trusting them, and that a killed run can rely on."""
 
 from collections.abc import Mapping
+from pathlib import Path
 
 from mmengine.dist import is_main_process
 from mmengine.hooks import CheckpointHook
+from mmengine.model import is_model_wrapper
 from mmengine.runner import Runner
 
+from expalign.engine.frozen_encoders import HEADER_KEY, encoders_of_state_dict
 from expalign.engine.plain_state import history_from_plain, to_plain
+from expalign.engine.resumed_schedule import PER_EPOCH
+from expalign.engine.whole_file_backend import WHOLE_FILES
 from expalign.registry import HOOKS
 
 # Names of weights to tensors: plain by nature.
@@ -22,17 +27,41 @@ class PlainCheckpointHook(CheckpointHook):
     mmengine's own hook can be resumed too, with ``--trust-checkpoint``.
 
     An outdated checkpoint is removed after the new one is written; mmengine does so before, which
-    leaves a run that is killed in between without any where ``max_keep_ckpts`` is 1.
+    leaves a run that is killed in between without any where ``max_keep_ckpts`` is 1. A local file
+    is written beside its name and then renamed.
+
+    A checkpoint says how many iterations an epoch has, and the digests of the frozen encoders in
+    it, which are checked when it is loaded.
 
     Args:
+        out_dir: as of the parent.
+        backend_args: as of the parent; by default, for a local ``out_dir``, whole files.
         kwargs: as of the parent.
     """
 
+    def __init__(self, *args, out_dir: str | Path | None = None, backend_args: dict | None = None,
+                 **kwargs) -> None:
+        if backend_args is None and '://' not in str(out_dir or ''):
+            backend_args = dict(WHOLE_FILES)
+        super().__init__(*args, out_dir=out_dir, backend_args=backend_args, **kwargs)
+        self._digests: dict[str, dict[str, str]] | None = None
+
     def before_save_checkpoint(self, runner: Runner, checkpoint: dict) -> None:
         """Convert what other hooks (the moving average) have left; this hook comes last."""
+        checkpoint['meta'][PER_EPOCH] = len(runner.train_dataloader)
+        self._record_encoders(runner, checkpoint['state_dict'])
         for name, value in checkpoint.items():
             if name not in WEIGHTS:
                 checkpoint[name] = to_plain(value, f'checkpoint[{name!r}]')
+
+    def _record_encoders(self, runner: Runner, state_dict: dict) -> None:
+        """Write the digests of frozen encoders, which stay the same all through a run."""
+        model = runner.model.module if is_model_wrapper(runner.model) else runner.model
+        if self._digests is None:
+            self._digests = encoders_of_state_dict(model, state_dict, runner.cfg.get('model'))
+        metadata = getattr(state_dict, '_metadata', None)
+        if metadata is not None and self._digests:
+            metadata.setdefault('', {})[HEADER_KEY] = self._digests
 
     def after_load_checkpoint(self, runner: Runner, checkpoint: dict) -> None:
         """Give the message hub its histories back."""

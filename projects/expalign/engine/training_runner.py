@@ -1,0 +1,109 @@
+"""mmengine's runner, for data of any size and for runs that are interrupted."""
+
+import logging
+from collections.abc import Callable
+from typing import Any
+
+from mmengine.dataset import InfiniteSampler
+from mmengine.dist import broadcast_object_list, get_world_size, is_main_process
+from mmengine.logging import print_log
+from mmengine.runner import Runner
+from torch.utils.data import DataLoader
+
+from .newest_checkpoint import NothingToResume, flipped_part, newest_checkpoint
+from .resumed_schedule import fit_to_run
+
+AUTO = 'auto'
+
+
+class TrainingRunner(Runner):
+    """mmengine's ``Runner`` with these differences.
+
+    - ``resume='auto'``: go on from the newest whole checkpoint of the work folder
+      (:func:`~expalign.engine.newest_checkpoint.newest_checkpoint`); where there has been none,
+      start from ``load_from``. ``resume=True`` without ``load_from`` is the same.
+    - A checkpoint is resumed at its epoch, whatever the number of iterations an epoch had
+      (:func:`~expalign.engine.resumed_schedule.fit_to_run`).
+    - A checkpoint whose bits have changed on disk is refused.
+    - A data set of fewer images than a batch is trained on in smaller batches, with a warning.
+
+    Args:
+        args, kwargs: of the parent.
+
+    Raises:
+        NothingToResume: the work folder has only damaged checkpoints.
+        ValueError: see above, and: the data set has no image.
+    """
+
+    _resumed_from: str | None = None
+
+    @staticmethod
+    def build_dataloader(dataloader: DataLoader | dict, seed: int | None = None,
+                         diff_rank_seed: bool = False) -> DataLoader:
+        """See the parent; with ``drop_last`` a batch is never larger than an epoch."""
+        loader = Runner.build_dataloader(dataloader, seed, diff_rank_seed)
+        if isinstance(dataloader, DataLoader) or isinstance(
+                loader.sampler, InfiniteSampler) or len(loader):
+            return loader
+        size, count = dataloader.get('batch_size'), len(loader.sampler)
+        share = f' ({count} for each of {get_world_size()} processes)' * (get_world_size() > 1)
+        found = (f'batch_size {size} with drop_last=True, and {len(loader.dataset)} images{share}: '
+                 'an epoch would have no batch')
+        if not count or dataloader.get('batch_sampler') is not None:
+            raise ValueError(f'{found}. Use more images, or a smaller batch_size of the dataloader')
+        print_log(f'{found}. Batches have {count} images instead; the learning rate stays',
+                  'current', logging.WARNING)
+        return Runner.build_dataloader({**dataloader, 'batch_size': count}, seed, diff_rank_seed)
+
+    def load_or_resume(self) -> None:
+        """Load or resume what the config asks for, once."""
+        if not self._has_loaded and self._resume and (
+                self._resume == AUTO or self._load_from is None):
+            found = self._newest()
+            self._resume = found is not None
+            if found is not None:
+                self._load_from = found
+                self.logger.info(f'resuming from {found}')
+            else:
+                start = (f'starting from the weights of {self._load_from}' if self._load_from
+                         else 'starting from the weights that the config gives')
+                self.logger.info(f'nothing to resume in {self.work_dir}: {start}')
+        super().load_or_resume()
+
+    def _newest(self) -> str | None:
+        """What process 0 finds, for all processes."""
+        found: list[Any] = [None]
+        if is_main_process():
+            try:
+                found[0] = newest_checkpoint(self.work_dir)
+            except NothingToResume as error:
+                found[0] = error
+        broadcast_object_list(found)
+        if isinstance(found[0], Exception):
+            raise found[0]
+        return found[0]
+
+    def resume(self, filename: str, *args, **kwargs) -> None:
+        """See the parent."""
+        self._resumed_from = filename
+        try:
+            super().resume(filename, *args, **kwargs)
+        finally:
+            self._resumed_from = None
+
+    def load_checkpoint(self, filename: str, map_location: str | Callable = 'cpu', *args,
+                        **kwargs) -> dict:
+        """See the parent.
+
+        Raises:
+            ValueError: a part of the file does not have the sum that was written with it.
+        """
+        part = flipped_part(filename)
+        if part is not None:
+            raise ValueError(
+                f'checkpoint {filename} is damaged: its part {part} is not what was written (bits '
+                'have changed on disk or in transfer). Copy it again, or use another')
+        checkpoint = super().load_checkpoint(filename, map_location, *args, **kwargs)
+        if self._resumed_from is not None:
+            fit_to_run(self, checkpoint, filename)
+        return checkpoint
