@@ -17,6 +17,7 @@ from prettytable import PrettyTable
 from torch import Tensor, nn
 
 from expalign.engine.config import load_config
+from expalign.models.dense_heads import detections
 
 from .random_model import build_random_model, set_number_of_candidates, use_random_prompts
 from .timing import PartTimer, clock, clock_name, interleaved, median, seconds_of
@@ -98,7 +99,7 @@ def time_image(model: nn.Module, resize: Callable[[], object], size: int) -> dic
         for branch in model.bbox_head.head_module.box_branches:
             timer.watch(branch, 'forward', 'branches')
         timer.watch(model.bbox_head, 'predict_by_feat', 'decoding')
-        timer.watch(model.bbox_head, '_nms', 'NMS')
+        timer.watch(detections, 'batch_nms', 'NMS')
         start = clock()
         model.predict(inputs, [sample(size)])
         whole = clock() - start

@@ -13,6 +13,7 @@ from torch import Tensor
 
 from expalign.engine.config import load_config
 from expalign.models.dense_heads import select_candidates
+from expalign.models.dense_heads.class_wise_nms import FIRST_LOOK
 from expalign.registry import MODELS
 
 from .model import sample
@@ -52,7 +53,7 @@ def measure(head: torch.nn.Module, number: int, args: argparse.Namespace) -> lis
     settings = head.test_cfg
     logits, dists = make_maps(head, number, args)
     mask = torch.ones(1, args.prompts, dtype=torch.bool, device=args.device)
-    flat = torch.cat([x.flatten(2) for x in logits], dim=2)[0]
+    flat = torch.cat([x.flatten(2) for x in logits], dim=2)
     found = []
 
     def whole() -> None:
@@ -61,9 +62,9 @@ def measure(head: torch.nn.Module, number: int, args: argparse.Namespace) -> lis
     results = interleaved(dict(
         whole=lambda: seconds_of(whole),
         choice=lambda: seconds_of(lambda: select_candidates(
-            flat, mask[0], settings.score_thr, settings.nms_pre)),
+            flat, mask, settings.score_thr, FIRST_LOOK * settings.max_per_img)),
         plain=lambda: seconds_of(lambda: plain_choice(
-            flat, settings.score_thr, settings.nms_pre))), args.repeats)
+            flat[0], settings.score_thr, settings.nms_pre))), args.repeats)
     times = [f'{1000 * median(results[name]):.1f}' for name in ('whole', 'choice', 'plain')]
     return [f'{number:,}', f'{len(found[0]):,}', *times]
 

@@ -3,8 +3,16 @@
 import pytest
 import torch
 
-from expalign.models.dense_heads import select_candidates
-from expalign.models.dense_heads.candidates import best_first
+from expalign.models.dense_heads import candidates as module
+from expalign.models.dense_heads.candidates import best_values
+
+
+def select_candidates(logits, mask, *args, **kwargs):
+    """Of one image: scores, priors and labels of what is above the threshold."""
+    scores, priors, labels, valid = (
+        x[0] for x in module.select_candidates(logits[None], mask[None], *args, **kwargs))
+    assert not (valid[1:] & ~valid[:-1]).any()
+    return scores[valid], priors[valid], labels[valid]
 
 
 @pytest.mark.parametrize('score_thr', [0.0, 0.3])
@@ -34,12 +42,44 @@ def test_nothing_above_the_threshold():
     assert [len(x) for x in out] == [0, 0, 0]
 
 
-@pytest.mark.parametrize('limit', [1, 7, 60, 99, 100, 1000])
-def test_best_first_is_a_stable_sort_of_everything(limit):
-    # Twelve values in a hundred places: ties everywhere, at the limit, too.
-    values = torch.randint(12, (100,), generator=torch.Generator().manual_seed(limit)).float()
-    expected = values.sort(descending=True, stable=True).indices[:limit]
-    assert best_first(values, limit).tolist() == expected.tolist()
+@pytest.mark.parametrize('dtype', [torch.float32, torch.bfloat16, torch.float16])
+@pytest.mark.parametrize('limit', [1, 7, 60, 99, 300, 1000, 5000])
+def test_the_order_is_that_of_a_stable_sort_of_everything(limit, dtype):
+    """Twelve values in a thousand places: ties everywhere, at the limit, too, and both zeros."""
+    generator = torch.Generator().manual_seed(limit)
+    values = torch.randint(-5, 7, (3, 5, 189), generator=generator).to(dtype)
+    values[torch.rand(3, 5, 189, generator=generator) > 0.5] *= -0.0
+    values[2] = values[2].neg() + torch.rand(5, 189, generator=generator).to(dtype)
+    masks = torch.tensor([[True] * 5, [True, False, True, True, False], [True] * 5])
+    found, places = best_values(values, masks, limit)
+    everything = values.float().masked_fill(~masks[..., None], -torch.inf).flatten(1)
+    expected = everything.sort(dim=1, descending=True, stable=True)
+    size = min(limit, 5 * 189)
+    assert found.shape == (3, size)
+    torch.testing.assert_close(found, expected.values[:, :size], rtol=0, atol=0)
+    real = found > -torch.inf
+    assert torch.equal(places[real], expected.indices[:, :size][real])
+
+
+def test_images_of_a_batch_are_each_by_itself():
+    generator = torch.Generator().manual_seed(0)
+    logits = torch.randn(4, 6, 84, generator=generator)
+    masks = torch.rand(4, 6, generator=generator) > 0.3
+    for options in ({}, dict(multi_label=False), dict(max_per_prompt=4)):
+        together = module.select_candidates(logits, masks, 0.4, 37, **options)
+        for image in range(4):
+            alone = module.select_candidates(
+                logits[image:image + 1], masks[image:image + 1], 0.4, 37, **options)
+            for a, b in zip(together, alone, strict=True):
+                torch.testing.assert_close(a[image], b[0])  # sigmoid rounds by place in memory
+
+
+def test_infinite_logits_and_nan():
+    logits = torch.zeros(2, 84)
+    logits[0, 3], logits[0, 5], logits[1, :] = torch.inf, -torch.inf, torch.nan
+    scores, priors, labels = select_candidates(logits, torch.ones(2, dtype=torch.bool), 0.3, 10)
+    assert priors.tolist() == [3, 0, 1, 2, 4, 6, 7, 8, 9, 10] and not labels.any()
+    assert scores.tolist() == [1.0] + [0.5] * 9
 
 
 @pytest.mark.parametrize('score_thr', [0.0, 0.6])

@@ -13,7 +13,6 @@ from mmdet.models.utils import unpack_gt_instances
 from mmdet.structures import SampleList
 from mmdet.utils import InstanceList, reduce_mean
 from mmengine.dist import get_world_size
-from mmengine.structures import InstanceData
 from mmyolo.models.dense_heads import YOLOv8Head
 from mmyolo.models.utils import gt_instances_preprocess
 from torch import Tensor
@@ -21,9 +20,8 @@ from torch import Tensor
 from expalign.models.necks import EAHOutput
 from expalign.registry import MODELS
 
-from .candidates import select_candidates
-from .class_wise_nms import class_wise_nms
-from .letterbox import boxes_to_original, clip_boxes
+from .detections import Detections, find_detections
+from .letterbox import boxes_to_originals
 from .levels import at_least_float32, flatten_levels
 
 
@@ -169,10 +167,11 @@ class ExpAlignHead(YOLOv8Head):
             rescale: whether boxes are in pixels of the original image (else of the input).
 
         Returns:
-            per image ``bboxes`` (n, 4) xyxy, ``scores`` (n), ``labels`` (n), by falling score.
+            per image ``bboxes`` (n, 4) xyxy, ``scores`` (n), ``labels`` (n), by falling score, on
+            the CPU.
         """
-        found = self._detect(logits, dists, prompt_masks, batch_img_metas, rescale)
-        return [instances for instances, _ in found]
+        return self._detect(
+            logits, dists, prompt_masks, batch_img_metas, rescale).instances()
 
     def _detect(
         self,
@@ -181,31 +180,15 @@ class ExpAlignHead(YOLOv8Head):
         prompt_masks: Tensor,
         batch_img_metas: Sequence[dict],
         rescale: bool,
-    ) -> list[tuple[InstanceData, Tensor]]:
-        """:meth:`predict_by_feat` with the indices of the priors (n) that the boxes come from."""
+    ) -> Detections:
+        """:meth:`predict_by_feat`, before the results are handed out by image."""
         priors, strides = self._priors(logits)
-        flat_logits = torch.cat([at_least_float32(x).flatten(2) for x in logits], 2)  # (B, K, N)
-        flat_dists = flatten_levels(dists)
-        results = []
-        for scores, dist, mask, meta in zip(
-                flat_logits, flat_dists, prompt_masks, batch_img_metas, strict=True):
-            scores, inds, labels = select_candidates(
-                scores, mask, self.test_cfg.score_thr, self.test_cfg.nms_pre,
-                self.test_cfg.get('multi_label', True), self.test_cfg.get('max_per_prompt'))
-            boxes = self._decode(dist[None, inds], priors[inds, :2], strides[inds, 0])[0]
-            if rescale:
-                boxes = boxes_to_original(boxes, meta)
-            keep = self._nms(boxes, scores, labels)
-            boxes, scores, labels, inds = boxes[keep], scores[keep], labels[keep], inds[keep]
-            if rescale:
-                boxes = clip_boxes(boxes, meta['ori_shape'])
-            results.append((InstanceData(bboxes=boxes, scores=scores, labels=labels), inds))
-        return results
-
-    def _nms(self, boxes: Tensor, scores: Tensor, labels: Tensor) -> Tensor:
-        """The indices of the best ``max_per_img`` boxes after NMS, by falling score."""
-        return class_wise_nms(
-            boxes, scores, labels, self.test_cfg.nms, self.test_cfg.max_per_img)
+        boxes = self._decode(flatten_levels(dists), priors[:, :2], strides[:, 0])  # (B, N, 4)
+        if rescale:
+            boxes = boxes_to_originals(boxes, batch_img_metas)
+        flat_logits = torch.cat([x.flatten(2) for x in logits], 2)  # (B, K, N)
+        return find_detections(
+            flat_logits, boxes, prompt_masks, self.test_cfg, batch_img_metas if rescale else None)
 
     def _priors(self, maps: Sequence[Tensor]) -> tuple[Tensor, Tensor]:
         """Points with strides (N, 3 or 4) and the strides alone (N, 1), in pixels."""

@@ -205,12 +205,13 @@ class ExpAlignInsHead(ExpAlignHead):
         found = self._detect(logits, dists, prompt_masks, batch_img_metas, rescale)
         flat_coeffs = flatten_levels(coeffs)
         prototypes = at_least_float32(prototypes)
-        for image, (instances, priors) in enumerate(found):
+        results = found.instances()
+        for image, (instances, count) in enumerate(zip(results, found.counts, strict=True)):
             mask_logits = torch.einsum(
-                'nm,mhw->nhw', flat_coeffs[image, priors], prototypes[image])
+                'nm,mhw->nhw', flat_coeffs[image, found.priors[image, :count]], prototypes[image])
             instances.masks = self._decode_masks(
                 mask_logits, instances.bboxes, batch_img_metas[image] if rescale else None)
-        return [instances for instances, _ in found]
+        return results
 
     def _decode_masks(
         self, mask_logits: Tensor, boxes: Tensor, meta: dict | None
