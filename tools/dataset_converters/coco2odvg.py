@@ -4,6 +4,8 @@ import argparse
 
 import expalign  # noqa: F401  (before mmdet: the compatibility layer)
 from expalign.convert.data.coco_to_odvg import MAX_BAD, convert_coco
+from expalign.convert.data.file_names import add_outside_argument
+from expalign.utils import run_command
 
 
 def main() -> None:
@@ -15,11 +17,13 @@ def main() -> None:
     parser.add_argument('--no-masks', action='store_true', help='leave segmentations out')
     parser.add_argument('--max-bad', type=int, default=MAX_BAD,
                         help='wrong annotations that are skipped; one more is an error')
+    add_outside_argument(parser)
     args = parser.parse_args()
     label_map = args.label_map or f'{args.output.removesuffix(".jsonl")}.label_map.json'
-    tally = convert_coco(args.source, args.output, label_map, not args.no_masks, args.max_bad)
+    tally = convert_coco(args.source, args.output, label_map, not args.no_masks, args.max_bad,
+                         allow_outside=args.allow_outside_images)
     print(tally.report(args.output))
 
 
 if __name__ == '__main__':
-    main()
+    run_command(main)

@@ -11,9 +11,11 @@ several machines, give each --shard I/N (and a --work-dir that all can write), t
 import argparse
 
 import expalign  # noqa: F401  (before mmdet: the compatibility layer)
+from expalign.convert.data.file_names import add_outside_argument
 from expalign.convert.data.sam_generate import Job, merge
 from expalign.convert.data.sam_masks import MaskRules
 from expalign.convert.data.sam_processes import Machine, run_process, run_processes
+from expalign.utils import run_command
 
 
 def parse_args() -> argparse.Namespace:
@@ -35,6 +37,7 @@ def parse_args() -> argparse.Namespace:
     how.add_argument('--merge', action='store_true', help='only write OUTPUT')
     parser.add_argument('--max-unreadable', type=int, default=100,
                         help='images that cannot be used before a process gives up')
+    add_outside_argument(parser)
     for name, value in vars(rules).items():
         parser.add_argument(f'--{name.replace("_", "-")}', type=float, default=value,
                             help=f'see docs/converters.md (default {value})')
@@ -57,7 +60,8 @@ def main() -> None:
     args = parse_args()
     rules = MaskRules(**{name: getattr(args, name) for name in vars(MaskRules())})
     work_dir = args.work_dir or f'{args.output}.work'
-    job = Job(args.source, args.image_root, work_dir, args.model, rules, args.max_unreadable)
+    job = Job(args.source, args.image_root, work_dir, args.model, rules, args.max_unreadable,
+              args.allow_outside_images)
     job.check()
     machine = Machine(args.device, args.images_per_batch, args.boxes_per_batch)
     if args.shard is not None:
@@ -69,4 +73,4 @@ def main() -> None:
 
 
 if __name__ == '__main__':
-    main()
+    run_command(main)

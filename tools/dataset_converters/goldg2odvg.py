@@ -8,8 +8,10 @@ import argparse
 
 import expalign  # noqa: F401  (before mmdet: the compatibility layer)
 from expalign.convert.data.coco_to_odvg import MAX_BAD
+from expalign.convert.data.file_names import add_outside_argument
 from expalign.convert.data.grounding_to_odvg import convert_mdetr
 from expalign.datasets.formats.leakage import CocoLeakage
+from expalign.utils import run_command
 
 
 def main() -> None:
@@ -23,13 +25,15 @@ def main() -> None:
     parser.add_argument('--keep-coco', action='store_true', help='leave no image out')
     parser.add_argument('--max-bad', type=int, default=MAX_BAD,
                         help='wrong annotations that are skipped; one more is an error')
+    add_outside_argument(parser)
     args = parser.parse_args()
     leakage = None if args.keep_coco else CocoLeakage(args.vg_image_data)
-    tally = convert_mdetr(args.source, args.output, leakage, max_bad=args.max_bad)
+    tally = convert_mdetr(args.source, args.output, leakage, max_bad=args.max_bad,
+                          allow_outside=args.allow_outside_images)
     print(tally.report(args.output))
     if leakage is not None and leakage.note():
         print(leakage.note())
 
 
 if __name__ == '__main__':
-    main()
+    run_command(main)

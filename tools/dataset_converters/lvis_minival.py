@@ -3,6 +3,7 @@
 import argparse
 
 from expalign.convert.data.lvis_minival import extract_minival
+from expalign.utils import run_command
 
 
 def main() -> None:
@@ -15,4 +16,4 @@ def main() -> None:
 
 
 if __name__ == '__main__':
-    main()
+    run_command(main)

@@ -9,8 +9,10 @@ import argparse
 
 import expalign  # noqa: F401  (before mmdet: the compatibility layer)
 from expalign.convert.data.coco_to_odvg import MAX_BAD
+from expalign.convert.data.file_names import add_outside_argument
 from expalign.convert.data.grounding_to_odvg import convert_mdetr, convert_refs
 from expalign.datasets.formats.leakage import RefCocoLeakage
+from expalign.utils import run_command
 
 
 def main() -> None:
@@ -29,6 +31,7 @@ def main() -> None:
     parser.add_argument('--keep-all', action='store_true', help='leave no image out')
     parser.add_argument('--max-bad', type=int, default=MAX_BAD,
                         help='wrong annotations that are skipped; one more is an error')
+    add_outside_argument(parser)
     args = parser.parse_args()
     if not args.keep_all and not (args.coco_val and args.eval_splits):
         parser.error('give --coco-val and --eval-splits, so that evaluated images are left out, '
@@ -37,13 +40,14 @@ def main() -> None:
         args.coco_val, args.eval_splits, args.lvis_val)
     if args.instances:
         tally = convert_refs(args.source, args.instances, args.output, args.splits, leakage,
-                             args.max_bad)
+                             args.max_bad, args.allow_outside_images)
     else:
-        tally = convert_mdetr(args.source, args.output, leakage, True, args.max_bad)
+        tally = convert_mdetr(args.source, args.output, leakage, True, args.max_bad,
+                              args.allow_outside_images)
     print(tally.report(args.output))
     if leakage is not None and leakage.note():
         print(leakage.note())
 
 
 if __name__ == '__main__':
-    main()
+    run_command(main)

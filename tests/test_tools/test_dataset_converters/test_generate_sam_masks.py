@@ -261,3 +261,120 @@ def test_several_processes(run_script, tmp_path, coco, model):
 
 def test_batching():
     assert list(sam_generate._batches(range(5), 2)) == [[0, 1], [2, 3], [4]]
+
+
+def rows(path):
+    return path.read_bytes().splitlines(keepends=True)
+
+
+@pytest.fixture
+def finished(coco, model, tmp_path):
+    """A finished job, its journal and what it merges to, with masks that tell their boxes."""
+    masks = Sam2Masks(model)
+    masks.logits = lambda images, boxes: [
+        torch.stack([torch.full((4, 4), 1.0 if box[0] % 2 else 0.5) for box in own])
+        for own in boxes]
+    job = job_of(coco, model)
+    run_shard(job, masks, 0, 1)
+    merge(job, tmp_path / 'whole.json')
+    return job, masks, tmp_path / 'work/shard_0000_of_0001.jsonl', tmp_path / 'whole.json'
+
+
+def reordered(content):
+    content['images'].reverse()
+
+
+def moved(content):
+    content['annotations'][3]['bbox'] = [15, 5, 30, 40]
+
+
+@pytest.mark.parametrize('change', [reordered, moved])
+def test_another_source_of_the_same_size_is_refused(coco, finished, tmp_path, change):
+    job, masks, *_ = finished
+    size, content = coco.stat().st_size, json.loads(coco.read_text())
+    change(content)
+    coco.write_text(json.dumps(content))
+    assert abs(coco.stat().st_size - size) <= 1
+    for act in (lambda: run_shard(job, masks, 0, 1), lambda: merge(job, tmp_path / 'out.json')):
+        with pytest.raises(JournalError, match=r"other settings \(source_sha256: '\w{64}' then"):
+            act()
+    assert not (tmp_path / 'out.json').exists()
+
+
+def test_the_source_is_known_by_its_content_not_its_name(coco, finished, model, tmp_path):
+    other = coco.rename(tmp_path / 'renamed.json')
+    (tmp_path / 'link').symlink_to(tmp_path / 'images')
+    job = job_of(coco, model, source=str(other), image_root=str(tmp_path / 'link'))
+    merge(job, tmp_path / 'out.json')
+    assert (tmp_path / 'out.json').read_bytes() == finished[3].read_bytes()
+    (tmp_path / 'images2').mkdir()
+    with pytest.raises(JournalError, match=r"image_root: '.*images' then, '.*images2' now"):
+        job_of(coco, model, source=str(other), image_root=str(tmp_path / 'images2')).check()
+
+
+def test_each_entry_is_compared_at_the_merge(finished, tmp_path):
+    """Results under another image's or box's number, whatever brought them there."""
+    job, _, journal, _ = finished
+    kept = [json.loads(line) for line in rows(journal)]
+    for key, value in (('image', '0.jpg'), ('boxes', kept[1]['boxes']), ('slots', [0, 1, 3])):
+        entries = [dict(entry) for entry in kept]
+        next(entry for entry in entries if entry['index'] == 3)[key] = value
+        journal.unlink()
+        with Journal(journal.parent, journal.stem) as writer:
+            for entry in entries:
+                entry.pop('crc32')
+                writer.add(entry)
+        with pytest.raises(JournalError, match=r"image 3 of '.*coco\.json' is '3\.jpg' with 3 box"):
+            merge(job, tmp_path / 'out.json')
+
+
+def flip(line):
+    return line.replace(b'"counts":"', b'"counts":"0', 1)
+
+
+@pytest.mark.parametrize('spoil', [
+    lambda line: b'\0' * len(line),  # the line break, too
+    lambda line: b'\0' * (len(line) - 1) + b'\n',
+    lambda line: line[:20] + b'\0' * (len(line) - 20),
+    lambda line: line[:40] + b'\n',
+    lambda line: b'\xff\xfe' + line,
+    lambda line: b'[]\n',
+    lambda line: flip(line),
+    lambda line: b'[' * 100_000 + b'\n',
+])
+def test_a_spoilt_line_is_one_lost_image(finished, tmp_path, spoil):
+    job, masks, journal, whole = finished
+    lines = rows(journal)
+    place = next(i for i, line in enumerate(lines) if json.loads(line)['index'] == 2)
+    journal.write_bytes(b''.join([*lines[:place], spoil(lines[place]), *lines[place + 1:]]))
+    with pytest.raises(RuntimeError, match=r'^4 of 5 images are done: run the missing shards'):
+        merge(job, tmp_path / 'out.json')
+    tally = run_shard(job, masks, 0, 1)
+    assert (tally['images done'], tally['boxes done']) == (1, 2)
+    merged = merge(job, tmp_path / 'out.json')
+    assert merged['damaged lines of the journal; their images were done anew'] == 1
+    assert (tmp_path / 'out.json').read_bytes() == whole.read_bytes()
+
+
+def test_damaged_settings_are_named(finished, tmp_path):
+    for content in (b'\0' * 50, b'', b'[]'):
+        (tmp_path / 'work/settings.json').write_bytes(content)
+        with pytest.raises(JournalError, match=r"settings\.json' is damaged"):
+            finished[0].check()
+
+
+def test_the_source_is_not_overwritten(finished):
+    job = finished[0]
+    with pytest.raises(ValueError, match='is the file to read'):
+        merge(job, job.source)
+
+
+@pytest.mark.parametrize('name', ['../a.jpg', '/etc/a.jpg', 'x/../../a.jpg', 'https://a/b.jpg'])
+def test_images_outside_of_the_folder(coco, model, name):
+    content = json.loads(coco.read_text())
+    content['images'][1]['file_name'] = name
+    coco.write_text(json.dumps(content))
+    with pytest.raises(ValueError, match=r'may lead out of the folder .* --allow-outside-images'):
+        run_shard(job_of(coco, model), None, 0, 1)
+    job = job_of(coco, model, allow_outside=True)
+    assert name in [image.file_name for image in job.images(sam_generate.Tally())]

@@ -61,22 +61,5 @@ def field(record: dict, key: str, path: str | Path, what: str):
         return record[key]
     except KeyError:
         raise ValueError(
-            f"{path}: {what} {record.get('id', record)} has no '{key}', which COCO's layout "
+            f"{path}: {what} {str(record.get('id'))[:80]} has no '{key}', which COCO's layout "
             'requires') from None
-
-
-def read_categories(path: str | Path) -> dict[int, str]:
-    """Names by category id, in the file's order, without surrounding white space.
-
-    Raises:
-        ValueError: there are none, or an id occurs twice.
-    """
-    names = {}
-    for category in stream(path, 'categories'):
-        number = field(category, 'id', path, 'category')
-        if number in names:
-            raise ValueError(f'{path}: the category id {number} occurs twice')
-        names[number] = str(field(category, 'name', path, 'category')).strip()
-    if not names:
-        raise ValueError(f"{path} has no 'categories': it is not in COCO's layout")
-    return names

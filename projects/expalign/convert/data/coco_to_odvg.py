@@ -7,8 +7,11 @@ from pathlib import Path
 from expalign.datasets.formats.coco import parse_image
 from expalign.datasets.formats.odvg import to_line
 from expalign.datasets.formats.problems import AnnotationProblems
+from expalign.datasets.formats.record import shown
+from expalign.utils import check_distinct
 
-from .coco_stream import read_categories
+from .coco_entries import read_categories
+from .file_names import check_inside
 from .grouping import images_with_annotations
 from .odvg_writer import odvg_writer, to_json, write_label_map
 from .tally import Tally
@@ -21,7 +24,7 @@ ANNOTATION_FIELDS = ('id', 'bbox', 'area', 'category_id', 'iscrowd', 'ignore', '
 def convert_coco(source: str | Path, output: str | Path, label_map: str | Path, masks: bool = True,
                  max_bad: int = MAX_BAD,
                  file_name: Callable[[dict, str | Path], str] | None = None,
-                 class_fields: tuple[str, ...] = ()) -> Tally:
+                 class_fields: tuple[str, ...] = (), allow_outside: bool = False) -> Tally:
     """Convert a file in COCO's layout; images without annotations stay, as negatives.
 
     Args:
@@ -32,14 +35,17 @@ def convert_coco(source: str | Path, output: str | Path, label_map: str | Path, 
         max_bad: wrong annotations that are skipped and counted; one more is an error.
         file_name: gives an image its path below the folder of images; by default ``file_name``.
         class_fields: image keys that list category ids; the lines list labels instead.
+        allow_outside: whether file names may lead out of the folder of images.
 
     Returns:
         What was read, written and left out.
 
     Raises:
-        ValueError: the source is not in COCO's layout, or has more than ``max_bad`` wrong
-            annotations.
+        ValueError: the source is not in COCO's layout, has more than ``max_bad`` wrong
+            annotations, or file names that are not allowed; or ``output`` is the source.
     """
+    check_distinct(output, source)
+    check_distinct(label_map, source, output)
     names = read_categories(source)
     labels = {number: label for label, number in enumerate(names)}
     tally, problems = Tally(), AnnotationProblems(str(source), max_bad=max_bad)
@@ -50,9 +56,10 @@ def convert_coco(source: str | Path, output: str | Path, label_map: str | Path, 
             if file_name:
                 image['file_name'] = file_name(image, source)
             record = parse_image(image, annotations, labels, labels, problems)
+            check_inside(record['file_name'], source, allow_outside)
             line = to_line(record, list(names.values()))
             if class_fields:
-                extra = {key: [labels[number] for number in image[key]]
+                extra = {key: _labels(image, key, labels, source)
                          for key in class_fields if key in image}
                 line = to_json(json.loads(line) | extra)
             tally.note('instances with a mask', count=sum('mask' in i for i in record['instances']))
@@ -62,3 +69,12 @@ def convert_coco(source: str | Path, output: str | Path, label_map: str | Path, 
     tally.note('instances written', count=writer.num_boxes)
     tally.note_problems(problems)
     return tally
+
+
+def _labels(image: dict, key: str, labels: dict, source: str | Path) -> list[int]:
+    """The labels of the categories that an image lists as ``key``."""
+    try:
+        return [labels[number] for number in image[key]]
+    except (KeyError, TypeError) as error:
+        raise ValueError(f"{source}: '{key}' of image {shown(image['id'])} must list ids of "
+                         f'categories, got {shown(image[key])}') from error

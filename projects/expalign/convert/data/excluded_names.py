@@ -7,7 +7,7 @@ from expalign.datasets.formats.lvis_names import clean_lvis_names
 from expalign.datasets.transforms.negative_vocabulary import load_phrases
 from expalign.datasets.transforms.phrases import forms_of
 
-from .coco_stream import read_categories
+from .coco_entries import read_categories
 
 SETS = ('coco', 'lvis', 'objects365')
 

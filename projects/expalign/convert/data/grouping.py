@@ -14,7 +14,8 @@ from pathlib import Path
 
 from expalign.utils import scratch_folder
 
-from .coco_stream import field, stream
+from .coco_entries import record_id
+from .coco_stream import stream
 from .tally import Tally
 
 IMAGES_PER_PART = 512
@@ -59,7 +60,7 @@ def _spill_images(path: str | Path, target: Path, keys: set | None) -> dict:
     positions = {}
     with target.open('w', encoding='utf-8') as file:
         for image in stream(path, 'images'):
-            number = field(image, 'id', path, 'image')
+            number = image['id'] = record_id(image, 'id', path, 'image')
             if number in positions:
                 raise ValueError(f'{path}: the image id {number} occurs twice')
             positions[number] = len(positions)
@@ -75,7 +76,8 @@ def _spill_annotations(path: str | Path, folder: Path, positions: dict, size: in
     paths, files = {}, {}
     with ExitStack() as stack:
         for record in stream(path, 'annotations'):
-            position = positions.get(field(record, 'image_id', path, 'annotation'))
+            record['image_id'] = record_id(record, 'image_id', path, 'annotation')
+            position = positions.get(record['image_id'])
             tally.note('annotations read')
             if position is None:
                 tally.note('annotations left out: their image is not listed',

@@ -2,6 +2,8 @@
 
 from pathlib import Path
 
+from expalign.utils import check_distinct
+
 from .coco_stream import field, stream
 from .coco_writer import coco_writer
 from .tally import Tally
@@ -15,7 +17,7 @@ def coco_path(image: dict, path: str | Path) -> str:
 
     LVIS gives no file name, only the address of the image at COCO.
     """
-    return '/'.join(field(image, 'coco_url', path, 'image').split('/')[-2:])
+    return '/'.join(str(field(image, 'coco_url', path, 'image')).split('/')[-2:])
 
 
 def extract_minival(source: str | Path, output: str | Path) -> Tally:
@@ -27,6 +29,7 @@ def extract_minival(source: str | Path, output: str | Path) -> Tally:
         ValueError: no image lies in val2017, or ``source`` has as many images as the official
             val file and another number of them does.
     """
+    check_distinct(output, source)
     tally, kept, total = Tally(), [], 0
     for image in stream(source, 'images'):
         total += 1
@@ -39,14 +42,22 @@ def extract_minival(source: str | Path, output: str | Path) -> Tally:
         raise ValueError(
             f'{source}: {len(kept)} of {total} images lie in {MINIVAL_FOLDER}/, where the official '
             f'file has {OFFICIAL_MINIVAL_IMAGES}: fetch it again')
-    identifiers = {image['id'] for image in kept}
+    identifiers = {_key(image, 'id', source, 'image') for image in kept}
     with coco_writer(output, stream(source, 'categories')) as writer:
         for image in kept:
             writer.add_image(image)
         for annotation in stream(source, 'annotations'):
-            if field(annotation, 'image_id', source, 'annotation') in identifiers:
+            if _key(annotation, 'image_id', source, 'annotation') in identifiers:
                 writer.add_annotation(annotation)
     tally.note('images read', count=total)
     tally.note('images written', count=writer.num_images)
     tally.note('annotations written', count=writer.num_annotations)
     return tally
+
+
+def _key(record: dict, key: str, path: str | Path, what: str) -> int | float | str:
+    number = field(record, key, path, what)
+    if not isinstance(number, int | float | str):
+        raise ValueError(f"{path}: the '{key}' of an {what} must be a number or text, it is a "
+                         f'{type(number).__name__}')
+    return number

@@ -73,5 +73,6 @@ def merge_wordings(counts: Counter[str]) -> Counter[str]:
 
 def frequent(counts: Counter[str], minimum: int, excluded: Collection[str]) -> Counter[str]:
     """Phrases with at least ``minimum`` occurrences, none of whose forms is ``excluded``."""
+    excluded = frozenset(excluded)
     return Counter({phrase: count for phrase, count in counts.items()
-                    if count >= minimum and not forms(phrase) & set(excluded)})
+                    if count >= minimum and excluded.isdisjoint(forms(phrase))})

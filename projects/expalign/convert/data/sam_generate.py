@@ -4,6 +4,8 @@ Images go by their position in the source: shard i of n does those with position
 journal of the work folder has. So a run can be resumed with another number of processes.
 """
 
+import hashlib
+import os
 from collections import Counter
 from collections.abc import Iterable, Iterator
 from dataclasses import asdict, dataclass
@@ -16,9 +18,10 @@ from tqdm import tqdm
 
 from expalign.datasets.bad_samples import BadSample
 from expalign.datasets.transforms import LoadImageFromFile
+from expalign.utils import check_distinct
 
 from .outputs import progress
-from .sam_journal import Journal, Results, check_settings
+from .sam_journal import Journal, JournalError, Results, check_settings
 from .sam_source import BoxedImage, boxed_images, write_with_masks
 from .tally import Tally
 
@@ -39,6 +42,7 @@ class Job:
         model: name or path of the SAM 2 weights.
         rules: how masks are made and which are kept.
         max_unreadable: images that cannot be used before a process gives up.
+        allow_outside: whether file names may lead out of ``image_root``.
     """
 
     source: str
@@ -47,13 +51,22 @@ class Job:
     model: str
     rules: 'MaskRules'
     max_unreadable: int = 100
+    allow_outside: bool = False
 
     def check(self) -> None:
-        """Make the work folder, or see that it belongs to this job."""
+        """Make the work folder, or see that it belongs to this job.
+
+        Raises:
+            JournalError: it belongs to another source, by content, to other images or settings.
+        """
         Path(self.work_dir).mkdir(parents=True, exist_ok=True)
         check_settings(self.work_dir, {
-            'source': Path(self.source).name, 'source_bytes': Path(self.source).stat().st_size,
+            'source_sha256': _sha256(self.source), 'image_root': os.path.realpath(self.image_root),
             'model': self.model, **asdict(self.rules)})
+
+    def images(self, tally: Tally) -> Iterator[BoxedImage]:
+        """The images of the source."""
+        return boxed_images(self.source, tally, self.allow_outside)
 
 
 class TooManyUnreadable(RuntimeError):
@@ -71,7 +84,7 @@ def run_shard(job: Job, masks: 'Sam2Masks', shard: int, num_shards: int,
     job.check()
     done = Results(job.work_dir)
     tally, ignored = Tally(), Tally()
-    mine = (image for image in boxed_images(job.source, ignored)
+    mine = (image for image in job.images(ignored)
             if image.index % num_shards == shard and image.index not in done)
     with Journal(job.work_dir, f'shard_{shard:04d}_of_{num_shards:04d}') as journal:
         images = progress(mine, f'masks {shard + 1}/{num_shards}')
@@ -133,8 +146,8 @@ def _do_batch(batch: list, masks: 'Sam2Masks', rules: 'MaskRules', journal: Jour
 
 
 def _entry(image: BoxedImage, masks: dict, rejected: dict | None = None) -> dict:
-    return {'index': image.index, 'image': image.file_name, 'masks': masks,
-            'rejected': dict(rejected or {})}
+    return {'index': image.index, 'image': image.file_name, 'slots': image.slots,
+            'boxes': image.boxes.tolist(), 'masks': masks, 'rejected': dict(rejected or {})}
 
 
 def merge(job: Job, output: str | Path) -> Tally:
@@ -145,18 +158,48 @@ def merge(job: Job, output: str | Path) -> Tally:
 
     Raises:
         RuntimeError: images are not done yet.
+        JournalError: an image was done with another file name or other boxes than it has.
+        ValueError: ``output`` is the source.
     """
+    check_distinct(output, job.source)
     job.check()
     results, tally = Results(job.work_dir), Tally()
-    for entry in results:
+    done = total = 0
+    for image in job.images(Tally()):
+        total += 1
+        entry = results.entry(image.index)
+        if entry is None:
+            continue
+        done += 1
+        _check_same(image, entry, job)
         tally.note('masks', count=len(entry['masks']))
         for reason, count in entry['rejected'].items():
             tally.note(f'boxes without a mask: {reason}', entry['image'], count)
-    total = sum(1 for _ in boxed_images(job.source, Tally()))
-    if total != len(results):
-        raise RuntimeError(f'{len(results)} of {total} images are done: run the missing shards '
+    if total != done:
+        raise RuntimeError(f'{done} of {total} images are done: run the missing shards '
                            f"with --work-dir '{job.work_dir}' first")
     write_with_masks(job.source, output, results.find_mask)
+    if results.damaged:
+        tally.note('damaged lines of the journal; their images were done anew',
+                   count=results.damaged)
     if results.repeated:
         tally.note('images that two processes did; one result was taken', count=results.repeated)
     return tally
+
+
+def _check_same(image: BoxedImage, entry: dict, job: Job) -> None:
+    """See that an image was done as it is in the source."""
+    done = entry['image'], entry['slots'], entry['boxes']
+    if done != (image.file_name, image.slots, image.boxes.tolist()):
+        raise JournalError(
+            f"image {image.index} of '{job.source}' is '{image.file_name}' with {len(image.slots)} "
+            f"boxes to do; '{job.work_dir}' has results of '{entry['image']}' with "
+            f'{len(entry["slots"])}, or of other boxes: give another --work-dir')
+
+
+def _sha256(path: str | Path) -> str:
+    digest = hashlib.sha256()
+    with open(path, 'rb') as file:
+        while part := file.read(1 << 20):
+            digest.update(part)
+    return digest.hexdigest()

@@ -1,17 +1,21 @@
 """What a run of mask generation has finished, kept so that no kill loses or repeats an image.
 
 One folder holds ``settings.json`` and one file of JSON lines a process. A line is one finished
-image, written in one go and flushed. A kill can leave half a line at the end: it is cut off when
-the file is opened again, and its image is done anew.
+image with a checksum, written in one go and flushed. A kill can leave half a line at the end, a
+power cut zeros or garbage: a line that is not whole does not count, and its image is done anew.
 """
 
 import fcntl
 import json
 import os
+import zlib
 from collections.abc import Iterator
 from pathlib import Path
+from typing import NamedTuple
 
 from expalign.utils import finished_file
+
+CHECKSUM = 'crc32'
 
 
 class JournalError(RuntimeError):
@@ -22,14 +26,20 @@ def check_settings(folder: str | Path, settings: dict) -> None:
     """Write the settings of a run on its first start; later starts must have the same.
 
     Raises:
-        JournalError: the folder holds results of other settings.
+        JournalError: the folder holds results of other settings, or its settings are damaged.
     """
     path = Path(folder) / 'settings.json'
     if not path.exists():
         with finished_file(path) as temporary:
             temporary.write_text(json.dumps(settings, indent=1), encoding='utf-8')
-        return
-    known = json.loads(path.read_text(encoding='utf-8'))
+    # Read back also what was just written: another process may have been as fast.
+    try:
+        known = json.loads(path.read_text(encoding='utf-8'))
+        if not isinstance(known, dict):
+            raise ValueError('it holds no object')
+    except ValueError as error:
+        raise JournalError(f"'{path}' is damaged ({error}), so that nobody knows what the results "
+                           'beside it belong to: give another --work-dir') from error
     listed = ', '.join(f'{key}: {known.get(key)!r} then, {settings.get(key)!r} now'
                        for key in sorted({*known, *settings})
                        if known.get(key) != settings.get(key))
@@ -61,7 +71,8 @@ class Journal:
 
     def add(self, entry: dict) -> None:
         """Append one finished image."""
-        self._file.write(json.dumps(entry, separators=(',', ':')).encode() + b'\n')
+        line = _dump({**entry, CHECKSUM: zlib.crc32(_dump(entry))})
+        self._file.write(line + b'\n')
         self._file.flush()
         os.fsync(self._file.fileno())
 
@@ -76,31 +87,63 @@ class Journal:
         self.close()
 
 
-def entries(folder: str | Path) -> Iterator[tuple[dict, Path, int]]:
-    """All finished images of all processes: (entry, file, offset in it)."""
-    for path in sorted(Path(folder).glob('*.jsonl')):
-        offset = 0
-        with open(path, 'rb') as file:
-            for line in file:
-                if not line.endswith(b'\n'):
-                    break  # torn by a kill, or just being written
-                yield json.loads(line), path, offset
-                offset += len(line)
+class Place(NamedTuple):
+    """Where the line of an image is."""
+
+    path: Path
+    offset: int
+    size: int
+
+
+def _dump(entry: dict) -> bytes:
+    return json.dumps(entry, separators=(',', ':')).encode()
+
+
+def _load(line: bytes) -> dict | None:
+    """An entry, or None where the line is not the one that was written."""
+    try:
+        entry = json.loads(line)
+        checksum = entry.pop(CHECKSUM)
+    except (ValueError, KeyError, TypeError, AttributeError, RecursionError):
+        return None
+    return entry if checksum == zlib.crc32(_dump(entry)) and 'index' in entry else None
 
 
 class Results:
-    """Masks by (image, slot), read from the journals as they are asked for.
+    """Finished images of all processes by their index, read as they are asked for.
 
     Memory holds the place of each image's line, not its masks.
+
+    Attributes:
+        repeated: images that two processes did: with shards of different N at once.
+        damaged: lines that are not whole; their images are not finished.
     """
 
     def __init__(self, folder: str | Path) -> None:
-        self._places: dict[int, tuple[Path, int]] = {}
-        self.repeated = 0  # images that two processes did: with shards of different N at once
-        for entry, path, offset in entries(folder):
+        self._places: dict[int, Place] = {}
+        self.repeated = self.damaged = 0
+        for path in sorted(Path(folder).glob('*.jsonl')):
+            self._read_journal(path)
+        self._last: dict = {'index': None}
+
+    def _read_journal(self, path: Path) -> None:
+        offset = 0
+        with open(path, 'rb') as file:
+            for line in file:
+                if line.endswith(b'\n'):  # else torn by a kill, or just being written
+                    self._read_line(line, Place(path, offset, len(line)))
+                offset += len(line)
+
+    def _read_line(self, line: bytes, place: Place) -> None:
+        entry, zeros = _load(line), line.rfind(b'\0')
+        if entry is None:
+            self.damaged += 1
+            if zeros >= 0:  # behind zeros that swallowed the end of a line is the next one
+                place = Place(place.path, place.offset + zeros + 1, place.size - zeros - 1)
+                entry = _load(line[zeros + 1:])
+        if entry is not None:
             self.repeated += entry['index'] in self._places
-            self._places[entry['index']] = path, offset
-        self._entry: dict = {'index': None}
+            self._places[entry['index']] = place
 
     def __len__(self) -> int:
         return len(self._places)
@@ -113,15 +156,23 @@ class Results:
         return map(self._read, self._places)
 
     def _read(self, index: int) -> dict:
-        path, offset = self._places[index]
-        with open(path, 'rb') as file:
-            file.seek(offset)
-            return json.loads(file.readline())
+        place = self._places[index]
+        with open(place.path, 'rb') as file:
+            file.seek(place.offset)
+            entry = _load(file.read(place.size))
+        if entry is None:
+            raise JournalError(f"'{place.path}' changed while it was read: run the command again")
+        return entry
+
+    def entry(self, index: int) -> dict | None:
+        """What was finished of an image, or None."""
+        if self._last['index'] != index:
+            if index not in self._places:
+                return None
+            self._last = self._read(index)
+        return self._last
 
     def find_mask(self, index: int, slot: int) -> dict | None:
         """The encoded mask of one box, or None where it was rejected or not asked for."""
-        if self._entry['index'] != index:
-            if index not in self._places:
-                return None
-            self._entry = self._read(index)
-        return self._entry['masks'].get(str(slot))
+        entry = self.entry(index)
+        return None if entry is None else entry['masks'].get(str(slot))

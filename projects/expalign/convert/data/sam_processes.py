@@ -3,6 +3,8 @@
 import multiprocessing
 from dataclasses import dataclass
 
+from expalign.utils import unwinding_at_termination
+
 from .sam_generate import Job, run_shard
 
 
@@ -46,10 +48,17 @@ def run_processes(job: Job, machine: Machine, number: int) -> None:
     context = multiprocessing.get_context('spawn')  # CUDA does not survive a fork
     workers = [context.Process(target=run_process, args=(job, machine, i, number))
                for i in range(number)]
-    for worker in workers:
-        worker.start()
-    for worker in workers:
-        worker.join()
+    with unwinding_at_termination():
+        try:
+            for worker in workers:
+                worker.start()
+            for worker in workers:
+                worker.join()
+        finally:  # nobody goes on where this process is ended
+            for worker in workers:
+                if worker.is_alive():
+                    worker.terminate()
+                    worker.join()
     failed = [i for i, worker in enumerate(workers) if worker.exitcode]
     if failed:
         raise RuntimeError(f'processes {failed} of {number} failed; what was finished is kept: '

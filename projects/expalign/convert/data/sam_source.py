@@ -11,6 +11,7 @@ from pathlib import Path
 
 import numpy as np
 
+from expalign.datasets.formats.fields import flag
 from expalign.datasets.formats.problems import AnnotationProblems
 from expalign.datasets.formats.record import image_size, is_usable_box, xyxy
 from expalign.datasets.formats.text_file import read_json_lines
@@ -18,6 +19,7 @@ from expalign.datasets.transforms.instance_polygons import MIN_COORDINATES
 
 from .coco_stream import field, stream
 from .coco_writer import coco_writer
+from .file_names import check_inside
 from .grouping import images_with_annotations
 from .odvg_writer import odvg_writer
 from .outputs import progress
@@ -51,11 +53,18 @@ def is_odvg(path: str | Path) -> bool:
     return Path(path).suffix in ('.jsonl', '.odvg')
 
 
-def boxed_images(path: str | Path, tally: Tally) -> Iterator[BoxedImage]:
-    """All images of an ODVG or COCO file."""
+def boxed_images(path: str | Path, tally: Tally,
+                 allow_outside: bool = False) -> Iterator[BoxedImage]:
+    """All images of an ODVG or COCO file.
+
+    Raises:
+        ValueError: the file is not in its format, or a file name leads out of the folder of images
+            and that is not allowed.
+    """
     problems = AnnotationProblems(str(path))
     read = _odvg_items if is_odvg(path) else _coco_items
     for index, (file_name, size, items) in enumerate(read(path, tally)):
+        check_inside(file_name, path, allow_outside)
         boxes, slots = [], []
         for slot, (bbox, done) in enumerate(items):
             if done:
@@ -82,7 +91,7 @@ def has_segmentation(annotation: dict) -> bool:
 def _coco_items(path: str | Path, tally: Tally) -> Iterator[tuple]:
     fields = ('bbox', 'iscrowd', 'segmentation')
     for image, annotations in images_with_annotations(path, tally, annotation_fields=fields):
-        items = [(xyxy(a.get('bbox')), bool(a.get('iscrowd')) or has_segmentation(a))
+        items = [(xyxy(a.get('bbox')), flag(a.get('iscrowd')) != 0 or has_segmentation(a))
                  for a in annotations]
         where = f"annotation file '{path}', image {image['id']!r}"
         yield field(image, 'file_name', path, 'image'), image_size(image, where), items
@@ -91,23 +100,32 @@ def _coco_items(path: str | Path, tally: Tally) -> Iterator[tuple]:
 def _odvg_items(path: str | Path, tally: Tally) -> Iterator[tuple]:
     for number, line in read_json_lines(str(path)):
         tally.note('images read')
-        size = image_size(line, f"annotation file '{path}', line {number}")
-        yield field(line, 'filename', path, 'line'), size, list(_odvg_slots(line))
+        where = f"annotation file '{path}', line {number}"
+        try:
+            slots = list(_odvg_slots(line))
+        except (KeyError, TypeError, ValueError, AttributeError) as error:
+            raise ValueError(f'{where} is no ODVG record: {type(error).__name__}: {error}'
+                             ) from error
+        yield field(line, 'filename', path, 'line'), image_size(line, where), slots
 
 
 def _odvg_slots(record: dict) -> Iterator[tuple[list, bool]]:
     if 'detection' in record:
         for item in record['detection']['instances']:
-            yield item['bbox'], bool(item.get('mask') or item.get('iscrowd'))
+            yield item['bbox'], flag(item.get('iscrowd')) != 0 or bool(_known_mask(item))
         return
     for region in record['grounding']['regions']:
-        crowd = bool(region.get('iscrowd'))
+        crowd = flag(region.get('iscrowd')) != 0
         if region['bbox'] and isinstance(region['bbox'][0], list):
-            masks = region.get('mask') or [None] * len(region['bbox'])
+            masks = _known_mask(region) or [None] * len(region['bbox'])
             yield from ((box, crowd or bool(mask))
                        for box, mask in zip(region['bbox'], masks, strict=True))
         else:
-            yield region['bbox'], crowd or bool(region.get('mask'))
+            yield region['bbox'], crowd or bool(_known_mask(region))
+
+
+def _known_mask(item: dict) -> object:
+    return item.get('mask') or item.get('segmentation')
 
 
 def write_with_masks(source: str | Path, output: str | Path, find_mask: FindMask) -> None:
@@ -150,8 +168,9 @@ def _fill_region(region: dict, index: int, slot: int, find_mask: FindMask) -> in
     """Add masks to a region whose first box is slot ``slot``; returns the next region's slot."""
     several = bool(region['bbox']) and isinstance(region['bbox'][0], list)
     count = len(region['bbox']) if several else 1
-    known = region.get('mask') if several else [region.get('mask')]
+    known = _known_mask(region) if several else [_known_mask(region)]
     masks = [find_mask(index, slot + i) or (known[i] if known else None) for i in range(count)]
     if any(masks):
+        region.pop('segmentation', None)
         region['mask'] = masks if several else masks[0]
     return slot + count
