@@ -5,6 +5,7 @@ detections. All but D and M are dynamic, and so are height and width of the imag
 """
 
 import warnings
+from collections import Counter
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -120,7 +121,7 @@ def baked_tokens(model: ExpAlignDetector, vocabulary: Sequence[str]) -> tuple[Te
     Raises:
         ExportError: a prompt is there twice.
     """
-    repeated = sorted({text for text in vocabulary if list(vocabulary).count(text) > 1})
+    repeated = sorted(text for text, count in Counter(vocabulary).items() if count > 1)
     if repeated:
         raise ExportError(f'the vocabulary names prompts twice: {repeated}')
     feats, masks = model._encode_text(list(vocabulary))
