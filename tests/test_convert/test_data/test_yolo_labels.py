@@ -103,8 +103,13 @@ def test_sizes_of_all_formats(tmp_path):
 
 def test_a_large_image_is_no_bomb(tmp_path, monkeypatch):
     Image.new('L', (300, 200)).save(tmp_path / 'a.png')
+    Image.new('L', (300, 200)).save(tmp_path / 'a.gif')
     monkeypatch.setattr(Image, 'MAX_IMAGE_PIXELS', 10_000)  # an error above twice as many
-    assert image_size(tmp_path / 'a.png') == (300, 200)
+    for name in ('a.png', 'a.gif'):
+        assert image_size(tmp_path / name) == (300, 200)
+    monkeypatch.setenv('EXPALIGN_MAX_IMAGE_PIXELS', '59999')
+    with pytest.raises(OSError, match=r"a\.png.: it is 300 x 200: 60,000 pixels, more than the li"):
+        image_size(tmp_path / 'a.png')
 
 
 @pytest.mark.parametrize('how', ['link', 'copy'])

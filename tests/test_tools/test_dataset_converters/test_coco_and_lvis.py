@@ -1,12 +1,16 @@
 """coco2odvg.py, lvis2odvg.py and lvis_minival.py."""
 
 import json
+import os
+import signal
+import tempfile
 
 import pytest
 
-from expalign.convert.data import lvis_minival
+from expalign.convert.data import coco_to_odvg, lvis_minival
 from expalign.convert.data.coco_stream import stream
 from tests.helpers.annotations import coco_content, read_lines, write_json
+from tests.helpers.processes import fork
 
 TOOLS = 'tools/dataset_converters/'
 POLYGON = [[1.0, 2.0, 11.0, 2.0, 11.0, 12.0]]
@@ -136,3 +140,75 @@ def test_minival_refuses_other_files(tmp_path, monkeypatch):
     content['images'] = content['images'][1:2]
     with pytest.raises(ValueError, match=r'none of 1 images has a coco_url in val2017/'):
         lvis_minival.extract_minival(write_json(source, content), tmp_path / 'out.json')
+
+
+@pytest.mark.parametrize('name', ['../b.jpg', '/etc/b.jpg', 'C:\\b.jpg', 's3://bucket/b.jpg'])
+def test_images_outside_of_the_folder(run_script, tmp_path, name):
+    content = small_coco()
+    content['images'][0]['file_name'] = name
+    source, out = write_json(tmp_path / 'coco.json', content), tmp_path / 'out.jsonl'
+    with pytest.raises(ValueError, match=r"coco\.json.: the name of image .*allow-outside-images"):
+        run_script(TOOLS + 'coco2odvg.py', source, out)
+    assert os.listdir(tmp_path) == ['coco.json']
+    run_script(TOOLS + 'coco2odvg.py', source, out, '--allow-outside-images')
+    assert read_lines(out)[0]['filename'] == name
+
+
+def test_lvis_addresses_that_lead_out(run_script, tmp_path):
+    content = small_coco()
+    for image in content['images']:
+        image['coco_url'] = 'http://images.cocodataset.org/val2017/../etc'
+    source = write_json(tmp_path / 'lvis.json', content)
+    with pytest.raises(ValueError, match=r"name of image '\.\./etc' has '\.\.'"):
+        run_script(TOOLS + 'lvis2odvg.py', source, tmp_path / 'out.jsonl')
+
+
+def test_ids_are_read_as_training_reads_them(run_script, tmp_path):
+    """As text, as 3.0, and crowds as text; what is no id is an error with its place."""
+    content = small_coco()
+    content['images'][1]['id'] = '3'
+    content['annotations'] = [
+        {'id': i, 'image_id': '3', 'category_id': 10.0, 'bbox': BOX, 'iscrowd': crowd}
+        for i, crowd in enumerate(('0', '1', 0.0))]
+    source = write_json(tmp_path / 'coco.json', content)
+    run_script(TOOLS + 'coco2odvg.py', source, tmp_path / 'out.jsonl')
+    instances = read_lines(tmp_path / 'out.jsonl')[1]['detection']['instances']
+    assert [instance.get('iscrowd', 0) for instance in instances] == [0, 1, 0]
+    for key, record in (('id', content['images'][0]), ('image_id', content['annotations'][0])):
+        kept, record[key] = record[key], [3]
+        write_json(source, content)
+        with pytest.raises(ValueError, match=rf"coco\.json: the '{key}' of .* got \[3\]"):
+            run_script(TOOLS + 'coco2odvg.py', source, tmp_path / 'out.jsonl')
+        record[key] = kept
+
+
+def test_the_source_is_not_overwritten(run_script, tmp_path):
+    source = write_json(tmp_path / 'coco.json', small_coco())
+    (tmp_path / 'link.jsonl').symlink_to(source)
+    for output, *options in ([source], [tmp_path / 'link.jsonl'],
+                             [tmp_path / 'out.jsonl', '--label-map', source]):
+        with pytest.raises(ValueError, match='is the file to read'):
+            run_script(TOOLS + 'coco2odvg.py', source, output, *options)
+    assert json.loads(source.read_text()) == small_coco()
+
+
+def convert_until_stopped(folder, number):
+    """A conversion that gets a signal at its first image."""
+    tempfile.tempdir = str(folder / 'scratch')
+    coco_to_odvg.parse_image = lambda *args: os.kill(os.getpid(), number)
+    coco_to_odvg.convert_coco(folder / 'coco.json', folder / 'out/a.jsonl', folder / 'out/a.json')
+
+
+def test_signals_leave_nothing_and_a_kill_is_tidied_up(tmp_path, monkeypatch):
+    write_json(tmp_path / 'coco.json', small_coco())
+    (tmp_path / 'scratch').mkdir()
+    places = [tmp_path / 'out', tmp_path / 'scratch']
+    assert fork(convert_until_stopped, tmp_path, signal.SIGTERM) == 128 + signal.SIGTERM
+    assert [os.listdir(place) for place in places] == [[], []]
+    assert fork(convert_until_stopped, tmp_path, signal.SIGKILL) == -signal.SIGKILL
+    assert [len(os.listdir(place)) for place in places] == [1, 1]
+    monkeypatch.setattr(tempfile, 'tempdir', str(tmp_path / 'scratch'))
+    coco_to_odvg.convert_coco(tmp_path / 'coco.json', tmp_path / 'out/b.jsonl',
+                              tmp_path / 'out/b.json')
+    assert sorted(os.listdir(places[0])) == ['b.json', 'b.jsonl']
+    assert os.listdir(places[1]) == []

@@ -117,3 +117,19 @@ def test_evaluated_images_cannot_be_forgotten(run_script, tmp_path, capsys):
     with pytest.raises(SystemExit):
         run_script(TOOLS + 'refcoco2odvg.py', 'a.json', tmp_path / 'out.jsonl')
     assert 'give --coco-val and --eval-splits' in capsys.readouterr().err
+
+
+def test_images_outside_of_the_folder(run_script, tmp_path):
+    source = write_json(tmp_path / 'mixed.json', {
+        'images': [image(1, 'x/../../1.jpg')], 'annotations': [spans(1, 1, [2, 9])],
+        'categories': []})
+    refs = write_json(tmp_path / 'refs.json', [
+        {'image_id': 1, 'ann_id': 1, 'split': 'train', 'sentences': [{'raw': 'a car'}]}])
+    for tool, *arguments in (
+            ['goldg2odvg.py', source, tmp_path / 'a.jsonl', '--keep-coco'],
+            ['refcoco2odvg.py', source, tmp_path / 'b.jsonl', '--keep-all'],
+            ['refcoco2odvg.py', refs, tmp_path / 'c.jsonl', '--keep-all', '--instances', source]):
+        with pytest.raises(ValueError, match=r"name of image 'x/\.\./\.\./1\.jpg' has '\.\.'"):
+            run_script(TOOLS + tool, *arguments)
+        run_script(TOOLS + tool, *arguments, '--allow-outside-images')
+        assert read_lines(arguments[1])[0]['filename'] == 'x/../../1.jpg'

@@ -1,12 +1,13 @@
 """tools/dataset_converters/build_negative_vocabulary.py."""
 
 import json
+import time
 from collections import Counter
 
 import numpy as np
 import pytest
 
-from expalign.convert.data.phrase_counts import merge_wordings
+from expalign.convert.data.phrase_counts import frequent, merge_wordings
 from expalign.convert.data.phrase_vectors import drop_near_duplicates, spread_out
 from expalign.datasets.transforms.negative_vocabulary import load_phrases, load_vectors
 from tests.helpers.annotations import write_json
@@ -103,3 +104,26 @@ def test_farthest_points():
     assert spread_out(unit(0, 10), 5).tolist() == [0, 1]
     same = spread_out(unit(0, 0, 0), 2)
     assert sorted(same.tolist()) == [0, 1]  # never a row twice
+
+
+def test_near_duplicates_are_those_of_the_definition():
+    """In blocks, one row after the other within a block."""
+    generator = np.random.default_rng(0)
+    vectors = np.repeat(generator.standard_normal((200, 8)), 3, axis=0).astype(np.float32)
+    vectors += 0.2 * generator.standard_normal(vectors.shape).astype(np.float32)
+    vectors = generator.permutation(vectors / np.linalg.norm(vectors, axis=1, keepdims=True))
+    kept = []
+    for row, vector in enumerate(vectors):
+        if all(vector @ vectors[other] <= 0.9 for other in kept):
+            kept.append(row)
+    assert 100 < len(kept) < 500  # of 600, more than two blocks
+    assert drop_near_duplicates(vectors, 0.9).tolist() == kept
+
+
+def test_exclusion_does_not_grow_with_the_square():
+    """50,000 phrases against 20,000 names; with a new set for each phrase it takes minutes."""
+    counts = Counter({f'phrase {i} x': 1 for i in range(50_000)})
+    excluded = {f'phrase {i} x' for i in range(20_000)}
+    started = time.process_time()
+    assert len(frequent(counts, 1, excluded)) == 30_000
+    assert time.process_time() - started < 5
