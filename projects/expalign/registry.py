@@ -5,11 +5,13 @@ mmengine imports this module by itself when a config names ``expalign.Something`
 """
 
 from mmengine.registry import DATASETS as MMENGINE_DATASETS
+from mmengine.registry import FUNCTIONS as MMENGINE_FUNCTIONS
 from mmengine.registry import HOOKS as MMENGINE_HOOKS
 from mmengine.registry import METRICS as MMENGINE_METRICS
 from mmengine.registry import MODELS as MMENGINE_MODELS
 from mmengine.registry import OPTIM_WRAPPER_CONSTRUCTORS as MMENGINE_CONSTRUCTORS
 from mmengine.registry import OPTIM_WRAPPERS as MMENGINE_OPTIM_WRAPPERS
+from mmengine.registry import TASK_UTILS as MMENGINE_TASK_UTILS
 from mmengine.registry import TRANSFORMS as MMENGINE_TRANSFORMS
 from mmengine.registry import Registry, root
 
@@ -29,11 +31,16 @@ OPTIM_WRAPPER_CONSTRUCTORS = Registry(
 OPTIM_WRAPPERS = Registry(
     'optimizer wrapper', parent=MMENGINE_OPTIM_WRAPPERS, scope='expalign',
     locations=['expalign.engine'])
+TASK_UTILS = Registry(
+    'task util', parent=MMENGINE_TASK_UTILS, scope='expalign', locations=['expalign.models'])
+FUNCTIONS = Registry(
+    'function', parent=MMENGINE_FUNCTIONS, scope='expalign', locations=['expalign.datasets'])
 
 # mmengine warns where a scope lacks a registry that it asks for, and uses its own. What is not
 # ours is found in the parents, so these are empty.
 _OWN = {registry.parent for registry in (
-    MODELS, DATASETS, TRANSFORMS, METRICS, HOOKS, OPTIM_WRAPPER_CONSTRUCTORS, OPTIM_WRAPPERS)}
+    MODELS, DATASETS, TRANSFORMS, METRICS, HOOKS, OPTIM_WRAPPER_CONSTRUCTORS, OPTIM_WRAPPERS,
+    TASK_UTILS, FUNCTIONS)}
 _EMPTY = [
     Registry(parent.name, build_func=parent.build_func, parent=parent, scope='expalign',
              locations=['expalign.registry'])

@@ -82,6 +82,7 @@ train_dataloader = dict(
     pin_memory=True,
     drop_last=True,
     sampler=dict(type='mmengine.DefaultSampler', shuffle=True),
+    collate_fn=dict(type='expalign.collate_samples'),
     dataset=dict(
         type='expalign.CocoDataset',
         data_root=data_root,

@@ -94,7 +94,7 @@ def _types(value: Any) -> Iterator[Any]:
 
 def _own_types() -> set[str]:
     found = set()
-    for own in (registry.MODELS, registry.TRANSFORMS):
+    for own in (registry.MODELS, registry.TASK_UTILS, registry.TRANSFORMS):
         own.import_from_location()
         found.update(f'{own.scope}.{name}' for name in own.module_dict)
     return found

@@ -6,6 +6,7 @@ falling frequency, phrases. It shows how many of a batch's prompts a bounded cac
 
 import argparse
 
+import numpy as np
 import torch
 from prettytable import PrettyTable
 
@@ -79,7 +80,7 @@ def simulate(size: int, args: argparse.Namespace) -> list[str]:
     generator = torch.Generator().manual_seed(0)
     cache, rates, counts = TokenCache(size), [], []
     frequency = 1 / torch.arange(1, args.phrases + 1, dtype=torch.double)
-    nothing = torch.zeros(0)
+    nothing = np.zeros(0, dtype=np.int64)
     for _ in range(args.iterations):
         prompts = set()
         for image in range(args.batch):

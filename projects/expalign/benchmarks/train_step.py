@@ -9,12 +9,12 @@ import argparse
 from collections.abc import Callable
 
 import torch
-from mmdet.structures import SampleList
 from prettytable import PrettyTable
 from torch import Tensor, nn
 
 from expalign.engine.config import load_config
 from expalign.engine.training_cost import generated_batch
+from expalign.structures import TrainingSamples
 
 from .comparison import MIB, peak_bytes
 from .random_model import build_random_model
@@ -60,7 +60,7 @@ def run(args: argparse.Namespace) -> str:
 class Step:
     """A training step on the same batch again and again."""
 
-    def __init__(self, model: nn.Module, images: Tensor, samples: SampleList) -> None:
+    def __init__(self, model: nn.Module, images: Tensor, samples: TrainingSamples) -> None:
         self.model, self.images, self.samples = model, images, samples
         self.optimizer = torch.optim.AdamW(
             [p for p in model.parameters() if p.requires_grad], lr=0.0)
@@ -100,9 +100,11 @@ class Step:
 class ConsistencyAlone:
     """Forward and backward pass of the consistency losses on random maps."""
 
-    def __init__(self, losses: nn.Module, samples: SampleList, args: argparse.Namespace) -> None:
+    def __init__(
+        self, losses: nn.Module, samples: TrainingSamples, args: argparse.Namespace
+    ) -> None:
         self.losses, self.size = losses, (args.size, args.size)
-        self.instances = [sample.gt_instances for sample in samples]
+        self.instances = samples.truth.to(args.device)
         self.maps = [
             torch.randn(args.batch, args.prompts, args.size // s, args.size // s,
                         device=args.device, requires_grad=True) for s in STRIDES]
@@ -127,7 +129,7 @@ class Precomputed(nn.Module):
         return self.features
 
 
-def encode_twice(model: nn.Module, samples: SampleList) -> str:
+def encode_twice(model: nn.Module, samples: TrainingSamples) -> str:
     """Encode the batch's prompts as two iterations do; a line on time and cache."""
     texts = list(dict.fromkeys(text for sample in samples for text in sample.text))
     encode: Callable[[], object] = lambda: model.text_encoder(texts)  # noqa: E731

@@ -1,6 +1,7 @@
 """Data sets; the transforms of their pipelines are in :mod:`expalign.datasets.transforms`."""
 
 from . import transforms
+from .collate import collate_samples
 from .lvis import LVISV1Dataset
 from .mdetr_grounding import MDETRGroundingDataset
 from .mixture import MixtureDataset
@@ -15,5 +16,5 @@ __all__ = [
     'ODinWDataset', 'PromptsByImage',
     'ClassBalancedDataset', 'CocoDataset', 'LVISV1Dataset', 'MDETRGroundingDataset',
     'MixtureDataset', 'ODVGDataset', 'Objects365V1Dataset', 'RefsDataset', 'RepeatDataset',
-    'TextCocoDataset', 'transforms'
+    'TextCocoDataset', 'collate_samples', 'transforms'
 ]

@@ -5,11 +5,13 @@ import warnings
 from dataclasses import dataclass
 
 import torch
-from mmdet.structures import DetDataSample, SampleList
+from mmdet.structures import DetDataSample
 from mmdet.structures.mask import PolygonMasks
 from mmengine.structures import InstanceData
 from torch import nn
 from torch.utils.flop_counter import FlopCounterMode
+
+from expalign.structures import TrainingSamples
 
 BYTES = 4  # of a weight, a gradient and each state of the optimiser: all are in float32
 
@@ -86,8 +88,11 @@ def measure_step(model: nn.Module, size: int, prompts: int, instances: int) -> S
 
 def generated_batch(
     model: nn.Module, count: int, size: int, prompts: int, instances: int
-) -> tuple[torch.Tensor, SampleList]:
-    """Noise, and instances spread over the image; the prompts of no two images are the same."""
+) -> tuple[torch.Tensor, TrainingSamples]:
+    """Noise on the model's device, and samples as the loader collates them, on the host.
+
+    Instances are spread over the image; the prompts of no two images are the same.
+    """
     device = next(model.parameters()).device
     samples = []
     for image in range(count):
@@ -99,17 +104,20 @@ def generated_batch(
             img_id=image, ori_shape=(size, size), img_shape=(size, size),
             text=[f'object number {image * prompts + index}' for index in range(prompts)]))
         sample.gt_instances = InstanceData(
-            bboxes=boxes.to(device),
-            labels=(torch.arange(instances) % prompts).to(device),
+            bboxes=boxes,
+            labels=torch.arange(instances) % prompts,
             masks=PolygonMasks(
                 [[torch.tensor(p, dtype=torch.float64).numpy() for p in polygon]
                  for polygon in polygons], size, size))
         samples.append(sample)
-    return torch.randn(count, 3, size, size, device=device), samples
+    batch = TrainingSamples.of(samples)
+    if device.type == 'cuda':
+        batch = batch.pin_memory()
+    return torch.randn(count, 3, size, size, device=device), batch
 
 
 def _run(
-    model: nn.Module, batch: tuple[torch.Tensor, SampleList], count_flops: bool
+    model: nn.Module, batch: tuple[torch.Tensor, TrainingSamples], count_flops: bool
 ) -> tuple[int, int, float]:
     """One forward and backward pass: bytes kept in between, operations, seconds."""
     parameters = {p.untyped_storage().data_ptr() for p in model.parameters()}
@@ -133,7 +141,7 @@ def _run(
     return sum(kept.values()), counter.get_total_flops() if count_flops else 0, seconds
 
 
-def _step(model: nn.Module, images: torch.Tensor, samples: SampleList) -> None:
+def _step(model: nn.Module, images: torch.Tensor, samples: TrainingSamples) -> None:
     sum(model(images, samples, mode='loss').values()).backward()
     model.zero_grad()
 

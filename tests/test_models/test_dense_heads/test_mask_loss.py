@@ -1,19 +1,14 @@
-"""Mask loss: the formula written out, masks on the grid, and which instance a location has."""
+"""Mask loss: the formula written out, its gradient, chunks, and the loss it was before."""
 
 import math
 
-import numpy as np
 import pytest
 import torch
-from mmdet.structures.mask import BitmapMasks, PolygonMasks
-from mmengine.structures import InstanceData
 
-from expalign.models.dense_heads.mask_loss import (
-    cells_inside,
-    mask_loss_sum,
-    masks_on_grid,
-    match_instances,
-    presence_of_masks,
+from expalign.models.dense_heads import mask_loss
+from expalign.models.dense_heads.mask_loss import cells_inside
+from tests.test_models.test_dense_heads.mask_loss_reference import (
+    mask_loss_sum as former_mask_loss_sum,
 )
 
 
@@ -32,6 +27,13 @@ def reference_loss(coeffs, prototypes, masks, instances, boxes):
                     inside -= math.log(probability if target else 1 - probability)
         total += inside / ((x2 - x1) * (y2 - y1))
     return total
+
+
+def mask_loss_sum(coeffs, prototypes, masks, instances, boxes):
+    """The loss of one image."""
+    return mask_loss.mask_loss_sum(
+        coeffs[None], prototypes[None], masks[None], instances[None], boxes[None],
+        torch.ones(1, len(coeffs)).to(coeffs))
 
 
 def random_case(seed=0):
@@ -69,36 +71,53 @@ def test_cells_inside_counts_centres():
     assert torch.equal(inside, expected)
 
 
-def test_masks_on_the_grid():
-    square = [np.array([4, 8, 16, 8, 16, 20, 4, 20], dtype=np.float32)]
-    placeholder = [np.zeros(6, dtype=np.float32)]
-    # The input is 24 x 32; the masks end at the image, which is smaller.
-    masks = PolygonMasks([square, placeholder], 23, 30)
-    grid = masks_on_grid(masks, (6, 8), 4, 'cpu')
-    assert grid.shape == (2, 6, 8) and grid.dtype == torch.bool
-    expected = torch.zeros(6, 8, dtype=torch.bool)
-    expected[2:5, 1:4] = True
-    assert torch.equal(grid[0], expected)
-    assert not grid[1].any()
-    bitmaps = BitmapMasks(masks.to_ndarray().astype(np.uint8), 23, 30)
-    assert torch.equal(masks_on_grid(bitmaps, (6, 8), 4, 'cpu'), grid)
-    assert masks_on_grid(PolygonMasks([], 23, 30), (6, 8), 4, 'cpu').shape == (0, 6, 8)
-    with pytest.raises(TypeError, match=r'PolygonMasks or BitmapMasks, got Tensor: .*LoadInst'):
-        masks_on_grid(torch.zeros(1, 24, 32), (6, 8), 4, 'cpu')
+def random_batch(dtype=torch.float64):
+    """Three images with five locations each, of two instances; some do not count."""
+    gen = torch.Generator().manual_seed(1)
+    low = torch.rand(3, 5, 2, generator=gen) * 6
+    boxes = torch.cat([low, low + 1 + torch.rand(3, 5, 2, generator=gen) * 7], 2)
+    weights = torch.tensor([[1, 0, 1, 1, 0], [0, 0, 0, 0, 0], [1, 1, 1, 1, 1]])
+    return (torch.randn(3, 5, 4, generator=gen).to(dtype).requires_grad_(),
+            (3 * torch.randn(3, 4, 10, 12, generator=gen)).to(dtype).requires_grad_(),
+            torch.rand(3, 2, 10, 12, generator=gen) > 0.5,
+            torch.randint(2, (3, 5), generator=gen), boxes.to(dtype), weights.to(dtype))
 
 
-def test_locations_find_their_instance():
-    boxes = torch.tensor([[0, 0, 9, 9], [1, 1, 5, 5], [1, 1, 5, 5], [1, 1, 5, 5.0]])
-    instances = InstanceData(bboxes=boxes, labels=torch.tensor([2, 0, 3, 3]))
-    found = match_instances(
-        boxes[[1, 0, 2, 3]].double(), torch.tensor([3, 2, 0, 3]), instances)
-    assert found.tolist() == [2, 0, 1, 2]
+@pytest.mark.parametrize(('dtype', 'tolerance'), [(torch.float64, 1e-12), (torch.float32, 1e-5)])
+def test_a_batch_is_the_sum_of_its_images(dtype, tolerance):
+    """Value and gradient, of the locations that count."""
+    coeffs, prototypes, masks, instances, boxes, weights = case = random_batch(dtype)
+    loss = mask_loss.mask_loss_sum(*case)
+    found = torch.autograd.grad(3 * loss, (coeffs, prototypes))
+    kept = weights.bool()
+    expected = sum(
+        former_mask_loss_sum(coeffs[i, kept[i]], prototypes[i], masks[i], instances[i, kept[i]],
+                             boxes[i, kept[i]]) for i in range(3))
+    torch.testing.assert_close(loss, expected, rtol=tolerance, atol=0)
+    for a, b in zip(found, torch.autograd.grad(3 * expected, (coeffs, prototypes)), strict=True):
+        torch.testing.assert_close(a, b, rtol=tolerance, atol=tolerance)
 
 
-def test_presence_of_masks():
-    instances = InstanceData(labels=torch.tensor([2, 0]))
-    assert presence_of_masks(instances).tolist() == [False, False]
-    instances.masks = PolygonMasks([[np.zeros(6)], [np.zeros(6)]], 4, 4)
-    assert presence_of_masks(instances).tolist() == [True, True]
-    instances.has_mask = torch.tensor([False, True])
-    assert presence_of_masks(instances).tolist() == [False, True]
+def test_chunks_make_no_difference(monkeypatch):
+    case = random_batch()
+    whole = mask_loss.mask_loss_sum(*case)
+    expected = torch.autograd.grad(whole, case[:2])
+    largest = []
+    part = mask_loss._loss_and_slope
+    monkeypatch.setattr(mask_loss, '_loss_and_slope', lambda *args: (
+        largest.append(args[2].shape[1]) or part(*args)))
+    monkeypatch.setattr(mask_loss, 'CHUNK_CELLS', 2 * 3 * 120 + 5)
+    parts = mask_loss.mask_loss_sum(*case)
+    assert largest == [2, 2, 1]
+    torch.testing.assert_close(parts, whole)
+    torch.testing.assert_close(torch.autograd.grad(parts, case[:2]), expected)
+
+
+def test_extreme_logits_have_a_finite_loss_and_gradient():
+    coeffs, prototypes, masks, instances, boxes = random_case()
+    coeffs = (1e4 * coeffs).requires_grad_()
+    loss = mask_loss_sum(coeffs, prototypes, masks, instances, boxes)
+    expected = former_mask_loss_sum(coeffs, prototypes, masks, instances, boxes)
+    torch.testing.assert_close(loss, expected, rtol=1e-5, atol=0)
+    torch.testing.assert_close(
+        *(torch.autograd.grad(value, coeffs)[0] for value in (loss, expected)))

@@ -5,8 +5,8 @@ import torch
 
 from expalign.models.detectors import expalign
 from expalign.models.losses import ConsistencyRegularizer
-from expalign.models.utils import prompts
 from expalign.registry import MODELS
+from expalign.utils import prompts
 from tests.helpers.models import sample, tiny_detector_config
 
 

@@ -116,25 +116,18 @@ def test_masks_of_an_unpadded_image():
         build(instances([[0, 0, 1, 1]], [1], masks=bitmaps((0, 0, 8, 8), size=(40, 40))))
 
 
-def test_chunks_make_no_difference(monkeypatch):
-    gen = torch.Generator().manual_seed(0)
-    masks = torch.rand(7, *INPUT, generator=gen) > 0.5
-    labels = [0, 1, 2, 0, 1, 2, 2]
-    has_mask = torch.tensor([1, 1, 0, 1, 1, 1, 1]).bool()
-    image = instances([[0, 0, 20, 20]] * 7, labels, masks=masks, has_mask=has_mask)
-    whole = build(image)
-    monkeypatch.setitem(target_masks.__globals__, 'CHUNK_PIXELS', 2 * INPUT[0] * INPUT[1])
-    assert torch.equal(build(image), whole)
-
-
 def test_sizes_that_are_no_multiple_of_the_stride():
     # 30 x 44 pixels on 4 x 6 cells: 7.5 x 7.33 pixels each.
     target = target_masks([instances([[0, 0, 44, 30], [0, 0, 11.5, 11.5]], [0, 1])],
                           2, (30, 44), (4, 6))
     assert target[0, 0].all()
     assert cells(target[0, 1]) == [(0, 0), (0, 1), (1, 0), (1, 1)]
+
+
+def test_an_image_that_ends_within_a_cell():
+    """Its last column has 4, its last row 6 of 8 pixels; the input is padded to whole cells."""
     masks = bitmaps((0, 0, 44, 30), (0, 0, 22, 15), size=(30, 44))
     target = target_masks(
-        [instances([[0, 0, 1, 1]] * 2, [0, 1], masks=masks)], 2, (30, 44), (4, 6))
-    assert target[0, 0].all()
+        [instances([[0, 0, 1, 1]] * 2, [0, 1], masks=masks)], 2, (32, 64), (4, 8))
+    assert cells(target[0, 0]) == [(y, x) for y in range(4) for x in range(5)]
     assert cells(target[0, 1]) == [(y, x) for y in range(2) for x in range(3)]

@@ -9,16 +9,16 @@ open vocabularies; assigner, prior generator, coder and loss modules are mmyolo'
 from collections.abc import Sequence
 
 import torch
-from mmdet.models.utils import unpack_gt_instances
 from mmdet.structures import SampleList
 from mmdet.utils import InstanceList, reduce_mean
 from mmengine.dist import get_world_size
 from mmyolo.models.dense_heads import YOLOv8Head
-from mmyolo.models.utils import gt_instances_preprocess
 from torch import Tensor
 
 from expalign.models.necks import EAHOutput
+from expalign.models.task_modules import TaskAlignedAssigner
 from expalign.registry import MODELS
+from expalign.structures import TruthBatch
 
 from .detections import Detections, find_detections
 from .letterbox import boxes_to_originals
@@ -32,7 +32,8 @@ class ExpAlignHead(YOLOv8Head):
     Args:
         head_module: config of :class:`~.expalign_head_module.ExpAlignHeadModule`.
         prior_generator, bbox_coder, loss_cls, loss_bbox, loss_dfl: as in mmyolo's YOLOv8 head.
-        train_cfg: ``assigner`` config.
+        train_cfg: ``assigner`` config, of :class:`TaskAlignedAssigner` or of mmyolo's, which it
+            takes the place of.
         test_cfg: ``score_thr``, ``nms_pre``, ``nms``, ``max_per_img``, ``multi_label``,
             ``max_per_prompt`` (see :func:`~.candidates.select_candidates`).
     """
@@ -57,6 +58,8 @@ class ExpAlignHead(YOLOv8Head):
         super().__init__(
             head_module=head_module, prior_generator=prior_generator, bbox_coder=bbox_coder,
             loss_cls=loss_cls, loss_bbox=loss_bbox, loss_dfl=loss_dfl, **kwargs)
+        if self.train_cfg:
+            self.assigner = TaskAlignedAssigner.like(self.assigner)
         proj = torch.arange(self.head_module.reg_max, dtype=torch.float)
         self.register_buffer('dfl_bins', proj, persistent=False)
 
@@ -65,18 +68,17 @@ class ExpAlignHead(YOLOv8Head):
         return self.head_module(neck_out.pyramid, neck_out.eams, neck_out.logits)
 
     def loss(
-        self, neck_out: EAHOutput, prompt_masks: Tensor, batch_data_samples: SampleList
+        self, neck_out: EAHOutput, prompt_masks: Tensor, truth: TruthBatch
     ) -> dict[str, Tensor]:
         """Losses of a batch; ``prompt_masks`` (B, K) bool is False where a prompt is padding."""
-        batch_gt_instances, _, _ = unpack_gt_instances(batch_data_samples)
-        return self.loss_by_feat(*self(neck_out), prompt_masks, batch_gt_instances)
+        return self.loss_by_feat(*self(neck_out), prompt_masks, truth)
 
     def loss_by_feat(
         self,
         logits: Sequence[Tensor],
         dists: Sequence[Tensor],
         prompt_masks: Tensor,
-        batch_gt_instances: InstanceList,
+        batch_gt_instances: TruthBatch | InstanceList,
     ) -> dict[str, Tensor]:
         """Class (BCE), box (CIoU) and distribution (DFL) losses.
 
@@ -88,54 +90,70 @@ class ExpAlignHead(YOLOv8Head):
             logits: per level (B, K, H, W).
             dists: per level (B, 4 * reg_max, H, W).
             prompt_masks: (B, K) bool, False where a prompt takes no part in the class loss.
-            batch_gt_instances: per image ``bboxes`` (G, 4) xyxy in pixels of the input and
-                ``labels`` (G), which index the image's prompts.
+            batch_gt_instances: the padded instances, or per image ``bboxes`` (G, 4) xyxy in
+                pixels of the input and ``labels`` (G), which index the image's prompts.
 
         Returns:
             dict of ``loss_cls``, ``loss_bbox``, ``loss_dfl``.
         """
-        return self._losses_and_targets(logits, dists, prompt_masks, batch_gt_instances)[0]
+        truth = TruthBatch.of(batch_gt_instances)
+        return self._losses_and_targets(logits, dists, prompt_masks, truth)[0]
 
     def _losses_and_targets(
         self,
         logits: Sequence[Tensor],
         dists: Sequence[Tensor],
         prompt_masks: Tensor,
-        batch_gt_instances: InstanceList,
+        truth: TruthBatch | InstanceList,
     ) -> tuple[dict[str, Tensor], dict[str, Tensor]]:
-        """:meth:`loss_by_feat` and the assigned targets, see mmyolo's task-aligned assigner."""
-        num_images = prompt_masks.shape[0]
+        """:meth:`loss_by_feat` and the assigned targets, see :class:`TaskAlignedAssigner`."""
         priors, strides = self._priors(logits)  # (N, 3), (N, 1)
         cls_preds = flatten_levels(logits)  # (B, N, K)
         dist_preds = flatten_levels(dists)  # (B, N, 4 * reg_max)
-        boxes = self._decode(dist_preds, priors[:, :2], strides[:, 0])  # (B, N, 4)
-        targets = self._assign(boxes, cls_preds, priors, batch_gt_instances)
-        scores, positives = targets['assigned_scores'], targets['fg_mask_pre_prior'].bool()
+        with torch.no_grad():
+            boxes = self._decode(dist_preds, priors[:, :2], strides[:, 0])  # (B, N, 4)
+        targets = self._assign(boxes, cls_preds, priors, truth)
+        scores = targets['assigned_scores']
         # One assigned score of the global batch is the least the sums are divided by.
         norm = reduce_mean(scores.sum()).clamp(min=1 / get_world_size())
-
         bce = self.loss_cls(cls_preds, scores) * prompt_masks[:, None, :].to(cls_preds.dtype)
-        if positives.any():
-            weight = scores.sum(-1)[positives][:, None]  # (P, 1)
-            cells = strides.expand(num_images, -1, -1)[positives]  # (P, 1)
-            targets_pos = targets['assigned_bboxes'][positives] / cells
-            loss_bbox = self.loss_bbox(boxes[positives] / cells, targets_pos, weight=weight) / norm
-            points = priors[:, :2].expand(num_images, -1, -1)[positives] / cells
-            sides = self.bbox_coder.encode(
-                points, targets_pos, max_dis=self.head_module.reg_max - 1, eps=0.01)
-            loss_dfl = self.loss_dfl(
-                dist_preds[positives].reshape(-1, self.head_module.reg_max),
-                sides.reshape(-1),
-                weight=weight.expand(-1, 4).reshape(-1),
-                avg_factor=norm)
-        else:
-            loss_bbox = loss_dfl = dist_preds.sum() * 0
-        images = num_images * get_world_size()
+        loss_bbox, loss_dfl = self._box_losses(dist_preds, priors, targets, norm)
+        images = len(prompt_masks) * get_world_size()
         losses = dict(
             loss_cls=bce.sum() / norm * images,
             loss_bbox=loss_bbox * images,
             loss_dfl=loss_dfl * images)
         return losses, targets
+
+    def _box_losses(
+        self, dist_preds: Tensor, priors: Tensor, targets: dict[str, Tensor], norm: Tensor
+    ) -> tuple[Tensor, Tensor]:
+        """CIoU and DFL of the foreground, sums divided by ``norm``.
+
+        The foreground is among a fixed number P of candidates an image, so that its number need
+        not be known on the host. The others have the weight 0.
+        """
+        index = targets['candidates']  # (B, P)
+        chosen = targets['chosen']
+        dist_preds = dist_preds.gather(1, index[..., None].expand(-1, -1, dist_preds.shape[-1]))
+        points, cells = priors[index, :2], priors[index, 2:3]  # (B, P, 2), (B, P, 1)
+        goals = targets['assigned_bboxes'].gather(1, index[..., None].expand(-1, -1, 4)) / cells
+        weight = targets['assigned_scores'].sum(-1).gather(1, index) * chosen  # (B, P)
+        points = points / cells
+        boxes = self._decode(dist_preds, points, torch.ones_like(points[0, :, 0]))
+        # What is not foreground is compared with itself: its loss and gradient stay finite.
+        goals = torch.where(chosen[..., None], goals, boxes.detach())
+        loss_bbox = (self.loss_bbox(
+            boxes.flatten(0, 1), goals.flatten(0, 1), reduction_override='none',
+        ) * weight.flatten()).sum() / norm
+        sides = self.bbox_coder.encode(
+            points, goals, max_dis=self.head_module.reg_max - 1, eps=0.01)
+        loss_dfl = self.loss_dfl(
+            dist_preds.reshape(-1, self.head_module.reg_max),
+            sides.reshape(-1),
+            weight=weight[..., None].expand(-1, -1, 4).reshape(-1),
+            avg_factor=norm)
+        return loss_bbox, loss_dfl
 
     def predict(
         self,
@@ -203,14 +221,12 @@ class ExpAlignHead(YOLOv8Head):
         distances = bins @ self.dfl_bins.to(bins.dtype)
         return self.bbox_coder.decode(points, distances, strides)
 
+    @torch.no_grad()
     def _assign(
-        self, boxes: Tensor, cls_preds: Tensor, priors: Tensor, batch_gt_instances: InstanceList
+        self, boxes: Tensor, cls_preds: Tensor, priors: Tensor, truth: TruthBatch | InstanceList
     ) -> dict[str, Tensor]:
-        """Task-aligned targets of the batch; see mmyolo's BatchTaskAlignedAssigner."""
-        gt = gt_instances_preprocess(batch_gt_instances, len(boxes)).to(boxes)  # (B, G, 5)
-        gt_labels, gt_boxes = gt[..., :1], gt[..., 1:]
-        real = (gt_boxes.sum(-1, keepdim=True) > 0).to(boxes)
-        # The assigner one-hot encodes over the prompts of this batch.
-        self.assigner.num_classes = cls_preds.shape[-1]
+        """Task-aligned targets of the batch; see :class:`TaskAlignedAssigner`."""
+        truth = TruthBatch.of(truth)
         return self.assigner(
-            boxes.detach(), cls_preds.detach().sigmoid(), priors, gt_labels, gt_boxes, real)
+            boxes, cls_preds.sigmoid(), priors, truth.labels[..., None], truth.boxes.to(boxes),
+            truth.real[..., None])

@@ -12,20 +12,19 @@ from collections.abc import Sequence
 import torch
 from mmdet.utils import InstanceList, reduce_mean
 from mmengine.dist import get_world_size
-from mmengine.structures import InstanceData
 from mmyolo.models.dense_heads.yolov5_ins_head import ProtoModule
 from torch import Tensor, nn
-from torch.utils.checkpoint import checkpoint
 
 from expalign.models.layers import conv_branch
 from expalign.registry import MODELS
+from expalign.structures import TruthBatch
 
 from .expalign_head import ExpAlignHead
 from .expalign_head_module import ExpAlignHeadModule
 from .letterbox import scale_and_pad
 from .levels import at_least_float32, flatten_levels
 from .mask_decode import decode_masks
-from .mask_loss import mask_loss_sum, masks_on_grid, match_instances, presence_of_masks
+from .mask_loss import mask_loss_sum
 from .rle_masks import RLEMasks
 
 
@@ -114,7 +113,7 @@ class ExpAlignInsHead(ExpAlignHead):
         coeffs: Sequence[Tensor],
         prototypes: Tensor,
         prompt_masks: Tensor,
-        batch_gt_instances: InstanceList,
+        batch_gt_instances: TruthBatch | InstanceList,
     ) -> dict[str, Tensor]:
         """Losses of the detection head, and of masks.
 
@@ -126,16 +125,16 @@ class ExpAlignInsHead(ExpAlignHead):
             logits, dists, prompt_masks: see :meth:`ExpAlignHead.loss_by_feat`.
             coeffs: per level (B, M, H, W).
             prototypes: (B, M, h, w).
-            batch_gt_instances: per image also ``masks``, G masks of mmdet in pixels of the
-                input, and ``has_mask`` (G) bool, False where a mask is a placeholder. Without
-                ``masks`` no instance has one; without ``has_mask`` all have.
+            batch_gt_instances: the padded instances, or per image also ``mask_grid`` or ``masks``,
+                and ``has_mask``; see :meth:`~expalign.structures.TruthBatch.of`. Without masks
+                no instance has one.
 
         Returns:
             dict of ``loss_cls``, ``loss_bbox``, ``loss_dfl``, ``loss_mask``.
         """
-        losses, targets = self._losses_and_targets(
-            logits, dists, prompt_masks, batch_gt_instances)
-        losses['loss_mask'] = self._mask_loss(coeffs, prototypes, targets, batch_gt_instances)
+        truth = TruthBatch.of(batch_gt_instances)
+        losses, targets = self._losses_and_targets(logits, dists, prompt_masks, truth)
+        losses['loss_mask'] = self._mask_loss(coeffs, prototypes, targets, truth)
         return losses
 
     def _mask_loss(
@@ -143,41 +142,22 @@ class ExpAlignInsHead(ExpAlignHead):
         coeffs: Sequence[Tensor],
         prototypes: Tensor,
         targets: dict[str, Tensor],
-        batch_gt_instances: InstanceList,
+        truth: TruthBatch,
     ) -> Tensor:
-        flat_coeffs = flatten_levels(coeffs)  # (B, N, M)
         prototypes = at_least_float32(prototypes)
-        total, count = (flat_coeffs.sum() + prototypes.sum()) * 0, 0
+        index = targets['candidates']  # (B, P)
+        instances = targets['assigned_instances'].gather(1, index)
+        weights = targets['chosen'] & truth.has_mask.gather(1, instances)
+        picked = flatten_levels(coeffs)
+        picked = picked.gather(1, index[..., None].expand(-1, -1, picked.shape[-1]))  # (B, P, M)
+        boxes = truth.boxes.gather(1, instances[..., None].expand(-1, -1, 4))
         with torch.autocast(prototypes.device.type, enabled=False):
-            for image, instances in enumerate(batch_gt_instances):
-                assigned = {name: target[image] for name, target in targets.items()}
-                priors, indices, boxes = self._locations_with_mask(assigned, instances)
-                if not len(priors):
-                    continue
-                masks = masks_on_grid(
-                    instances.masks, prototypes.shape[2:], self.head_module.prototype_stride,
-                    prototypes.device)
-                # Maps of all locations of an image are kept for one image at a time only.
-                total = total + checkpoint(
-                    mask_loss_sum, flat_coeffs[image, priors], prototypes[image], masks, indices,
-                    boxes / self.head_module.prototype_stride, use_reentrant=False,
-                    preserve_rng_state=False)
-                count += len(priors)
+            total = mask_loss_sum(
+                picked, prototypes, truth.masks_on(prototypes.shape[2:]), instances,
+                boxes.to(picked) / self.head_module.prototype_stride, weights.to(picked.dtype))
         world_size = get_world_size()
-        norm = reduce_mean(total.new_tensor(float(count))).clamp(min=1 / world_size)
+        norm = reduce_mean(weights.sum().to(total.dtype)).clamp(min=1 / world_size)
         return self.loss_mask_weight * total / norm * len(prototypes) * world_size
-
-    def _locations_with_mask(
-        self, assigned: dict[str, Tensor], instances: InstanceData
-    ) -> tuple[Tensor, Tensor, Tensor]:
-        """Foreground priors of one image whose instance has a mask, that instance and its box."""
-        priors = assigned['fg_mask_pre_prior'].bool().nonzero()[:, 0]
-        boxes = assigned['assigned_bboxes'][priors]
-        if not len(priors):
-            return priors, priors, boxes
-        indices = match_instances(boxes, assigned['assigned_labels'][priors], instances)
-        keep = presence_of_masks(instances)[indices]
-        return priors[keep], indices[keep], boxes[keep]
 
     def predict_by_feat(
         self,

@@ -11,10 +11,12 @@ from torch import Tensor
 from expalign.engine.checkpoint import describe_mismatch, frozen_prefixes
 from expalign.engine.frozen_encoders import check_frozen_encoders
 from expalign.models.necks import EAHOutput
+from expalign.models.utils.upload import upload
 from expalign.registry import MODELS
+from expalign.structures import TrainingSamples
 from expalign.utils.prompts import first_occurrences, key_of_sample, parse_prompts
 
-from .prompt_batch import PromptBatch, encode_prompt_lists
+from .prompt_batch import PromptBatch, encode_prompt_lists, padded
 
 
 @MODELS.register_module()
@@ -81,21 +83,33 @@ class ExpAlignDetector(SingleStageDetector):
         self._token_table = None
         return super().train(mode)
 
-    def loss(self, batch_inputs: Tensor, batch_data_samples: SampleList) -> dict[str, Tensor]:
-        """Losses of a batch: images (B, 3, H, W), samples with ``text`` and ``gt_instances``."""
-        prompt_lists = [self.prompts_of(sample) for sample in batch_data_samples]
-        prompts = self._encode(prompt_lists, batch_data_samples)
-        for sample, texts in zip(batch_data_samples, prompt_lists, strict=True):
-            labels = sample.gt_instances.labels
-            firsts = labels.new_tensor(first_occurrences(texts, key_of_sample(sample)))
-            sample.gt_instances.labels = firsts[labels]
+    def loss(
+        self, batch_inputs: Tensor, batch_data_samples: TrainingSamples | SampleList
+    ) -> dict[str, Tensor]:
+        """Losses of a batch.
+
+        Args:
+            batch_inputs: (B, 3, H, W).
+            batch_data_samples: samples with ``text`` and their instances, as
+                :func:`expalign.datasets.collate_samples` puts them together, or samples with
+                ``gt_instances``.
+        """
+        samples = TrainingSamples.of(batch_data_samples)
+        prompt_lists = [self.prompts_of(sample) for sample in samples]
+        prompts = self._encode(prompt_lists, samples)
+        truth = samples.truth.to(batch_inputs.device)
+        # Labels of a prompt that is listed twice mean the first one.
+        firsts = padded([
+            first_occurrences(texts, key_of_sample(sample))
+            for texts, sample in zip(prompt_lists, samples, strict=True)], 0)
+        firsts = upload(firsts, batch_inputs.device)
+        truth = truth._replace(labels=firsts.gather(1, truth.labels))
         neck_out = self.extract_feat(batch_inputs, prompts)
         prompt_masks = prompts.for_images(len(batch_inputs))
-        losses = self.bbox_head.loss(neck_out, prompt_masks, batch_data_samples)
+        losses = self.bbox_head.loss(neck_out, prompt_masks, truth)
         if self.consistency is not None:
             terms = self.consistency(
-                neck_out.eams, prompt_masks,
-                [sample.gt_instances for sample in batch_data_samples], batch_inputs.shape[-2:])
+                neck_out.eams, prompt_masks, truth, batch_inputs.shape[-2:])
             # The head's losses are multiplied by the images of the global batch; so are these.
             images = len(batch_inputs) * get_world_size()
             losses.update({name: term * images for name, term in terms.items()})

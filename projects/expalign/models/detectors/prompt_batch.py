@@ -6,10 +6,11 @@ Axes: B images, K prompts (of the image with most), L tokens of the longest prom
 from collections.abc import Callable, Sequence
 from typing import NamedTuple
 
-import torch
+import numpy as np
 from torch import Tensor
 
 from expalign.models.layers import TokenTable
+from expalign.models.utils.upload import upload
 
 TextEncoder = Callable[[Sequence[str]], tuple[Tensor, Tensor]]
 
@@ -53,17 +54,18 @@ def encode_prompt_lists(
     tokens, token_masks = encode(list(distinct))  # (N, L, D), (N, L)
     shared = all(prompts == prompt_lists[0] for prompts in prompt_lists)
     rows = prompt_lists[:1] if shared else prompt_lists
-    width = max(len(prompts) for prompts in prompt_lists)
-    index = torch.zeros(len(rows), width, dtype=torch.long)
-    present = torch.zeros(len(rows), width, dtype=torch.bool)
-    for row, prompts in enumerate(rows):
-        index[row, :len(prompts)] = torch.tensor([distinct[prompt] for prompt in prompts])
-        present[row, :len(prompts)] = True
-    prompt_masks = torch.zeros(len(prompt_lists), width, dtype=torch.bool)
-    for row, mask in enumerate(score_masks):
-        prompt_masks[row, :len(mask)] = torch.as_tensor(mask, dtype=torch.bool)
-    index, present = index.to(tokens.device), present.to(tokens.device)
+    places = padded([[distinct[prompt] for prompt in prompts] for prompts in rows], -1)
+    places = upload(places, tokens.device)  # (B or 1, K), -1 where there is no prompt
+    index = places.clamp(min=0)
     return PromptBatch(
         tokens[index],  # (B or 1, K, L, D)
-        token_masks[index] & present[..., None],
-        prompt_masks.to(tokens.device))
+        token_masks[index] & (places >= 0)[..., None],
+        upload(padded(score_masks, False), tokens.device))
+
+
+def padded(rows: Sequence[Sequence[int | bool]], fill: int | bool) -> np.ndarray:
+    """Rows as long as the longest of them, long or bool as ``fill`` is."""
+    result = np.full((len(rows), max(map(len, rows))), fill)
+    for row, values in zip(result, rows, strict=True):
+        row[:len(values)] = values
+    return result

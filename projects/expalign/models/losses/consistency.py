@@ -7,6 +7,7 @@ from mmengine.config import ConfigDict
 from torch import Tensor, nn
 
 from expalign.registry import MODELS
+from expalign.structures import TruthBatch
 
 from .fusion import fuse_to_coarsest, fuse_to_finest
 from .map_ops import check_choice
@@ -47,7 +48,7 @@ class ConsistencyRegularizer(nn.Module):
         self,
         eams: Sequence[Tensor],
         prompt_masks: Tensor,
-        batch_gt_instances: InstanceList,
+        batch_gt_instances: TruthBatch | InstanceList,
         input_size: tuple[int, int],
     ) -> dict[str, Tensor]:
         """Weighted means over the batch of all processes.
@@ -55,25 +56,27 @@ class ConsistencyRegularizer(nn.Module):
         Args:
             eams: alignment maps of P3, P4, P5, each (B, K, H_s, W_s), before scale and bias.
             prompt_masks: (B, K) bool, False at prompts that are padding or not to be learnt.
-            batch_gt_instances: see :func:`~expalign.models.losses.target_masks`; crowd and
-                ignored instances are not among them.
+            batch_gt_instances: the padded instances, or those of every image; see
+                :func:`~expalign.models.losses.target_masks`; crowd and ignored instances are not
+                among them.
             input_size: height and width of the input in pixels.
 
         Returns:
             dict of ``loss_sem`` and ``loss_geo``, or the one that has a weight.
         """
         losses = {}
+        truth = TruthBatch.of(batch_gt_instances)
         num_prompts = prompt_masks.shape[1]
         if self.loss_sem is not None:
             fused = fuse_to_coarsest(eams)
             counted = eams[0] if self.topk_of == 'p3' else fused
             topk = max(1, counted.shape[-2] * counted.shape[-1] // 100)
-            positives = positive_prompts(batch_gt_instances, num_prompts)
+            positives = positive_prompts(truth, num_prompts)
             losses['loss_sem'] = self.loss_sem(fused, positives, prompt_masks, topk=topk)
         if self.loss_geo is not None:
-            masks = target_masks(
-                batch_gt_instances, num_prompts, input_size, eams[0].shape[-2:])
-            losses['loss_geo'] = self.loss_geo(fuse_to_finest(eams), masks, prompt_masks)
+            masks = target_masks(truth, num_prompts, input_size, eams[0].shape[-2:])
+            losses['loss_geo'] = self.loss_geo(
+                fuse_to_finest(eams), masks, prompt_masks, max_positive=truth.labels.shape[1])
         return losses
 
 

@@ -1,6 +1,7 @@
 """Geometry-aware consistency objective, GACO (paper, Eqs 10-13 and Algorithm 1).
 
-Axes: B images, K prompts, H x W cells, n positive (prompt, cell) pairs of the batch.
+Axes: B images, K prompts, R of them that may be positive, H x W cells, n positive (prompt, cell)
+pairs of the batch.
 """
 
 import torch
@@ -77,8 +78,13 @@ def gaco_sum(
     detach_advantage: bool,
     normalize: bool,
     norm_scope: str,
+    max_positive: int | None = None,
 ) -> tuple[Tensor, Tensor]:
-    """The sum over cells of :func:`geometry_aware_consistency` and the number n of cells."""
+    """The sum over cells of :func:`geometry_aware_consistency` and the number n of cells.
+
+    ``max_positive`` bounds the number of prompts of an image that have positive cells, where it
+    is known; then no others are looked at.
+    """
     check_choice('stats', stats, ('image', 'prompt'))
     check_shapes(eam, prompt_masks, masks=(masks, 4))
     if not clip > 0:
@@ -89,48 +95,49 @@ def gaco_sum(
         scores = prepare_map(eam, prompt_masks, normalize, norm_scope, eps)
         # Over the cells, then over the prompts: no second map with the padding filled in.
         log_sums = fill_padded(scores.logsumexp((2, 3)), prompt_masks).logsumexp(1)  # (B,)
-        # From here on the positive cells alone, in the order of the map.
-        positive = scores.flatten()[masks.flatten()]  # (n,)
-        counts = masks.sum((2, 3))  # (B, K)
-        images = _group_index(counts.sum(1))  # (n,)
-        groups = images if stats == 'image' else _group_index(counts.flatten())
-        num_groups = counts.shape[0] if stats == 'image' else counts.numel()
-        advantage = _advantage(positive.sigmoid(), groups, num_groups, eps, stats)
+        scores, masks = _positive_rows(scores.flatten(2), masks.flatten(2), max_positive)
+        axes = (1, 2) if stats == 'image' else (2,)
+        advantage = _advantage(scores.sigmoid(), masks, axes, eps, stats)
         advantage = advantage.clamp(-clip, clip)
         if detach_advantage:
             advantage = advantage.detach()
-        total = (advantage * (log_sums[images] - positive)).sum()
-        return beta * total, counts.sum().to(total.dtype)
+        total = (advantage * (log_sums[:, None, None] - scores)).sum()
+        return beta * total, masks.sum().to(total.dtype)
 
 
-def _group_index(counts: Tensor) -> Tensor:
-    """For groups of the given sizes, laid out one after the other, the group of each member."""
-    return torch.repeat_interleave(torch.arange(len(counts), device=counts.device), counts)
+def _positive_rows(
+    scores: Tensor, masks: Tensor, max_positive: int | None
+) -> tuple[Tensor, Tensor]:
+    """Scores and masks (B, K, cells) of the R prompts of an image that may be positive."""
+    if max_positive is None or max_positive >= scores.shape[1]:
+        return scores, masks
+    index = masks.sum(2).topk(max_positive, sorted=False).indices[..., None]  # (B, R, 1)
+    index = index.expand(-1, -1, scores.shape[2])
+    return scores.gather(1, index), masks.gather(1, index)
 
 
-def _advantage(rewards: Tensor, groups: Tensor, num_groups: int, eps: float, stats: str) -> Tensor:
-    """Standardised rewards (n,) of every group, before clipping."""
-    lowest = rewards.new_zeros(num_groups).scatter_reduce(
-        0, groups, rewards.detach(), 'amin', include_self=False)
+def _advantage(
+    rewards: Tensor, masks: Tensor, axes: tuple[int, ...], eps: float, stats: str
+) -> Tensor:
+    """Standardised rewards (B, R, cells), before clipping; 0 outside of the masks."""
+    lowest = rewards.detach().masked_fill(~masks, 1).amin(axes, keepdim=True)
     # Relative to the lowest, so that equal rewards have a mean and a variance without rounding.
-    rewards = rewards - lowest[groups]
-    centred = rewards - _group_mean(rewards, groups, num_groups)[groups]
-    variance = _group_mean(centred.square(), groups, num_groups)
+    rewards = (rewards - lowest).masked_fill(~masks, 0)
+    counts = masks.sum(axes, keepdim=True).clamp(min=1)
+    centred = (rewards - _mean(rewards, counts, axes)).masked_fill(~masks, 0)
+    variance = _mean(centred.square(), counts, axes)
     varies = variance > 0
     if stats == 'image':
         # The inner choice keeps the infinite slope of the root at 0 out of the gradient.
         sigma = torch.where(varies, variance, 1).sqrt() + eps
     else:
         sigma = (variance + eps).sqrt()
-    return torch.where(varies[groups], centred / sigma[groups], 0)
+    return torch.where(varies, centred / sigma, 0)
 
 
-def _group_mean(values: Tensor, groups: Tensor, num_groups: int) -> Tensor:
-    """Mean of every group, 0 where it is empty; summed in float64, one value after the other."""
-    zeros = torch.zeros(num_groups, dtype=torch.float64, device=values.device)
-    sums = zeros.index_add(0, groups, values.double())
-    counts = torch.bincount(groups, minlength=num_groups).clamp(min=1)
-    return (sums / counts).to(values.dtype)
+def _mean(values: Tensor, counts: Tensor, axes: tuple[int, ...]) -> Tensor:
+    """Mean over ``counts`` of the values, which are 0 elsewhere; summed in float64."""
+    return (values.sum(axes, keepdim=True, dtype=torch.float64) / counts).to(values.dtype)
 
 
 @MODELS.register_module()
@@ -159,7 +166,11 @@ class GACOLoss(nn.Module):
             normalize=normalize, norm_scope=norm_scope)
         self.loss_weight = loss_weight
 
-    def forward(self, eam: Tensor, masks: Tensor, prompt_masks: Tensor | None = None) -> Tensor:
-        """The weighted loss of maps and positive cells, both (B, K, H, W)."""
-        total, count = gaco_sum(eam, masks, prompt_masks, **self.options)
+    def forward(
+        self, eam: Tensor, masks: Tensor, prompt_masks: Tensor | None = None,
+        max_positive: int | None = None,
+    ) -> Tensor:
+        """The weighted loss of maps and positive cells, both (B, K, H, W); see :func:`gaco_sum`."""
+        total, count = gaco_sum(
+            eam, masks, prompt_masks, max_positive=max_positive, **self.options)
         return self.loss_weight * global_average(total, count)

@@ -1,45 +1,37 @@
 """Which prompts are positive and which cells they cover, from the instances of a batch.
 
-Axes: B images, K prompts, G instances of an image, N of the batch, H x W cells.
+Axes: B images, K prompts, G instances of the image with most, H x W cells.
 """
 
-import numpy as np
 import torch
-from mmdet.structures.mask import BaseInstanceMasks
 from mmdet.utils import InstanceList
-from mmengine.structures import InstanceData
 from torch import Tensor
-from torch.nn import functional as F
 
-# Pixels of instance masks that are resampled at once: 16 MB in float32.
-CHUNK_PIXELS = 2**22
+from expalign.structures import TruthBatch
 
 
-def positive_prompts(batch_gt_instances: InstanceList, num_prompts: int) -> Tensor:
-    """Prompts that have an instance, (B, K) bool, from ``labels`` (G) of every image."""
-    rows = _prompt_rows(batch_gt_instances, num_prompts)
-    positives = rows.new_zeros(len(batch_gt_instances) * num_prompts, dtype=torch.bool)
-    positives[rows] = True
-    return positives.view(-1, num_prompts)
+def positive_prompts(truth: TruthBatch | InstanceList, num_prompts: int) -> Tensor:
+    """Prompts that have an instance, (B, K) bool."""
+    truth = TruthBatch.of(truth)
+    counts = truth.labels.new_zeros((len(truth.labels), num_prompts))
+    return counts.scatter_add_(1, truth.labels, truth.real.long()) > 0
 
 
 def target_masks(
-    batch_gt_instances: InstanceList,
+    truth: TruthBatch | InstanceList,
     num_prompts: int,
     input_size: tuple[int, int],
     map_size: tuple[int, int],
 ) -> Tensor:
     """Union of the instances of every prompt on the cells of a map.
 
-    An instance covers the cells of which its mask fills more than half, or the one it fills
-    most if there is none. An instance without a mask, or with an empty one, covers the cells
-    whose centres lie inside its box, or the one that holds the centre of the box.
+    An instance covers the cells of its mask (:func:`~expalign.structures.draw_masks`). One
+    without a mask, or with an empty one, covers the cells whose centres lie inside its box, or
+    the one that holds the centre of the box.
 
     Args:
-        batch_gt_instances: per image ``bboxes`` (G, 4) xyxy in pixels of the input, ``labels``
-            (G) indexing the image's prompts and, optionally, ``masks`` (mmdet's instance masks
-            or a bool tensor (G, h, w), which end at or before the input's bottom right) and
-            ``has_mask`` (G) bool, False where a mask is a placeholder.
+        truth: the padded instances, or those of every image; see
+            :meth:`~expalign.structures.TruthBatch.of`.
         num_prompts: K.
         input_size: height and width of the input in pixels.
         map_size: H and W.
@@ -50,97 +42,62 @@ def target_masks(
     Raises:
         ValueError: masks larger than the input.
     """
-    rows = _prompt_rows(batch_gt_instances, num_prompts)  # (N,)
-    num_rows = len(batch_gt_instances) * num_prompts
-    covered = rows.new_zeros((num_rows, *map_size), dtype=torch.bool)
-    boxed = torch.ones_like(rows, dtype=torch.bool)
-    start = 0
-    for instances in batch_gt_instances:
-        end = start + len(instances.labels)
-        boxed[start:end] = _add_masks(covered, instances, rows[start:end], input_size)
-        start = end
-    boxes = torch.cat([instances.bboxes for instances in batch_gt_instances])
-    covered |= _fill_boxes(boxes[boxed], rows[boxed], num_rows, input_size, map_size)
-    return covered.view(-1, num_prompts, *map_size)
-
-
-def _prompt_rows(batch_gt_instances: InstanceList, num_prompts: int) -> Tensor:
-    """Index of every instance's prompt among the B * K of the batch, (N,)."""
-    return torch.cat([
-        image * num_prompts + instances.labels
-        for image, instances in enumerate(batch_gt_instances)])
-
-
-def _add_masks(
-    covered: Tensor, instances: InstanceData, rows: Tensor, input_size: tuple[int, int]
-) -> Tensor:
-    """Mark the cells of an image's masks in ``covered`` (B * K, H, W).
-
-    Returns:
-        (G,) bool, True at instances that have no mask to mark.
-    """
-    boxed = torch.ones_like(rows, dtype=torch.bool)
-    has_mask = torch.as_tensor(instances.get('has_mask', boxed), dtype=torch.bool)
-    if 'masks' not in instances or not has_mask.any():
-        return boxed
-    with_mask = has_mask.nonzero()[:, 0].cpu()
-    step = max(1, CHUNK_PIXELS // (input_size[0] * input_size[1]))
-    for chosen in with_mask.split(step):
-        masks = _as_tensor(instances.masks, chosen, rows.device)
-        coverage = _coverage(masks, input_size, covered.shape[-2:])  # (n, H, W)
-        cells = coverage > 0.5
-        most, where = coverage.flatten(1).max(1)
-        lost = ((most > 0) & ~cells.flatten(1).any(1)).nonzero()[:, 0]
-        cells.view(len(cells), -1)[lost, where[lost]] = True
-        index, y, x = cells.nonzero(as_tuple=True)
-        chosen = chosen.to(rows.device)
-        covered[rows[chosen][index], y, x] = True
-        boxed[chosen] = most == 0
-    return boxed
-
-
-def _as_tensor(masks: BaseInstanceMasks | Tensor, chosen: Tensor, device: torch.device) -> Tensor:
-    """The chosen masks as (n, h, w) bool."""
-    if isinstance(masks, BaseInstanceMasks):
-        return masks[chosen.numpy().astype(np.int64)].to_tensor(torch.bool, device)
-    return masks[chosen.to(masks.device)].to(device, torch.bool)
-
-
-def _coverage(masks: Tensor, input_size: tuple[int, int], map_size: tuple[int, int]) -> Tensor:
-    """The share of every cell that a mask (n, h, w) fills, (n, H, W)."""
-    below, right = (full - part for full, part in zip(input_size, masks.shape[1:], strict=True))
-    if below < 0 or right < 0:
-        raise ValueError(
-            f'instance masks of {tuple(masks.shape[1:])} pixels are larger than the input, '
-            f'{tuple(input_size)}: transform masks together with the image')
-    return F.adaptive_avg_pool2d(F.pad(masks.float(), (0, right, 0, below)), map_size)
+    truth = TruthBatch.of(truth)
+    boxed, covered = truth.real, None
+    if truth.cells is not None:
+        cells = truth.cells_on(map_size).flatten(2) & truth.has_mask[..., None]  # (B, G, H * W)
+        covered = cells.new_zeros((len(cells), num_prompts, cells.shape[2]), dtype=torch.uint8)
+        index = truth.labels[..., None].expand_as(cells)
+        covered = covered.scatter_reduce_(1, index, cells.view(torch.uint8), 'amax') > 0
+        covered = covered.unflatten(2, map_size)
+        boxed = boxed & ~cells.any(2)
+    filled = _fill_boxes(truth.boxes, truth.labels, boxed, num_prompts, input_size, map_size)
+    return filled if covered is None else filled | covered
 
 
 def _fill_boxes(
     boxes: Tensor,
-    rows: Tensor,
-    num_rows: int,
+    labels: Tensor,
+    wanted: Tensor,
+    num_prompts: int,
     input_size: tuple[int, int],
     map_size: tuple[int, int],
 ) -> Tensor:
-    """Cells inside any box (N, 4) of every row, (rows, H, W) bool."""
-    height, width = map_size
-    cell = boxes.new_tensor([input_size[1] / width, input_size[0] / height])
-    limit = boxes.new_tensor([width, height])
-    low, high = boxes[:, :2] / cell, boxes[:, 2:] / cell  # (N, 2), in cells, x and y
-    centre = ((low + high) / 2).floor().clamp(min=0).minimum(limit - 1)
-    # Cell j, whose centre is at j + 0.5, is inside where low < j + 0.5 < high.
-    first = ((low - 0.5).floor() + 1).clamp(min=0)
-    last = (high - 0.5).ceil().minimum(limit)  # exclusive
-    empty = (last <= first).any(1, keepdim=True)
-    (x0, y0), (x1, y1) = (
-        torch.where(empty, a, b).long().unbind(1)
-        for a, b in ((centre, first), (centre + 1, last)))
+    """Cells inside any box (B, G, 4) that is ``wanted`` (B, G) of every prompt, (B, K, H, W)."""
+    bounds = [
+        _span(boxes[..., axis], boxes[..., 2 + axis], input_size[1 - axis], map_size[1 - axis])
+        for axis in (0, 1)]
+    (x0, x1), (y0, y1) = bounds
+    height, width = (length + 1 for length in map_size)
     # Corners whose double running sum is the number of boxes over a cell: the memory is that
     # of the map, however many boxes there are.
-    corners = rows.new_zeros((num_rows, height + 1, width + 1), dtype=torch.int32)
-    one = corners.new_ones(())
-    for y, x, sign in ((y0, x0, one), (y0, x1, -one), (y1, x0, -one), (y1, x1, one)):
-        corners.index_put_((rows, y, x), sign, accumulate=True)
-    number = corners.cumsum(1, dtype=torch.int32).cumsum(2, dtype=torch.int32)
-    return number[:, :height, :width] > 0
+    narrow = (x1 <= x0) | (y1 <= y0)
+    centre_x, centre_y = (
+        _centre(boxes[..., axis], boxes[..., 2 + axis], input_size[1 - axis], map_size[1 - axis])
+        for axis in (0, 1))
+    x0, y0 = torch.where(narrow, centre_x, x0), torch.where(narrow, centre_y, y0)
+    x1, y1 = torch.where(narrow, centre_x + 1, x1), torch.where(narrow, centre_y + 1, y1)
+    corners = labels.new_zeros((len(boxes), num_prompts * height * width), dtype=torch.int32)
+    wanted = wanted.to(torch.int32)
+    for y, x, sign in ((y0, x0, 1), (y0, x1, -1), (y1, x0, -1), (y1, x1, 1)):
+        corners.scatter_add_(1, (labels * height + y) * width + x, sign * wanted)
+    corners = corners.view(-1, num_prompts, height, width)
+    number = corners.cumsum(2, dtype=torch.int32).cumsum(3, dtype=torch.int32)
+    return number[..., :-1, :-1] > 0
+
+
+def _span(low: Tensor, high: Tensor, length: int, cells: int) -> tuple[Tensor, Tensor]:
+    """The first cell whose centre lies between two borders (B, G) in pixels, and one past the last.
+
+    Cell j, whose centre is at j + 0.5, is inside where low < j + 0.5 < high.
+    """
+    cell = length / cells
+    first = ((low / cell - 0.5).floor() + 1).clamp(0, cells)
+    last = (high / cell - 0.5).ceil().clamp(0, cells)
+    return first.long(), last.long()
+
+
+def _centre(low: Tensor, high: Tensor, length: int, cells: int) -> Tensor:
+    """The cell that holds the middle of two borders (B, G) in pixels."""
+    cell = length / cells
+    return ((low / cell + high / cell) / 2).floor().clamp(0, cells - 1).long()

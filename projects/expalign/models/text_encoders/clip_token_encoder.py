@@ -5,6 +5,7 @@ from torch import Tensor
 from expalign.registry import MODELS
 
 from ..utils.pretrained import config_from_dict, load_pretrained, load_tokenizer
+from ..utils.upload import upload
 from .token_encoder import TokenEncoder
 
 
@@ -47,13 +48,14 @@ class CLIPTokenEncoder(TokenEncoder):
                              'put a start and an end token around a prompt.')
         super().__init__(network, tokens, network.config.projection_dim, frozen=frozen, **kwargs)
 
-    def encode_batch(self, texts: list[str]) -> list[Tensor]:
+    def encode_batch(self, texts: list[str]) -> tuple[Tensor, list[int]]:
         """Encode prompts; see :meth:`TokenEncoder.encode_batch`."""
         batch = self.tokenize(texts)
-        states = self.model.text_model(
-            input_ids=batch['input_ids'], attention_mask=batch['attention_mask'])
+        ids, present = (
+            upload(batch[name], self.device) for name in ('input_ids', 'attention_mask'))
+        states = self.model.text_model(input_ids=ids, attention_mask=present)
         tokens = self.model.text_projection(states.last_hidden_state)  # (n, L', D)
         # The mask, not the ids, tells EOT from padding: CLIP's tokenizer pads with EOT.
-        keep = batch['attention_mask'].bool()
+        keep = batch['attention_mask'].astype(bool)
         keep[:, 0] = False
-        return [rows[kept] for rows, kept in zip(tokens, keep, strict=True)]
+        return self.select(tokens, keep)

@@ -3,6 +3,7 @@
 import inspect
 from typing import Any
 
+import numpy as np
 import torch
 from torch import Tensor, nn
 
@@ -14,6 +15,7 @@ from ..utils.pretrained import (
     load_tokenizer,
     read_optional_json,
 )
+from ..utils.upload import upload
 from .token_encoder import TokenEncoder
 
 # SigLIP is trained on prompts padded to its limit, without an attention mask, and its sentence
@@ -80,15 +82,16 @@ class HFTokenEncoder(TokenEncoder):
             accepted.discard('attention_mask')
         self._inputs = [name for name in self.tokenizer.model_input_names if name in accepted]
 
-    def encode_batch(self, texts: list[str]) -> list[Tensor]:
+    def encode_batch(self, texts: list[str]) -> tuple[Tensor, list[int]]:
         """Encode prompts; see :meth:`TokenEncoder.encode_batch`."""
         batch = self.tokenize(texts)
-        outputs = self.model(**{name: batch[name] for name in self._inputs})
-        states, present = outputs.last_hidden_state, batch['attention_mask'].bool()
-        sentences = self._sentence_vectors(outputs, present)  # (n, D)
-        keep = present & ~batch['special_tokens_mask'].bool()
-        return [torch.cat((rows[kept], sentence[None]))
-                for rows, kept, sentence in zip(states, keep, sentences, strict=True)]
+        outputs = self.model(**{name: upload(batch[name], self.device) for name in self._inputs})
+        present = batch['attention_mask'].astype(bool)
+        sentences = self._sentence_vectors(outputs, upload(present, self.device))  # (n, D)
+        keep = present & ~batch['special_tokens_mask'].astype(bool)
+        return self.select(
+            torch.cat((outputs.last_hidden_state, sentences[:, None]), 1),
+            np.pad(keep, ((0, 0), (0, 1)), constant_values=True))
 
     def cache_settings(self) -> dict[str, Any]:
         """Return what the tokens depend on; see :meth:`TokenEncoder.cache_settings`."""

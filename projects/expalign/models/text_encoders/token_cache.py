@@ -3,7 +3,7 @@
 from collections import OrderedDict
 from typing import NamedTuple
 
-from torch import Tensor
+import numpy as np
 
 from ..utils.own_lock import OwnLock
 
@@ -18,7 +18,7 @@ class CacheInfo(NamedTuple):
 
 
 class TokenCache:
-    """Least-recently-used map from a prompt to its tokens, for several threads.
+    """Least-recently-used map from a prompt to where its tokens are, for several threads.
 
     Copies and pickles of a cache are empty: copies of a model (moving averages, published
     checkpoints) must not carry thousands of tensors that can be computed again.
@@ -31,35 +31,34 @@ class TokenCache:
         self.max_size = max_size
         self.hits = 0
         self.misses = 0
-        self._tokens: OrderedDict[str, Tensor] = OrderedDict()
+        self._rows: OrderedDict[str, np.ndarray] = OrderedDict()
         self._lock = OwnLock()
 
     def __reduce__(self):
         return TokenCache, (self.max_size,)
 
-    def get(self, prompt: str) -> Tensor | None:
-        """Return the (L, D) tokens of a prompt, or None; either way it is counted."""
+    def get(self, prompt: str) -> np.ndarray | None:
+        """Return the rows of a prompt's tokens, or None; either way it is counted."""
         with self._lock:
-            tokens = self._tokens.get(prompt)
-            if tokens is None:
+            rows = self._rows.get(prompt)
+            if rows is None:
                 self.misses += 1
             else:
                 self.hits += 1
-                self._tokens.move_to_end(prompt)
-            return tokens
+                self._rows.move_to_end(prompt)
+            return rows
 
-    def put(self, prompt: str, tokens: Tensor) -> None:
-        """Keep the tokens of a prompt; the longest unused prompt goes when there is no room."""
+    def put(self, prompt: str, rows: np.ndarray) -> np.ndarray | None:
+        """Keep the rows of a prompt; return those of the longest unused one if it had to go."""
         with self._lock:
-            self._tokens[prompt] = tokens
-            if len(self._tokens) > self.max_size:
-                self._tokens.popitem(last=False)
+            self._rows[prompt] = rows
+            return self._rows.popitem(last=False)[1] if len(self._rows) > self.max_size else None
 
     def clear(self) -> None:
         """Forget every prompt; the counts go on."""
         with self._lock:
-            self._tokens.clear()
+            self._rows.clear()
 
     def info(self) -> CacheInfo:
         """Return the counts."""
-        return CacheInfo(self.hits, self.misses, len(self._tokens), self.max_size)
+        return CacheInfo(self.hits, self.misses, len(self._rows), self.max_size)

@@ -1,6 +1,6 @@
 """What every text encoder shares: prompts in, tokens and masks out, each prompt encoded once.
 
-Axis letters: N prompts, L tokens of the longest of them, D token width.
+Axis letters: N prompts, L tokens of the longest of them, D token width, T tokens of all.
 """
 
 import hashlib
@@ -10,14 +10,16 @@ from collections.abc import Sequence
 from contextlib import ExitStack
 from typing import Any
 
+import numpy as np
 import torch
 from torch import Tensor, nn
-from torch.nn.utils.rnn import pad_sequence
 
 from ..utils.freeze import FreezableModule
 from ..utils.own_lock import OwnLock
+from ..utils.upload import upload
 from .token_cache import CacheInfo, TokenCache
 from .token_disk_cache import MIN_PROMPTS, TokenDiskCache, encoder_fingerprint
+from .token_rows import TokenRows, gather_rows
 
 
 class TokenEncoder(FreezableModule):
@@ -58,6 +60,7 @@ class TokenEncoder(FreezableModule):
         self.batch_size = batch_size
         self.max_length = self._token_limit(max_length)
         self._cache = TokenCache(cache_size if frozen else 0)
+        self._kept = TokenRows()
         self._disk_cache = TokenDiskCache(cache_dir) if frozen and cache_dir else None
         self._fingerprint: str | None = None
         self._truncated: set[str] = set()
@@ -77,15 +80,15 @@ class TokenEncoder(FreezableModule):
                              f'{limit} tokens that the encoder takes.')
         return max_length or limit
 
-    def encode_batch(self, texts: list[str]) -> list[Tensor]:
+    def encode_batch(self, texts: list[str]) -> tuple[Tensor, list[int]]:
         """Encode prompts, without any cache.
 
         Args:
             texts: Distinct prompts, ``batch_size`` at most.
 
         Returns:
-            For each prompt its (L_i, D) tokens, the sentence vector (EOT) last. A prompt without
-            a word has that one alone.
+            The tokens (T, D) of one prompt after the other, and how many each has. The last one
+            of a prompt is its sentence vector (EOT); one without a word has that one alone.
         """
         raise NotImplementedError
 
@@ -107,38 +110,62 @@ class TokenEncoder(FreezableModule):
             raise TypeError(f'{type(self).__name__} takes a list of prompts, got {texts!r}.')
         if not texts:
             raise ValueError(f'{type(self).__name__} got an empty list of prompts.')
-        distinct = {text: row for row, text in enumerate(dict.fromkeys(texts))}
         # In training, prompts are drawn anew for every batch: no vocabulary to come back to.
         use_disk = self._disk_cache is not None and not torch.is_grad_enabled()
         with self._encoding_context():
-            tokens = self._encode_distinct(list(distinct), use_disk)
-            padded = pad_sequence(tokens, batch_first=True)  # (distinct, L, D)
-            lengths = torch.tensor([len(rows) for rows in tokens], device=padded.device)
-            masks = torch.arange(padded.shape[1], device=padded.device) < lengths[:, None]
-            rows = torch.tensor([distinct[text] for text in texts], device=padded.device)
-            return padded[rows], masks[rows]
+            if not self.frozen:
+                return self._encode_trained(texts)
+            with self._kept.lock:
+                rows, dropped = self._find_or_encode(list(dict.fromkeys(texts)), use_disk)
+                found = self._kept.gather([rows[text] for text in texts])
+                for unused in dropped:
+                    self._kept.free(unused)
+            return found
 
-    def _encode_distinct(self, texts: list[str], use_disk: bool) -> list[Tensor]:
-        """Return the tokens of distinct prompts from a cache, or encode them."""
+    def _find_or_encode(
+        self, texts: list[str], use_disk: bool
+    ) -> tuple[dict[str, np.ndarray], list[np.ndarray]]:
+        """Return the rows of distinct prompts, encoding new ones, and rows that the cache drops.
+
+        Among the latter may be some of this very call.
+        """
         found = {text: self._cache.get(text) for text in texts}
         missing = [text for text in texts if found[text] is None]
+        if not missing:
+            return found, []
         encode = self._encode_or_load if use_disk and len(missing) >= MIN_PROMPTS else self._encode
-        for text, tokens in zip(missing, encode(missing), strict=True):
-            found[text] = tokens
-            if self.frozen:
-                self._cache.put(text, tokens)
-        return [found[text] for text in texts]
+        found |= zip(missing, self._kept.add(*encode(missing)), strict=True)
+        dropped = [self._cache.put(text, found[text]) for text in missing]
+        return found, [rows for rows in dropped if rows is not None]
 
-    def _encode(self, texts: list[str]) -> list[Tensor]:
+    def _encode_trained(self, texts: Sequence[str]) -> tuple[Tensor, Tensor]:
+        """:meth:`forward` of an encoder that keeps nothing."""
+        distinct = list(dict.fromkeys(texts))
+        for text in distinct:
+            self._cache.get(text)  # counted
+        tokens, lengths = self._encode(distinct)
+        rows = np.split(np.arange(1, len(tokens) + 1), np.cumsum(lengths)[:-1])
+        rows = dict(zip(distinct, rows, strict=True))
+        table = torch.cat([torch.zeros_like(tokens[:1]), tokens])
+        return gather_rows(table, [rows[text] for text in texts])
+
+    def _encode(self, texts: list[str]) -> tuple[Tensor, list[int]]:
         """Encode in chunks; prompts of like length share one, which saves padding."""
-        by_length = sorted(texts, key=len)
-        encoded = {}
-        for start in range(0, len(by_length), self.batch_size):
-            chunk = by_length[start:start + self.batch_size]
-            encoded.update(zip(chunk, self.encode_batch(chunk), strict=True))
-        return [encoded[text].float() for text in texts]
+        order = sorted(range(len(texts)), key=lambda index: len(texts[index]))
+        chunks, lengths = [], np.zeros(len(texts), dtype=np.int64)
+        for start in range(0, len(order), self.batch_size):
+            chosen = order[start:start + self.batch_size]
+            tokens, lengths[chosen] = self.encode_batch([texts[index] for index in chosen])
+            chunks.append(tokens.float())
+        ends = lengths[order].cumsum()
+        starts = np.empty_like(ends)
+        starts[order] = ends - lengths[order]
+        rows = [np.arange(start, start + length)
+                for start, length in zip(starts, lengths, strict=True)]
+        tokens = torch.cat(chunks)
+        return tokens[upload(np.concatenate(rows), tokens.device)], lengths.tolist()
 
-    def _encode_or_load(self, texts: list[str]) -> list[Tensor]:
+    def _encode_or_load(self, texts: list[str]) -> tuple[Tensor, list[int]]:
         """Take the tokens from the disk, or encode and write them."""
         if self._fingerprint is None:
             self._fingerprint = encoder_fingerprint(
@@ -149,9 +176,10 @@ class TokenEncoder(FreezableModule):
         encoder = f'{self._fingerprint} {tokenized}'
         tokens = self._disk_cache.load(encoder, texts)
         if tokens is None:
-            tokens = self._encode(texts)
-            self._disk_cache.save(encoder, texts, tokens)
-        return [rows.to(self.device) for rows in tokens]
+            flat, lengths = self._encode(texts)
+            self._disk_cache.save(encoder, texts, flat.split(lengths))
+            return flat, lengths
+        return torch.cat(tokens).to(self.device), [len(rows) for rows in tokens]
 
     def cache_settings(self) -> dict[str, Any]:
         """Return what the tokens depend on, besides the weights and the tokenizer's ids."""
@@ -167,19 +195,23 @@ class TokenEncoder(FreezableModule):
         stack.enter_context(self.grad_context())
         return stack
 
-    def tokenize(self, texts: list[str]) -> dict[str, Tensor]:
-        """Return what the tokenizer gives for the prompts, (n, L') each, on the encoder's device.
+    def tokenize(self, texts: list[str]) -> dict[str, np.ndarray]:
+        """Return what the tokenizer gives for the prompts, (n, L') each, on the host.
 
         The first time that a prompt is cut, a warning names it.
         """
         with self._tokenizing:
             batch = self.tokenizer(
                 texts, padding=self.padding, truncation=True, max_length=self.max_length,
-                return_attention_mask=True, return_special_tokens_mask=True, return_tensors='pt')
-        full = batch['attention_mask'].sum(dim=1) == self.max_length
-        for row in full.nonzero().flatten().tolist():
+                return_attention_mask=True, return_special_tokens_mask=True, return_tensors='np')
+        for row in np.flatnonzero(batch['attention_mask'].sum(1) == self.max_length):
             self._warn_if_cut(texts[row])
-        return batch.to(self.device)
+        return dict(batch)
+
+    def select(self, states: Tensor, keep: np.ndarray) -> tuple[Tensor, list[int]]:
+        """Return of states (n, L', D) those to keep (n, L'), as :meth:`encode_batch` does."""
+        index = upload(np.flatnonzero(keep), states.device)
+        return states.flatten(0, 1)[index], keep.sum(1).tolist()
 
     def _warn_if_cut(self, text: str) -> None:
         with self._tokenizing:
@@ -209,4 +241,5 @@ class TokenEncoder(FreezableModule):
 
     def _forget(self) -> None:
         self._cache.clear()
+        self._kept.clear()
         self._fingerprint = None

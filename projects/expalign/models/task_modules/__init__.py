@@ -1,0 +1,5 @@
+"""Assignment of priors to instances."""
+
+from .task_aligned_assigner import TaskAlignedAssigner
+
+__all__ = ['TaskAlignedAssigner']
