@@ -50,7 +50,7 @@ class CLIPTokenEncoder(TokenEncoder):
 
     def encode_batch(self, texts: list[str]) -> tuple[Tensor, list[int]]:
         """Encode prompts; see :meth:`TokenEncoder.encode_batch`."""
-        batch = self.tokenize(texts)
+        batch = self.tokenize_on_host(texts)
         ids, present = (
             upload(batch[name], self.device) for name in ('input_ids', 'attention_mask'))
         states = self.model.text_model(input_ids=ids, attention_mask=present)

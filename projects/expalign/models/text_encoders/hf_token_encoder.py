@@ -84,7 +84,7 @@ class HFTokenEncoder(TokenEncoder):
 
     def encode_batch(self, texts: list[str]) -> tuple[Tensor, list[int]]:
         """Encode prompts; see :meth:`TokenEncoder.encode_batch`."""
-        batch = self.tokenize(texts)
+        batch = self.tokenize_on_host(texts)
         outputs = self.model(**{name: upload(batch[name], self.device) for name in self._inputs})
         present = batch['attention_mask'].astype(bool)
         sentences = self._sentence_vectors(outputs, upload(present, self.device))  # (n, D)

@@ -195,8 +195,13 @@ class TokenEncoder(FreezableModule):
         stack.enter_context(self.grad_context())
         return stack
 
-    def tokenize(self, texts: list[str]) -> dict[str, np.ndarray]:
-        """Return what the tokenizer gives for the prompts, (n, L') each, on the host.
+    def tokenize(self, texts: list[str]) -> dict[str, Tensor]:
+        """Return what :meth:`tokenize_on_host` does, on the encoder's device."""
+        return {name: upload(ids, self.device)
+                for name, ids in self.tokenize_on_host(texts).items()}
+
+    def tokenize_on_host(self, texts: list[str]) -> dict[str, np.ndarray]:
+        """Return what the tokenizer gives for the prompts, (n, L') each.
 
         The first time that a prompt is cut, a warning names it.
         """
