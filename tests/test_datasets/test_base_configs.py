@@ -70,12 +70,11 @@ def load_config(name, folder):
     return cfg
 
 
-def check_training_sample(inputs, sample, size, num_prompts):
+def check_training_sample(inputs, sample, boxes, labels, size, num_prompts):
     assert inputs.shape == (3, size, size) and inputs.dtype == torch.uint8
     assert len(sample.text) == len(set(sample.text)) == num_prompts
     assert len(sample.prompt_masks) == len(sample.positives) == num_prompts
     assert sum(sample.prompt_masks) > num_prompts - 12
-    boxes, labels = sample.gt_instances.bboxes.tensor, sample.gt_instances.labels
     assert boxes.shape == (len(labels), 4)
     assert (boxes >= 0).all() and (boxes <= size).all()
     assert (labels >= 0).all() and (labels < num_prompts).all()
@@ -89,8 +88,11 @@ def test_training_batches(name, num_prompts, tmp_path):
     dataloader = Runner.build_dataloader(cfg.train_dataloader, seed=0)
     batch = next(iter(dataloader))
     assert len(batch['inputs']) == cfg.train_dataloader.batch_size
-    for inputs, sample in zip(batch['inputs'], batch['data_samples'], strict=True):
-        check_training_sample(inputs, sample, SIZES[name], num_prompts)
+    truth = batch['data_samples'].truth
+    for index, sample in enumerate(batch['data_samples']):
+        boxes, labels = (part[index, truth.real[index]] for part in (truth.boxes, truth.labels))
+        check_training_sample(
+            batch['inputs'][index], sample, boxes, labels, SIZES[name], num_prompts)
     if name == 'o365v1':
         first, second = (set(sample.text) for sample in batch['data_samples'])
         assert first != second and first | second <= set(dataloader.dataset.metainfo['classes'])
@@ -163,8 +165,10 @@ def test_pipeline_without_mosaic(name, pipeline, tmp_path):
     dataset_cfg.pipeline = cfg[pipeline]
     dataset = DATASETS.build(dataset_cfg)
     item = dataset[0]
-    check_training_sample(item['inputs'], item['data_samples'], SIZES[name], len(
-        dataset.metainfo['classes']))
+    found = item['data_samples'].gt_instances
+    check_training_sample(
+        item['inputs'], item['data_samples'], found.bboxes.tensor, found.labels, SIZES[name],
+        len(dataset.metainfo['classes']))
     own = {dataset.metainfo['classes'][i['bbox_label']]
            for i in dataset.get_data_info(0)['instances']}
     labels = item['data_samples'].gt_instances.labels.tolist()
