@@ -245,6 +245,7 @@ class TokenEncoder(FreezableModule):
         super()._load_from_state_dict(*args, **kwargs)
 
     def _forget(self) -> None:
-        self._cache.clear()
-        self._kept.clear()
+        with self._kept.lock:
+            self._cache.clear()
+            self._kept.clear()
         self._fingerprint = None
