@@ -1,10 +1,13 @@
 """Configs in checkpoints are read as data, and name nothing that could run code."""
 
+import sys
 from copy import deepcopy
+from functools import partial
 from pathlib import Path
 
 import pytest
 import torch
+from mmdet.apis import DetInferencer
 from mmengine.config import Config
 from safetensors.torch import save_file
 
@@ -13,6 +16,7 @@ from expalign.apis import ExpAlignInferencer
 from expalign.apis.embedded_config import config_of_checkpoint
 from expalign.engine.config import load_config
 from expalign.engine.safe_load import UntrustedCheckpointError, literal_config
+from expalign.limits import LimitExceeded
 from tests.helpers.mini_model import CONFIG
 
 WEIGHTS = dict(a=torch.zeros(1))
@@ -90,12 +94,20 @@ def test_files(shipped, tmp_path):
 
 
 def test_configs_of_this_project_can_be_given_alone(tmp_path):
-    names = sorted(Path('configs').glob('*.py'))
+    names, seen = sorted(Path('configs').glob('*.py')), set()
     assert len(names) > 20
     for number, name in enumerate(names):
         cfg = load_config(name)
-        if 'test_dataloader' in cfg:
+        if 'test_dataloader' in cfg and str(cfg.model) not in seen:
+            seen.add(str(cfg.model))
             path = write(tmp_path / f'{number}.safetensors', text_of(cfg))
+            encoder = cfg.model.text_encoder
+            encoder.pop('cache_dir', None)  # a folder to write to is nothing for a stranger's file
+            if 'vectors' in encoder:
+                encoder.vectors = str(tmp_path / Path(encoder.vectors).name)
+                with pytest.raises(UntrustedCheckpointError, match='those beside the checkpoint'):
+                    config_of_checkpoint(path)
+                Path(encoder.vectors).touch()
             assert config_of_checkpoint(path).model == cfg.model
 
 
@@ -147,3 +159,120 @@ def test_types_that_could_run_code(shipped, tmp_path, place, kind):
     assert not expalign.trust.checkpoints_are_trusted()
     expalign.trust_checkpoints()
     assert config_of_checkpoint(path)
+
+
+# What a key of a component may not say; RAN stands for a folder that shows that something ran.
+MEMCACHED = dict(backend='memcached', server_list_cfg='a', client_cfg='b', sys_path='RAN')
+HOSTILE = (
+    # where (a path of keys), what, and what the message says
+    ('pipeline', dict(type='expalign.LoadImageFromFile', backend_args=MEMCACHED), 'backend_args'),
+    ('pipeline', dict(type='expalign.LoadImageFromFile', file_client_args=MEMCACHED),
+     'file_client_args'),
+    ('pipeline', dict(type='expalign.LoadImageFromFile', sys_path='.'), "the key 'sys_path'"),
+    ('pipeline', dict(type='mmdet.LoadAnnotations', backend_args=dict(backend='petrel')),
+     'backend_args'),
+    ('pipeline', dict(type='expalign.Mosaic', pre_transform=[]), 'expalign.Mosaic'),
+    ('pipeline', dict(type='expalign.SamplePrompts', embeddings='RAN.npz'), 'SamplePrompts'),
+    ('pipeline', dict(type='mmdet.InferencerLoader', backend_args=MEMCACHED), 'InferencerLoader'),
+    ('pipeline', dict(type='mmdet.PackDetInputs', _scope_='os'), "the key '_scope_'"),
+    ('pipeline', dict(type='mmdet.PackDetInputs', meta_keys=['../../etc']), "'../../etc' as"),
+    ('pipeline', dict(type='mmdet.PackDetInputs', meta_keys=b'x'), 'a bytes as'),
+    ('pipeline', dict(type='mmyolo.LetterResize', scale=(10**6, 10**6)), 'EXPALIGN_MAX_INPUT_SIDE'),
+    ('pipeline', dict(type='mmyolo.LetterResize', scale=(640, '__import__("os")')), '__import__'),
+    ('visualizer.type', 'mmengine.Visualizer', 'mmengine.Visualizer'),
+    ('visualizer.image', 'RAN', 'image in visualizer'),
+    ('visualizer.name', 'RAN', 'as visualizer.name'),
+    ('model.init_cfg', dict(type='Pretrained', checkpoint='RAN'), 'init_cfg in model'),
+    ('model.pretrained', 'torchvision://resnet50', "'pretrained'"),
+    ('model.neck.init_cfg', dict(type='mmengine.PretrainedInit', checkpoint='RAN'), 'init_cfg in'),
+    ('model.backbone.checkpoint', 'RAN', "the key 'checkpoint'"),
+    ('model.backbone.model', 'RAN/weights', 'as model.backbone.model'),
+    ('model.backbone.model', 'https://evil.example/a', 'as model.backbone.model'),
+    ('model.backbone.model', 'evil/repository', 'as model.backbone.model'),
+    ('model.backbone.model', 'package:os/../..', 'as model.backbone.model'),
+    ('model.backbone.model', dict(hidden_sizes=[8] * 4, auto_map=dict(AutoModel='a.B')), "'AutoM"),
+    ('model.backbone.model', dict(_attn_implementation='kernels'), "'_attn_implementation'"),
+    ('model.text_encoder.tokenizer', '../../..', 'as model.text_encoder.tokenizer'),
+    ('model.text_encoder', dict(type='expalign.PromptVectorEncoder', vectors='/dev/zero'),
+     '/dev/zero'),
+    ('model.data_preprocessor.batch_augments', [dict(type='mmdet.BatchFixedSizePad', size=(1, 1))],
+     'BatchFixedSizePad'),
+    ('model.data_preprocessor.non_blocking', dict(a=1), 'a dict without a type'),
+    ('model.bbox_head.loss_cls', dict(type='mmdet.CrossEntropyLoss'), 'mmdet.CrossEntropyLoss'),
+    ('model.neck.norm_cfg', dict(type='torch.nn.BatchNorm2d'), 'torch.nn.BatchNorm2d'),
+    ('model.neck.act_cfg', dict(type='SiLU', __class__='x'), "'__class__'"),
+    ('model.test_cfg.nms', dict(type='nms', iou_threshold='1 if print() else 2'), 'a str as'),
+    ('model.test_cfg.a', dict(b=dict(c='x y')), "'x y' as model.test_cfg.a.b.c"),
+    ('model.test_cfg.nms_pre', 10**9, 'EXPALIGN_MAX_MODEL_ARGUMENT'),
+    ('model.neck.embed_dims', 10**6, 'EXPALIGN_MAX_MODEL_NUMBERS'),
+    ('model.bbox_head.head_module.reg_max', 10**6, 'EXPALIGN_MAX_MODEL_NUMBERS'),
+    ('model.neck.pafpn.num_csp_blocks', 10**6, 'EXPALIGN_MAX_MODEL_'),
+    ('model.neck', 'os.mkdir', 'a str as model.neck'),
+    ('model.neck.tau', 'high', 'a str as model.neck.tau, which is a float'),
+    ('model.neck', [], 'a list as model.neck, which is a dict'),
+    ('model.bbox_head', None, 'a NoneType as model.bbox_head'),
+    ('collate_fn', 'os.mkdir', "'os.mkdir' as collate_fn"),
+    ('collate_fn', dict(type='yolov5_collate'), "'yolov5_collate' as collate_fn"),
+)
+
+
+def test_nothing_but_what_is_allowed(shipped, tmp_path, monkeypatch):
+    """Keys, values and sizes; neither folders nor `sys.path` change, and the file is named."""
+    monkeypatch.chdir(tmp_path)
+    ran = tmp_path / 'ran'
+    before = list(sys.path)
+    for number, (place, value, message) in enumerate(HOSTILE):
+        cfg = deepcopy(shipped).to_dict()
+        value = eval(repr(value).replace('RAN', str(ran)))
+        if place == 'pipeline':
+            cfg['test_dataloader']['dataset']['pipeline'][0] = value
+        elif place == 'collate_fn':
+            cfg['test_dataloader'][place] = value
+        else:
+            *parents, last = place.split('.')
+            parent = cfg
+            for key in parents:
+                parent = parent.setdefault(key, {})
+            parent[last] = value
+        path = write(tmp_path / f'{number}.safetensors', text_of(cfg))
+        with pytest.raises((UntrustedCheckpointError, ValueError)) as caught:
+            config_of_checkpoint(path)
+        told = str(caught.value)
+        assert path in told and message in told, (place, value, told)
+        assert not ran.exists() and sys.path == before
+        if number < 3 or place == 'collate_fn':
+            for build in (ExpAlignInferencer, partial(DetInferencer, None)):
+                with pytest.raises(UntrustedCheckpointError, match=message):
+                    build(path, device='cpu')
+
+
+def test_what_predictions_do_without_is_left_out(shipped, tmp_path):
+    cfg = deepcopy(shipped).to_dict()
+    cfg['model']['text_encoder']['cache_dir'] = str(tmp_path / 'ran')
+    cfg['model']['neck']['init_cfg'] = None
+    cfg['visualizer'].update(save_dir='ran', vis_backends=[dict(type='os.mkdir', name='ran')])
+    pipeline = cfg['test_dataloader']['dataset']['pipeline']
+    pipeline[0].update(backend_args=None)
+    cfg.update(
+        custom_hooks=[dict(type='os.mkdir', name='ran')], env_cfg=dict(a='ran'),
+        test_evaluator=dict(type='os.mkdir', name='ran'), custom_imports=dict(imports=['ran']),
+        default_scope='os', load_from='ran', work_dir='ran')
+    cfg['test_dataloader'].update(sampler=dict(type='os.mkdir'), dataset=dict(
+        type='os.mkdir', ann_file='ran', pipeline=pipeline))
+    text = '\n'.join(f'{name} = {value!r}' for name, value in cfg.items())
+    found = config_of_checkpoint(write(tmp_path / 'a.safetensors', text))
+    assert 'ran' not in str(found).replace('ransform', '')
+    assert set(found) == {'model', 'visualizer', 'test_dataloader'}
+    assert found.visualizer.vis_backends is None
+
+
+def test_large_texts_are_refused_before_they_are_parsed(tmp_path, monkeypatch):
+    for text in ('a = [' + '[],' * 10**6 + ']', '1\n' * 10**5, 'a=1;' * 10**5):
+        path = write(tmp_path / 'a.safetensors', text)
+        with pytest.raises(LimitExceeded, match=r'a\.safetensors .*EXPALIGN_MAX_CONFIG_SIGNS'):
+            config_of_checkpoint(path)
+    monkeypatch.setenv('EXPALIGN_MAX_CONFIG_SIGNS', '90')
+    with pytest.raises(LimitExceeded, match='more than the limit of 90'):
+        literal_config('a = [' + '1,' * 60 + ']')
+    monkeypatch.setenv('EXPALIGN_MAX_CONFIG_SIGNS', '200')
+    assert len(literal_config('a = [' + '1,' * 60 + ']')['a']) == 60

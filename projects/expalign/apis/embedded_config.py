@@ -3,11 +3,12 @@
 mmengine writes configs as Python and reads them by execution; a stranger's checkpoint could run
 code that way. What mmengine writes is assignments of literals and ``dict(...)`` only, and nothing
 else is accepted here. Building from a config can run code, too: mmengine imports and calls whatever
-a ``type`` spells out (``type='os.system'``), and some classes of mmdet and mmcv evaluate their
-arguments. So types must be this project's own, or on a short list.
+a ``type`` spells out (``type='os.system'``), some classes of mmdet and mmcv evaluate their
+arguments, and file backends import modules from a path. So a config is taken only as far as
+:mod:`.embedded_rules` allows, and the model is built without memory before it is built at all.
 """
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -15,20 +16,20 @@ from mmengine.config import Config
 from mmengine.runner import CheckpointLoader
 from safetensors import safe_open
 
-from expalign import registry
-from expalign.engine.safe_load import (
-    UntrustedCheckpointError,
-    literal_config,
-    refuse_config_code,
-)
+from expalign.engine.safe_load import literal_config, refuse_config_code
+from expalign.limits import LimitExceeded
 from expalign.trust import FLAG, checkpoints_are_trusted
 
-# What configs of this project name besides its own classes; of all arguments, harmless.
-OTHER_TYPES = {
-    'BN', 'SyncBN', 'GN', 'SiLU', 'ReLU', 'GELU', 'nms', 'pseudo_collate',
-    'mmdet.DetDataPreprocessor', 'mmdet.DetLocalVisualizer', 'mmdet.LoadAnnotations',
-    'mmdet.PackDetInputs', 'mmyolo.BatchTaskAlignedAssigner', 'mmyolo.LetterResize',
-    'mmyolo.YOLOv5KeepRatioResize', 'mmyolo.YOLOv8CSPDarknet'}
+from .dry_build import dry_build
+from .embedded_rules import (
+    NotAllowed,
+    allowed_part,
+    model_rules,
+    pipeline_rules,
+    visualizer_rules,
+)
+
+COLLATE_FUNCTIONS = ('pseudo_collate', 'mmengine.pseudo_collate', 'expalign.collate_samples')
 
 
 def config_of_checkpoint(path: str | Path) -> Config:
@@ -50,19 +51,50 @@ def config_of_checkpoint(path: str | Path) -> Config:
         raise ValueError(f'{path} has no config in it: give the config and the checkpoint')
     try:
         parts = _parts_for_prediction(literal_config(text))
+    except LimitExceeded as error:
+        raise LimitExceeded(f'the config in {path}: {error}') from error
     except ValueError as error:
         raise ValueError(
             f'the config in {path} cannot be used as data, and is not run: {error}; give the '
             'config as a file of its own') from error
-    if not checkpoints_are_trusted():
-        allowed = OTHER_TYPES | _own_types()
-        for kind in _types(parts):
-            if not isinstance(kind, str) or kind not in allowed:
-                raise UntrustedCheckpointError(
-                    f'the config in {path} names the type {kind!r}, which is none of this project, '
-                    'and building it could run code. Nothing of it was run. Give the config as a '
-                    f'file of its own; or, if you trust its author, repeat the command with {FLAG}')
-    return Config(parts)
+    return Config(parts if checkpoints_are_trusted() else _checked(parts, Path(path)))
+
+
+def _checked(parts: Mapping[str, Any], path: Path) -> dict[str, Any]:
+    """The parts as far as they are allowed, once it is clear that they can be built."""
+    folder = path.parent
+    loader = parts['test_dataloader']
+    try:
+        model = allowed_part(parts['model'], '', model_rules(folder), 'model')
+        pipeline = allowed_part(loader['dataset']['pipeline'], '', pipeline_rules(folder),
+                                'test_dataloader.dataset.pipeline')
+        visualizer = allowed_part(
+            parts['visualizer'], '', visualizer_rules(folder), 'visualizer')
+        _check_collate(loader.get('collate_fn'))
+    except NotAllowed as error:
+        raise NotAllowed(
+            f'the config in {path} {error}. Building it could run code or touch files, and nothing '
+            'of it was run. Give the config as a file of its own; or, if you trust its author, '
+            f'repeat the command with {FLAG}') from error
+    except LimitExceeded as error:
+        raise LimitExceeded(f'the config in {path}: {error}') from error
+    try:
+        dry_build(model, pipeline, path.stat().st_size)
+    except LimitExceeded as error:
+        raise LimitExceeded(f'the model of the config in {path}: {error}') from error
+    # Whatever a constructor makes of a stranger's arguments.
+    except Exception as error:
+        raise ValueError(f'the config in {path} describes no detector that can be built: '
+                         f'{type(error).__name__}: {error}') from error
+    return dict(model=model, visualizer=dict(visualizer, vis_backends=None),
+                test_dataloader=dict(dataset=dict(pipeline=pipeline)))
+
+
+def _check_collate(function: Any) -> None:
+    """Predictions are made with mmengine's default, whatever of these is named."""
+    kind = function.get('type') if isinstance(function, Mapping) else function
+    if function is not None and kind not in COLLATE_FUNCTIONS:
+        raise NotAllowed(f'names the type {kind!r} as collate_fn, which is none of this project')
 
 
 def _parts_for_prediction(fields: Mapping[str, Any]) -> dict[str, Any]:
@@ -73,31 +105,14 @@ def _parts_for_prediction(fields: Mapping[str, Any]) -> dict[str, Any]:
             part['collate_fn'] = loader['collate_fn']
         # Backends of a visualizer log a run; here there is none.
         visualizer = dict(fields['visualizer'], vis_backends=None)
-        return dict(model=fields['model'], test_dataloader=part, visualizer=visualizer)
-    except (KeyError, TypeError) as error:
+        model = dict(fields['model'])
+    except (KeyError, TypeError, ValueError) as error:
         raise ValueError(
             'it needs model, visualizer and test_dataloader.dataset.pipeline') from error
-
-
-def _types(value: Any) -> Iterator[Any]:
-    """Whatever says of what kind a part is, at any depth."""
-    if isinstance(value, Mapping):
-        for key, entry in value.items():
-            if key in ('type', '_scope_'):
-                yield entry
-            else:
-                yield from _types(entry)
-    elif isinstance(value, list | tuple | set):
-        for entry in value:
-            yield from _types(entry)
-
-
-def _own_types() -> set[str]:
-    found = set()
-    for own in (registry.MODELS, registry.TASK_UTILS, registry.TRANSFORMS):
-        own.import_from_location()
-        found.update(f'{own.scope}.{name}' for name in own.module_dict)
-    return found
+    for name, value in (('model', model), ('visualizer', visualizer)):
+        if 'type' not in value:
+            raise ValueError(f'its {name} has no type')
+    return dict(model=model, test_dataloader=part, visualizer=visualizer)
 
 
 def _config_text(path: str) -> str | None:

@@ -14,11 +14,14 @@ import pickle
 import re
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
+from itertools import islice
 from typing import IO, Any
 
 import torch
 from torch import hub
 
+from expalign.engine.checkpoint_limits import CONFIG_SIGNS
+from expalign.limits import LimitExceeded
 from expalign.trust import FLAG, checkpoints_are_trusted
 
 # Where mmengine looks for the text of a config.
@@ -27,6 +30,10 @@ CONFIG_TEXTS = (('meta', 'config'), ('meta', 'cfg'), ('message_hub', 'runtime_in
 TEMPLATE, BASE = '{{', '_base_'
 # Headers of converted weights name their config's file under the same key: nothing to run.
 FILE_NAME = re.compile(r'[\w.-]+\.py')
+# What the parser makes an object of; a name between quotes counts for one.
+SIGN = re.compile(r'[^\w\s\'"]|\n')
+STATEMENT = re.compile(r'^[^\s)\]}#]|;', re.MULTILINE)
+STATEMENT_SIGNS = 40
 
 
 class UntrustedCheckpointError(RuntimeError):
@@ -89,6 +96,8 @@ def refuse_config_code(checkpoint: Any, name: str) -> None:
                 # The one that mmengine reads when training is resumed, and imports for.
                 if keys == CONFIG_TEXTS[0] and 'custom_imports' in fields:
                     raise ValueError('it has custom_imports')
+            except LimitExceeded as error:
+                raise LimitExceeded(f'the config in {name} ({".".join(keys)}): {error}') from error
             except ValueError as error:
                 raise UntrustedCheckpointError(
                     _refusal(name, f'the config in it ({".".join(keys)}, {error})')) from error
@@ -105,6 +114,7 @@ def literal_config(text: str) -> dict[str, Any]:
     if TEMPLATE in text:
         line = text[:text.index(TEMPLATE)].count('\n') + 1
         raise ValueError(f'line {line} has a template {TEMPLATE}')
+    _check_size(text)
     fields = {}
     try:
         for statement in ast.parse(text).body:
@@ -116,6 +126,14 @@ def literal_config(text: str) -> dict[str, Any]:
     except (SyntaxError, TypeError, RecursionError, MemoryError) as error:
         raise ValueError(f'it cannot be read: {error}') from error
     return fields
+
+
+def _check_size(text: str) -> None:
+    """Parsed, a text takes some 600 bytes a sign and far more a statement."""
+    limit = CONFIG_SIGNS.value + 1
+    found = sum(1 for _ in islice(SIGN.finditer(text), limit))
+    found += STATEMENT_SIGNS * sum(1 for _ in islice(STATEMENT.finditer(text), limit))
+    CONFIG_SIGNS.check(found, 'it')
 
 
 def _value(node: ast.expr) -> Any:
