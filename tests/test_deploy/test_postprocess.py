@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 import torch
 
-from expalign.deploy.postprocess import class_wise_nms, select_candidates
+from expalign.deploy.postprocess import check_finite, class_wise_nms, select_candidates
 from expalign.deploy.settings import DetectorSettings
 
 SETTINGS = DetectorSettings(
@@ -48,3 +48,18 @@ def test_nothing_to_suppress():
     assert not len(class_wise_nms(np.zeros((0, 4), np.float32), np.zeros(0, int), SETTINGS))
     scores, places, labels = select_candidates(np.full((2, 3), -9, np.float32), SETTINGS)
     assert not len(scores) and not len(places) and not len(labels)
+
+
+def test_outputs_that_are_no_numbers_are_refused():
+    logits = np.zeros((2, 3, 5), dtype=np.float32)
+    boxes = np.zeros((2, 5, 4), dtype=np.float32)
+    images = ['a.jpg', np.zeros((4, 4, 3), dtype=np.uint8)]
+    check_finite(dict(logits=logits, boxes=boxes, labels=np.zeros(7, dtype=int)), images)
+    boxes[0, 1:3, 2] = np.nan
+    with pytest.raises(ValueError, match="^image a.jpg: 2 of 40 numbers of the output 'boxes'"):
+        check_finite(dict(logits=logits, boxes=boxes), images)
+    logits[1, 0, 0] = np.inf
+    with pytest.raises(ValueError, match="^image number 1: 1 of 30 numbers of the output 'logits'"):
+        check_finite(dict(logits=logits), images)
+    with pytest.raises(ValueError, match='^the network: 1 of 3 numbers'):
+        check_finite(dict(scores=np.array([0, np.nan, 1], dtype=np.float32)), images)

@@ -17,6 +17,7 @@ from .masks import BoxMask, decode_masks
 from .postprocess import (
     Candidates,
     boxes_to_original,
+    check_finite,
     class_wise_nms,
     clip_boxes,
     select_candidates,
@@ -201,7 +202,9 @@ class OnnxDetector:
         frames = [letterbox(image if isinstance(image, np.ndarray) else read_image(image),
                             self.settings) for image in images]
         outputs = self.session.run(self._outputs, _inputs(frames, prompts))
-        return frames, dict(zip(self._outputs, outputs, strict=True))
+        raw = dict(zip(self._outputs, outputs, strict=True))
+        check_finite(raw, images)
+        return frames, raw
 
     def _detect(self, images: Sequence[Image], prompts: OnnxPrompts) -> Iterator[Detections]:
         frames, raw = self._run(images, prompts)

@@ -3,7 +3,9 @@
 The same steps as in ``ExpAlignHead.predict_by_feat``. Axes: K prompts, N locations, n detections.
 """
 
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 
 import numpy as np
 
@@ -54,6 +56,31 @@ def select_candidates(
     above = np.flatnonzero(found > settings.logit_thr)
     order = above[np.argsort(-found[above], kind='stable')[:settings.nms_pre]]
     return sigmoid(found[order]), locations[order], labels[order]
+
+
+def check_finite(outputs: Mapping[str, np.ndarray], images: Sequence) -> None:
+    """Refuse outputs that are NaN or infinite: such a score is above no threshold.
+
+    Args:
+        outputs: of the network, each (B, ...) but those of detections (n, ...).
+        images: B paths, arrays or pictures, for the message.
+
+    Raises:
+        ValueError: with the output, and the image where the output has one row for each.
+    """
+    for name, values in outputs.items():
+        if values.dtype.kind != 'f' or np.isfinite(values.sum(dtype=np.float64)):
+            continue
+        wrong = ~np.isfinite(values)
+        where = 'the network'
+        if len(values) == len(images):
+            number = int(wrong.reshape(len(values), -1).any(1).argmax())
+            image = images[number]
+            where = f'image {image}' if isinstance(image, str | Path) else f'image number {number}'
+        raise ValueError(
+            f'{where}: {wrong.sum():,} of {values.size:,} numbers of the output {name!r} are not '
+            'finite (NaN or infinite): the exported file or the image is damaged, or half '
+            'precision overflowed')
 
 
 def sigmoid(x: np.ndarray) -> np.ndarray:

@@ -13,6 +13,7 @@ from torch import Tensor
 
 from .candidates import Candidates, select_candidates
 from .class_wise_nms import FIRST_LOOK, batch_nms, is_greedy
+from .finite_outputs import count_non_finite
 from .greedy_nms import BLOCK
 from .letterbox import clip_to_images
 
@@ -29,6 +30,7 @@ class Detections:
         real: (B, m) bool, whether there is one.
         fetched: (B, m, 6) corners, score and label, on the CPU.
         counts: B numbers of detections.
+        non_finite: (B, 3), see :func:`~.finite_outputs.count_non_finite`.
     """
 
     boxes: Tensor
@@ -36,6 +38,7 @@ class Detections:
     real: Tensor
     fetched: np.ndarray
     counts: Sequence[int]
+    non_finite: np.ndarray
 
     def instances(self) -> list[InstanceData]:
         """``bboxes`` (n, 4), ``scores`` (n) and ``labels`` (n) of every image, on the CPU."""
@@ -50,7 +53,7 @@ class Detections:
 
 def find_detections(
     logits: Tensor, boxes: Tensor, prompt_masks: Tensor, test_cfg: dict,
-    metas: Sequence[dict] | None,
+    metas: Sequence[dict] | None, others: Sequence[Tensor] = (),
 ) -> Detections:
     """The detections of a batch.
 
@@ -64,14 +67,16 @@ def find_detections(
         prompt_masks: (B, K) bool, False where not to predict.
         test_cfg: see :class:`~.expalign_head.ExpAlignHead`.
         metas: of the images at whose borders boxes are cut; None: they are not.
+        others: further outputs (B, ...) that are to be finite.
     """
     looks, rounds = _looks(test_cfg), list(ROUNDS)
+    non_finite = count_non_finite(logits, boxes, prompt_masks, others)
     while True:
         candidates = select_candidates(
             logits, prompt_masks, test_cfg['score_thr'], looks[0],
             test_cfg.get('multi_label', True), test_cfg.get('max_per_prompt'))
         found, finished, settled = _suppress(
-            candidates, boxes, test_cfg, metas, looks[0], rounds[0])
+            candidates, boxes, test_cfg, metas, looks[0], rounds[0], non_finite)
         if not settled:
             rounds.pop(0)
         elif finished or len(looks) == 1:
@@ -91,7 +96,7 @@ def _looks(test_cfg: dict) -> list[int]:
 
 def _suppress(
     candidates: Candidates, boxes: Tensor, test_cfg: dict, metas: Sequence[dict] | None,
-    look: int, rounds: int,
+    look: int, rounds: int, non_finite: Tensor,
 ) -> tuple[Detections, bool, bool]:
     """NMS among the candidates, whether no more of them are needed, and no more rounds."""
     limit = test_cfg['max_per_img']
@@ -105,10 +110,10 @@ def _suppress(
         kept = clip_to_images(kept, metas)
     columns = [scores.gather(1, order), labels.gather(1, order).to(kept.dtype)]
     table = torch.cat([kept, *(x.to(kept.dtype)[..., None] for x in columns)], 2)  # (B, m, 6)
-    words = torch.stack([count, finished, settled], 1).to(kept.dtype)
+    words = torch.cat([non_finite, torch.stack([count, finished, settled], 1)], 1).to(kept.dtype)
     fetched = torch.cat([table.flatten(1), words], 1).detach().cpu().numpy()
     counts = fetched[:, -3].astype(int).tolist()
     real = torch.arange(order.shape[1], device=order.device) < count[:, None]
     found = Detections(kept, priors.gather(1, order), real,
-                       fetched[:, :-3].reshape(table.shape), counts)
+                       fetched[:, :-6].reshape(table.shape), counts, fetched[:, -6:-3])
     return found, bool(fetched[:, -2].all()), bool(fetched[:, -1].all())

@@ -21,6 +21,7 @@ from expalign.registry import MODELS
 from expalign.structures import TruthBatch
 
 from .detections import Detections, find_detections
+from .finite_outputs import refuse_non_finite
 from .letterbox import boxes_to_originals
 from .levels import at_least_float32, flatten_levels
 
@@ -187,6 +188,9 @@ class ExpAlignHead(YOLOv8Head):
         Returns:
             per image ``bboxes`` (n, 4) xyxy, ``scores`` (n), ``labels`` (n), by falling score, on
             the CPU.
+
+        Raises:
+            NonFinitePrediction: outputs that are NaN or infinite; the message has the image.
         """
         return self._detect(
             logits, dists, prompt_masks, batch_img_metas, rescale).instances()
@@ -198,15 +202,23 @@ class ExpAlignHead(YOLOv8Head):
         prompt_masks: Tensor,
         batch_img_metas: Sequence[dict],
         rescale: bool,
+        others: Sequence[Tensor] = (),
     ) -> Detections:
-        """:meth:`predict_by_feat`, before the results are handed out by image."""
+        """:meth:`predict_by_feat`, before the results are handed out by image.
+
+        ``others``: further outputs (B, ...) that are to be finite.
+        """
         priors, strides = self._priors(logits)
         boxes = self._decode(flatten_levels(dists), priors[:, :2], strides[:, 0])  # (B, N, 4)
         if rescale:
             boxes = boxes_to_originals(boxes, batch_img_metas)
         flat_logits = torch.cat([x.flatten(2) for x in logits], 2)  # (B, K, N)
-        return find_detections(
-            flat_logits, boxes, prompt_masks, self.test_cfg, batch_img_metas if rescale else None)
+        found = find_detections(
+            flat_logits, boxes, prompt_masks, self.test_cfg, batch_img_metas if rescale else None,
+            others)
+        refuse_non_finite(
+            found.non_finite, boxes.shape[1], prompt_masks.shape[1], batch_img_metas)
+        return found
 
     def _priors(self, maps: Sequence[Tensor]) -> tuple[Tensor, Tensor]:
         """Points with strides (N, 3 or 4) and the strides alone (N, 1), in pixels."""

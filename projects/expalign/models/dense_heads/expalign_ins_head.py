@@ -182,7 +182,8 @@ class ExpAlignInsHead(ExpAlignHead):
             ``rescale``): :class:`RLEMasks` or, where ``test_cfg.mask_format`` is ``'dense'``,
             a bool tensor (n, H, W).
         """
-        found = self._detect(logits, dists, prompt_masks, batch_img_metas, rescale)
+        found = self._detect(
+            logits, dists, prompt_masks, batch_img_metas, rescale, (*coeffs, prototypes))
         flat_coeffs = flatten_levels(coeffs)
         prototypes = at_least_float32(prototypes)
         results = found.instances()
