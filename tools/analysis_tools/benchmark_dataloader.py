@@ -17,7 +17,6 @@ import argparse
 import importlib.util
 import os
 import statistics
-import tempfile
 import time
 from collections import Counter
 from pathlib import Path
@@ -29,6 +28,7 @@ from mmengine.config import Config, DictAction
 import expalign  # noqa: F401  (before mmdet: the compatibility layer)
 from expalign.datasets.sample_seed import seeded_generators, set_epoch
 from expalign.engine.config import load_config
+from expalign.utils import scratch_folder
 
 WHOLE, NO_PROMPTS, MMYOLO = 'config', 'config without SamplePrompts', 'mmyolo'
 ULTRALYTICS = 'ultralytics'
@@ -230,8 +230,8 @@ def main() -> None:
     cv2.setNumThreads(0)
     torch.set_num_threads(1)
     cfg = load_config(args.config, args.cfg_options)
-    with tempfile.TemporaryDirectory() as folder:
-        datasets = build_datasets(cfg, Path(folder))
+    with scratch_folder() as folder:
+        datasets = build_datasets(cfg, folder)
         means = measure(datasets, args.samples, args.rounds, args.seed)
     print('', *rate_table(means), '', *step_table(datasets[WHOLE], args.samples), sep='\n')
 

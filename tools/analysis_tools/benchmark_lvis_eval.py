@@ -13,7 +13,6 @@ import argparse
 import json
 import multiprocessing
 import resource
-import tempfile
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -24,6 +23,7 @@ import torch
 
 import expalign  # noqa: F401  (before lvis: the compatibility layer)
 from expalign.evaluation import LVISMetric
+from expalign.utils import scratch_folder
 
 HEIGHT, WIDTH = 480, 640
 MASK_POOL = 2000
@@ -187,8 +187,8 @@ def main() -> None:
     """Run and print."""
     args = parse_args()
     context = multiprocessing.get_context('spawn')
-    with tempfile.TemporaryDirectory() as folder:
-        path = Path(folder) / 'generated.json'
+    with scratch_folder() as folder:
+        path = folder / 'generated.json'
         Generated(args).write(path)
         runs = dict(metric=run_metric) | (dict(official=run_official) if args.official else {})
         found = {}

@@ -16,6 +16,7 @@ from torch.nn import functional as F
 from expalign.models.dense_heads.letterbox import scale_and_pad
 from expalign.models.losses.fusion import fuse_to_finest
 from expalign.models.necks import EAHOutput
+from expalign.utils import finished_file
 
 from .token_strings import token_strings
 
@@ -92,10 +93,14 @@ class Alignment:
         arrays = {f'eam_{name}': value for name, value in self.eams.items()}
         arrays |= {f'pi_{name}': value for name, value in self.token_weights.items()}
         arrays |= {f'tokens_{k}': np.asarray(names) for k, names in enumerate(self.tokens)}
-        np.savez_compressed(
-            path, prompts=np.asarray(self.prompts), stride=self.stride,
-            scale_factor=self.scale_factor, padding=self.padding, image_shape=self.image_shape,
-            **arrays)
+        path = Path(path)
+        if path.suffix != '.npz':
+            path = path.with_name(f'{path.name}.npz')  # as numpy does
+        with finished_file(path) as temporary:
+            np.savez_compressed(
+                temporary, prompts=np.asarray(self.prompts), stride=self.stride,
+                scale_factor=self.scale_factor, padding=self.padding,
+                image_shape=self.image_shape, **arrays)
 
 
 def alignments_of(

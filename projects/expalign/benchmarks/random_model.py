@@ -1,7 +1,6 @@
 """Models for benchmarks: of full size, with random weights, without access to a model hub."""
 
 import math
-import tempfile
 import zlib
 from collections.abc import Sequence
 
@@ -13,6 +12,7 @@ from torch.nn.utils.rnn import pad_sequence
 
 from expalign.engine.random_encoders import with_random_encoders, write_placeholder_tokenizer
 from expalign.registry import MODELS
+from expalign.utils import scratch_folder
 
 
 class RandomTokens(nn.Module):
@@ -45,7 +45,7 @@ def build_random_model(cfg: Config, seed: int = 0) -> nn.Module:
     """The detector of a config in eval mode, encoders of the right size and random weights."""
     init_default_scope(cfg.get('default_scope', 'mmdet'))
     torch.manual_seed(seed)
-    with tempfile.TemporaryDirectory() as folder:
+    with scratch_folder() as folder:
         cfg = with_random_encoders(cfg, write_placeholder_tokenizer(folder))
         return MODELS.build(cfg.model).eval()
 

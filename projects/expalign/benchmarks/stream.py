@@ -3,7 +3,6 @@
 import argparse
 import gc
 import resource
-import tempfile
 import time
 from pathlib import Path
 
@@ -11,6 +10,8 @@ import cv2
 import numpy as np
 import torch
 from prettytable import PrettyTable
+
+from expalign.utils import scratch_folder
 
 from .comparison import MIB
 
@@ -36,8 +37,8 @@ def run(args: argparse.Namespace) -> str:
     cfg = load_config(args.config)
     shrink(cfg, args.size)
     model = build_random_model(cfg)
-    with tempfile.TemporaryDirectory() as folder:
-        weights = str(Path(folder, 'random.pth'))
+    with scratch_folder() as folder:
+        weights = str(folder / 'random.pth')
         torch.save(dict(state_dict=model.state_dict()), weights)
         inferencer = ExpAlignInferencer(cfg, weights, args.device, show_progress=False)
         inferencer.set_vocabulary(['circle', 'square', 'triangle'])

@@ -169,6 +169,15 @@ def test_several_folders_and_what_else_is_there(tmp_path):
         'images that share the label file of another': 1}
 
 
+@pytest.mark.parametrize(('images', 'labels'), [('Images', 'Labels'), ('JPEGImages', 'labels')])
+def test_other_names_of_the_folders(tmp_path, images, labels):
+    root = export(tmp_path, (f'VOC/{images}/a.jpg', f'VOC/{labels}/a.txt'),
+                  train_dot_txt=f'/home/me/VOC/{images}/a.jpg\n', voc_dot_names='a\n',
+                  voc_dot_data='train = train.txt\nnames = data/voc.names\n')
+    assert found(root, read_layout(root)) == {
+        'train': {f'VOC/{images}/a.jpg': f'VOC/{labels}/a.txt'}}
+
+
 def test_only_the_last_folder_images_becomes_labels(tmp_path):
     assert str(label_file(tmp_path / 'images/x/images/my images/a.b.jpg')) == (
         f'{tmp_path}/images/x/labels/my images/a.b.txt')

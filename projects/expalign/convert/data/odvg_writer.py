@@ -42,7 +42,10 @@ class ODVGWriter:
 
     def add_line(self, line: str, boxes: int) -> None:
         """Write one image that is JSON already and has so many boxes."""
-        self._file.write(line + '\n')
+        try:
+            self._file.write(line + '\n')
+        except UnicodeEncodeError:  # half a letter, such as '\\ud800', only JSON can hold
+            self._file.write(json.dumps(json.loads(line), separators=(',', ':')) + '\n')
         self.num_records += 1
         self.num_boxes += boxes
 

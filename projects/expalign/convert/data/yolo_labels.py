@@ -3,6 +3,7 @@
 import math
 import os
 from collections.abc import Callable, Sequence
+from functools import partial
 from pathlib import Path
 
 from expalign.limits import LABEL_BYTES
@@ -19,12 +20,12 @@ TOLERANCE = 1e-3  # rounding when labels were written
 NO_LABELS = ('classes.txt',)
 
 
-def label_file(image: Path) -> Path:
+def label_file(image: Path, images: str = 'images', labels: str = 'labels') -> Path:
     """The label file of an image: the last folder ``images`` of its path becomes ``labels``."""
     parts = list(image.parts)
     for index in range(len(parts) - 2, -1, -1):
-        if parts[index] == 'images':
-            parts[index] = 'labels'
+        if parts[index] == images:
+            parts[index] = labels
             break
     return Path(*parts).with_suffix('.txt')
 
@@ -37,13 +38,18 @@ def _beside(image: Path) -> Path:
     return image.with_suffix('.txt')
 
 
+LABEL_PLACES = (label_file, partial(label_file, images='Images', labels='Labels'),
+                partial(label_file, images='JPEGImages'),  # darknet on Pascal VOC
+                _behind_links, _beside)
+
+
 def label_place(files: Sequence[Path]) -> Callable[[Path], Path]:
     """What gives the label file of each image of a split.
 
-    That is :func:`label_file`; if no image has one there, the same behind links, or beside the
-    image.
+    That is :func:`label_file`; if no image has one there, other names of the two folders, the same
+    behind links, or beside the image.
     """
-    for place in (label_file, _behind_links, _beside):
+    for place in LABEL_PLACES:
         if any(place(file).is_file() for file in files):
             return place
     return label_file

@@ -47,11 +47,7 @@ class _AsWritten(getattr(yaml, 'CBaseLoader', yaml.BaseLoader)):
 def _read_yaml(path: Path) -> object:
     text = read_text(path, YAML_BYTES)
     try:
-        depth = 0
-        for event in yaml.parse(text, Loader=_AsWritten):  # by events: no recursion, no aliases
-            depth += isinstance(event, yaml.CollectionStartEvent)
-            depth -= isinstance(event, yaml.CollectionEndEvent)
-            YAML_DEPTH.check(depth, f"'{path}', line {event.start_mark.line + 1}")
+        _check_depth(text, path)
         # What an alias stands for is one object, however often it is named.
         return yaml.load(text, Loader=_AsWritten)
     except yaml.YAMLError as error:
@@ -60,6 +56,17 @@ def _read_yaml(path: Path) -> object:
         problem = getattr(error, 'problem', None) or str(error).splitlines()[0]
         raise ValueError(f"'{path}'{line}: not YAML: {problem}; the file is "
                          f'{describe_file(path)}') from error
+
+
+def _check_depth(text: str, path: Path) -> None:
+    """By events: without recursion, and what an alias stands for is not looked at."""
+    depth = deepest = 0
+    for event in yaml.parse(text, Loader=_AsWritten):
+        depth += isinstance(event, yaml.CollectionStartEvent)
+        depth -= isinstance(event, yaml.CollectionEndEvent)
+        if depth > deepest:
+            deepest = depth
+            YAML_DEPTH.check(depth, f"'{path}', line {event.start_mark.line + 1}")
 
 
 def _read_darknet(path: Path) -> dict[str, str]:

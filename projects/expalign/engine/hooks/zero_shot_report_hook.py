@@ -14,6 +14,7 @@ from mmengine.runner import Runner
 
 from expalign.evaluation.progress import logged_progress
 from expalign.registry import HOOKS
+from expalign.utils import finished_file
 
 Metrics = dict[str, float]
 
@@ -79,7 +80,8 @@ class ZeroShotReportHook(Hook):
 
     def _write(self, report: dict) -> None:
         if is_main_process():
-            self.path.write_text(json.dumps(report, indent=1) + '\n')
+            with finished_file(self.path) as temporary:
+                temporary.write_text(json.dumps(report, indent=1) + '\n')
 
 
 @contextmanager

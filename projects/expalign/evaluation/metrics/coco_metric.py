@@ -1,8 +1,6 @@
 """COCO's average precision for predictions whose labels follow a list of names."""
 
-import tempfile
 from collections.abc import Iterator, Sequence
-from pathlib import Path
 
 import numpy as np
 from mmdet.datasets.api_wrappers import COCO
@@ -19,6 +17,7 @@ from expalign.evaluation.prediction_checks import (
     report_untested,
 )
 from expalign.registry import METRICS
+from expalign.utils import scratch_folder
 
 BOX_ITEMS = ('mAP', 'mAP_50', 'mAP_75', 'mAP_s', 'mAP_m', 'mAP_l')
 PROPOSAL_ITEMS = ('AR@100', 'AR@300', 'AR@1000', 'AR_s@1000', 'AR_m@1000', 'AR_l@1000')
@@ -162,8 +161,8 @@ class CocoMetric(MMDetCocoMetric):
 
     def _collect_ground_truth(self, samples: list[dict]) -> None:
         """Make the ground truth of what came with the samples."""
-        with tempfile.TemporaryDirectory() as folder:
-            path = self.gt_to_coco_json(samples, str(Path(folder) / 'samples'))
+        with scratch_folder() as folder:
+            path = self.gt_to_coco_json(samples, str(folder / 'samples'))
             self._coco_api = self._read(path, 'that the samples make')
         self.cat_ids = list(range(len(self.dataset_meta['classes'])))
 

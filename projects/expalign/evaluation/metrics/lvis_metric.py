@@ -22,6 +22,7 @@ from expalign.evaluation.prediction_checks import (
 )
 from expalign.evaluation.rle import mask_rles
 from expalign.registry import METRICS
+from expalign.utils import finished_file
 
 IOU_TYPES = dict(bbox='boxes', segm='masks')
 PROTOCOLS = ('fixed', 'standard')
@@ -210,8 +211,7 @@ class LVISMetric(BaseMetric):
     def _export(self, columns: Columns) -> None:
         for metric in self.metrics:
             path = Path(f'{self.outfile_prefix}.lvis_{self.protocol}.{metric}.json')
-            path.parent.mkdir(parents=True, exist_ok=True)
-            with path.open('w') as file:
+            with finished_file(path) as temporary, temporary.open('w') as file:
                 write_records(
                     file, detection_records(self.truth, columns, metric, countable_only=False))
             print_log(f'detections written to {path}', 'current')
