@@ -43,7 +43,7 @@ def parse_args() -> argparse.Namespace:
     args = parser.parse_args()
     args.out = Path(args.out).resolve()
     try:
-        args.image = check_photograph(args.image)
+        args.image = check_photograph(args.image, args.out)
         args.prompts = understood_prompts(args.text)
     except (OSError, ValueError) as error:
         parser.error(str(error))

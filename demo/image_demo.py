@@ -56,7 +56,7 @@ def parse_args() -> tuple[argparse.ArgumentParser, argparse.Namespace]:
     from expalign.apis.images import ImageStream
     try:
         args.images = ImageStream(args.inputs)
-        args.images.check_names()
+        args.images.check_results(args.out_dir, *args.read)
     except (OSError, ValueError) as error:
         parser.error(str(error))
     return parser, args
@@ -94,7 +94,7 @@ def main() -> None:
     inferencer = build_inferencer(parser, args)
     try:
         detect(inferencer, args)
-    except BadSample as error:
+    except OSError as error:  # an image, or a disk that is full
         parser.error(str(error))
     print(f'Written to {args.out_dir}')
 

@@ -53,7 +53,7 @@ def parse_args() -> argparse.Namespace:
     args = parser.parse_args()
     args.out, args.config = Path(args.out).resolve(), Path(args.config).resolve()
     try:
-        args.image = check_photograph(args.image)
+        args.image = check_photograph(args.image, args.out)
         args.prompts = understood_prompts(args.text)
     except (OSError, ValueError) as error:
         parser.error(str(error))

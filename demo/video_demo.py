@@ -2,12 +2,13 @@
 
 Frames are read, searched and written one batch at a time, so memory does not grow with the
 length of the video. ``OUT_DIR/NAME.mp4`` has the pictures with boxes and masks,
-``OUT_DIR/NAME.jsonl`` a line of predictions a frame. A frame that cannot be decoded is left out,
-counted and reported.
+``OUT_DIR/NAME.jsonl`` a line of predictions a frame; both appear when they are complete. A frame
+that cannot be decoded is left out, counted and reported.
 """
 
 import argparse
 import json
+from contextlib import ExitStack
 from pathlib import Path
 
 import cv2
@@ -22,6 +23,7 @@ from expalign.apis.command_line import (
     check_arguments,
 )
 from expalign.apis.video import VideoFrames
+from expalign.utils import check_outputs, finished_file
 
 MAX_FPS_DIGITS = 3
 
@@ -47,36 +49,48 @@ def parse_args() -> tuple[argparse.ArgumentParser, argparse.Namespace]:
         parser.error(f'--explain {args.explain}: the number of frames must be 1 or more')
     try:
         args.frames = VideoFrames(args.video)
-    except OSError as error:
+        check_outputs(output_files(args).values(), [args.video, *args.read])
+    except (OSError, ValueError) as error:
         parser.error(str(error))
     return parser, args
 
 
+def output_files(args: argparse.Namespace) -> dict[str, Path]:
+    """The files to write, explanations aside."""
+    stem = Path(args.out_dir, Path(args.video).stem)
+    wanted = dict(mp4=not args.no_save_vis, jsonl=not args.no_save_pred)
+    # Not with_suffix: a film may be called 'a.b.mp4'.
+    return {kind: stem.with_name(f'{stem.name}.{kind}') for kind, on in wanted.items() if on}
+
+
 class Outputs:
-    """The video and the lines of predictions; both hold what was done so far when closed."""
+    """The video and the lines of predictions; they get their names when all went well."""
 
     def __init__(self, args: argparse.Namespace) -> None:
-        folder, name = Path(args.out_dir), Path(args.video).stem
-        folder.mkdir(parents=True, exist_ok=True)
-        self.files = []
+        self.files = output_files(args)
         self.video = self.lines = None
-        if not args.no_save_vis:
-            self.files.append(folder / f'{name}.mp4')
-            self.video = cv2.VideoWriter(
-                str(self.files[-1]), cv2.VideoWriter_fourcc(*'mp4v'),
-                round(args.frames.fps, MAX_FPS_DIGITS), args.frames.size)
-            if not self.video.isOpened():
-                raise OSError(f'cannot write {self.files[-1]}: this OpenCV has no MPEG-4 encoder')
-        if not args.no_save_pred:
-            self.files.append(folder / f'{name}.jsonl')
-            self.lines = self.files[-1].open('w', encoding='utf-8')
+        self._args, self._stack = args, ExitStack()
 
-    def close(self) -> None:
-        """Finish the files."""
-        if self.video is not None:
-            self.video.release()
-        if self.lines is not None:
-            self.lines.close()
+    def __enter__(self) -> 'Outputs':
+        with ExitStack() as stack:
+            partial = {kind: stack.enter_context(finished_file(file))
+                       for kind, file in self.files.items()}
+            if 'mp4' in partial:
+                frames = self._args.frames
+                self.video = cv2.VideoWriter(
+                    str(partial['mp4']), cv2.VideoWriter_fourcc(*'mp4v'),
+                    round(frames.fps, MAX_FPS_DIGITS), frames.size)
+                stack.callback(self.video.release)
+                if not self.video.isOpened():
+                    raise OSError(
+                        f'cannot write {self.files["mp4"]}: this OpenCV has no MPEG-4 encoder')
+            if 'jsonl' in partial:
+                self.lines = stack.enter_context(partial['jsonl'].open('w', encoding='utf-8'))
+            self._stack = stack.pop_all()
+        return self
+
+    def __exit__(self, *error: object) -> bool | None:
+        return self._stack.__exit__(*error)
 
 
 def run(inferencer, args: argparse.Namespace, outputs: Outputs) -> int:
@@ -109,13 +123,13 @@ def main() -> None:
     """Detect, and say where everything is."""
     parser, args = parse_args()
     inferencer = build_inferencer(parser, args)
-    outputs = Outputs(args)
     try:
-        done = run(inferencer, args, outputs)
-    finally:
-        outputs.close()
-    print(f'{done} frames searched, {args.frames.broken} could not be decoded. Written:',
-          *outputs.files, sep='\n  ')
+        with Outputs(args) as outputs:
+            done = run(inferencer, args, outputs)
+    except OSError as error:
+        parser.error(str(error))
+    print(f'{done} frames searched; {args.frames.summary()}. Written:', *outputs.files.values(),
+          sep='\n  ')
 
 
 if __name__ == '__main__':

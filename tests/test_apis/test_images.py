@@ -2,7 +2,9 @@
 
 import os
 import re
+import struct
 import weakref
+from pathlib import Path
 
 import cv2
 import numpy as np
@@ -115,8 +117,23 @@ def test_results_of_one_name_are_refused(folder):
     (folder / 'sub' / 'b.png').write_bytes(b'')
     stream = ImageStream([folder / 'b.jpg', folder / 'sub'])
     with pytest.raises(ValueError, match=r'b\.jpg and .*sub/b\.png have one name'):
-        stream.check_names()
-    ImageStream([folder / 'b.jpg', folder / 'b.jpg']).check_names()
+        stream.check_results(folder)
+    ImageStream([folder / 'b.jpg', folder / 'b.jpg']).check_results(folder)
+
+
+@pytest.mark.parametrize('name', [
+    'vis/b.jpg', 'vis/b.png', 'preds/b.json', 'explain/b.png', 'explain/b.npz'])
+@pytest.mark.parametrize('link', [Path.symlink_to, Path.hardlink_to])
+def test_results_do_not_replace_what_is_read(folder, name, link):
+    (folder / name).parent.mkdir()
+    link(folder / name, folder / 'a.PNG')
+    stream = ImageStream(folder)
+    with pytest.raises(ValueError, match=rf"{name}' is the file to read, '.*a\.PNG', and would be"):
+        stream.check_results(folder)
+    stream = ImageStream(folder / 'b.jpg')
+    stream.check_results(folder)
+    with pytest.raises(ValueError, match=rf"{name}' is the file to read, '.*a\.PNG'"):
+        stream.check_results(folder, folder / 'a.PNG')
 
 
 def test_video_frames(video):
@@ -129,6 +146,65 @@ def test_video_frames(video):
     assert len(stream) == FRAMES == len(list(stream))
 
 
+@pytest.fixture
+def mp4(tmp_path):
+    path = tmp_path / 'film.mp4'
+    writer = cv2.VideoWriter(str(path), cv2.VideoWriter_fourcc(*'mp4v'), 10, SIZE)
+    for _ in range(FRAMES):
+        writer.write(np.zeros((*SIZE[::-1], 3), np.uint8))
+    writer.release()
+    return path
+
+
+def test_a_stated_number_is_an_estimate(mp4, log):
+    """As in films of a variable rate; a last frame long before the end is said."""
+    for stated, cut_off in ((20, False), (100, True)):
+        stream = ImageStream(mp4)
+        frames = stream.sources[0]
+        frames.num_frames = stated
+        assert len(list(stream)) == FRAMES
+        assert (frames.read, frames.broken, frames.cut_off) == (FRAMES, 0, cut_off)
+    assert log == [f'{mp4}: 12 frames read, 0 could not be decoded; the file states 10.0 s and its '
+                   'last frame is at 1.1 s: it may be cut off']
+
+
+def test_a_film_without_a_frame_is_an_error_that_names_its_codec(video):
+    damage(video, range(FRAMES))
+    with pytest.raises(OSError, match=r"no frame of video .*film\.avi can be .* codec 'MJPG'"):
+        ImageStream(video)
+
+
+def test_a_film_is_upright(mp4):
+    """As telephones write it: lying frames and a matrix that turns them."""
+    content = mp4.read_bytes()
+    start = content.index(b'tkhd') + 4 + 40  # the matrix of version 0: 16.16 and 2.30 numbers
+    turned = (0, 1 << 16, 0, -1 << 16, 0, 0, SIZE[1] << 16, 0, 1 << 30)
+    mp4.write_bytes(content[:start] + struct.pack('>9i', *turned) + content[start + 36:])
+    frames = VideoFrames(mp4)
+    assert frames.size == SIZE[::-1]
+    assert next(iter(frames)).shape == (*SIZE, 3)
+
+
+def test_impossible_rates(video, monkeypatch):
+    for stated in (0.0, float('nan'), float('inf'), 1000.0):
+        monkeypatch.setattr(VideoFrames, '_open', lambda self, stated=stated: Capture(
+            self.path, stated))
+        assert VideoFrames(video).fps == 25
+
+
+class Capture:
+    """A capture that states another rate."""
+
+    def __init__(self, path, fps):
+        self.capture, self.fps = cv2.VideoCapture(path), fps
+
+    def get(self, name):
+        return self.fps if name == cv2.CAP_PROP_FPS else self.capture.get(name)
+
+    def __getattr__(self, name):
+        return getattr(self.capture, name)
+
+
 def test_damaged_frames_are_counted_and_left_out(video, log):
     damage(video, (4, 5, 9))
     stream = ImageStream([video])
@@ -136,7 +212,7 @@ def test_damaged_frames_are_counted_and_left_out(video, log):
     good = np.delete(np.arange(FRAMES), (4, 5, 9))
     np.testing.assert_allclose(means, 20 * good, atol=2)
     assert stream.sources[0].broken == 3
-    assert log == [f'{video}: 3 of 12 frames could not be decoded and are left out']
+    assert log == [f'{video}: 9 frames read, 3 could not be decoded']
 
 
 def test_frames_beyond_the_stated_number_are_read(video):

@@ -1,6 +1,7 @@
 """The image demo: files written, flags, early refusals, windows."""
 
 import json
+import shutil
 from pathlib import Path
 
 import cv2
@@ -69,6 +70,7 @@ def test_windows(run_script, arguments, tmp_path, capsys):
      '--patch-overlap-ratio 1.0 must be'),
     ([IMAGES[0], CONFIG, '--texts', 'a', '--batch-size', '0'], '0 is no whole number of 1 or'),
     ([IMAGES[0], CONFIG, '--texts', 'a', '--device', 'cuda:99'], '--device cuda:99: this machine'),
+    ([IMAGES[0], CONFIG, '--texts', 'a', '--show'], 'pictures cannot be shown in a window: this'),
     ([IMAGES[0], CONFIG, '--texts', 'a', '--device', 'gpu'], '--device gpu: there is no such dev'),
     ([IMAGES[0], 'http://host/a.pth', '--texts', 'a'], 'http://host/a.pth is an address: downl'),
     ([IMAGES[0], '--weights', 'README.md', '--texts', 'a'], 'needs the config'),
@@ -101,6 +103,54 @@ def test_damaged_image_in_a_folder(run_script, arguments, tmp_path, capsys, monk
             run_script(DEMO, inputs, *arguments, '--texts', 'cat', '--out-dir', out, *flags)
         assert error.value.code == 2
     assert "cannot fetch image 'http://127.0.0.1:9/a.jpg': " in capsys.readouterr().err
+
+
+def test_every_image_that_can_be_read_gets_a_picture(run_script, arguments, tmp_path):
+    folder, out = tmp_path / 'in', tmp_path / 'out'
+    folder.mkdir()
+    pixels = cv2.imread(IMAGES[0])
+    grey = cv2.cvtColor(pixels, cv2.COLOR_BGR2GRAY)
+    cv2.imwrite(str(folder / 'a.jpg'), pixels)
+    cv2.imwrite(str(folder / 'b.pgm'), grey)
+    cv2.imwrite(str(folder / 'c.ppm'), pixels)
+    cv2.imwrite(str(folder / 'd.webp'), pixels)
+    cv2.imwrite(str(folder / 'e.tif'), pixels)
+    for extra in ([], ['--patch-size', '400']):
+        run_script(DEMO, folder, *arguments, '--texts', 'cat', '--out-dir', out, *extra)
+    assert sorted(path.stem for path in (out / 'preds').iterdir()) == list('abcde')
+    pictures = sorted((out / 'vis').iterdir())
+    assert [path.name for path in pictures] == ['a.jpg', 'b.jpg', 'c.jpg', 'd.webp', 'e.tif']
+    for picture in pictures:
+        assert cv2.imread(str(picture)).shape == pixels.shape
+    for name in ('download', 'x.jfif'):
+        shutil.copy(folder / 'a.jpg', tmp_path / name)
+        run_script(DEMO, tmp_path / name, *arguments, '--texts', 'cat', '--out-dir', tmp_path / 'o')
+    assert {path.name for path in (tmp_path / 'o' / 'vis').iterdir()} == {'download.jpg', 'x.jpg'}
+
+
+def test_results_do_not_replace_the_image(run_script, arguments, tmp_path, capsys):
+    photograph = tmp_path / 'vis' / 'photo.jpg'
+    photograph.parent.mkdir()
+    shutil.copy(IMAGES[0], photograph)
+    for given in (photograph, photograph.parent, tmp_path / 'vis' / '*.jpg'):
+        with pytest.raises(SystemExit) as error:
+            run_script(DEMO, given, *arguments, '--texts', 'cat', '--out-dir', tmp_path)
+        assert error.value.code == 2
+        assert "photo.jpg' is the file to read" in capsys.readouterr().err
+    assert photograph.read_bytes() == Path(IMAGES[0]).read_bytes()
+
+
+def test_wrong_folders_and_weights_are_one_line(run_script, weights, tmp_path, capsys):
+    (tmp_path / 'file').write_text('')
+    for arguments, message in (
+            ([CONFIG, '--weights', weights, '--out-dir', tmp_path / 'file' / 'out'],
+             'out cannot be made: '),
+            (['configs/expalign_mini-seg.py', '--weights', weights, '--out-dir', tmp_path],
+             'the checkpoint does not match the model: ')):
+        with pytest.raises(SystemExit) as error:
+            run_script(DEMO, IMAGES[0], *arguments, '--device', 'cpu', '--texts', 'cat')
+        assert error.value.code == 2
+        assert message in capsys.readouterr().err
 
 
 class Hostile:

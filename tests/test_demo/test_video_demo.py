@@ -46,9 +46,39 @@ def test_whole_run(run_script, film, tmp_path, capsys):
     assert {path.name for path in (out / 'explain').iterdir()} == {
         f'film_00000{frame}.{suffix}' for frame in (0, 4) for suffix in ('png', 'npz')}
     printed = capsys.readouterr().out
-    assert '5 frames searched, 1 could not be decoded' in printed
+    assert '5 frames searched; 5 frames read, 1 could not be decoded. Written:' in printed
+    assert {path.name for path in out.iterdir()} == {'film.mp4', 'film.jsonl', 'explain'}
     assert 'task/s' in printed
     assert 'ETA' in printed
+
+
+def test_refuses_to_write_over_the_film(run_script, film, capsys):
+    whole = film.read_bytes()
+    renamed = film.rename(film.with_suffix('.mp4'))
+    (film.parent / 'link.mp4').symlink_to(renamed)
+    for name in ('film.mp4', 'link.mp4'):
+        with pytest.raises(SystemExit) as error:
+            run_script(DEMO, film.parent / name, CONFIG, '--texts', 'a dog', '--out-dir',
+                       film.parent)
+        assert error.value.code == 2
+        assert f"{name}' is the file to read" in capsys.readouterr().err
+    assert renamed.read_bytes() == whole
+
+
+def test_an_error_leaves_nothing(run_script, film, tmp_path, monkeypatch):
+    weights, out = write_mini_weights(tmp_path / 'mini.pth'), tmp_path / 'out'
+    out.mkdir()
+    (out / 'film.mp4').write_text('of an earlier run')
+
+    def fail(*args, **kwargs):
+        raise OSError('No space left on device')
+    monkeypatch.setattr(json, 'dumps', fail)
+    with pytest.raises(SystemExit) as error:
+        run_script(DEMO, film, CONFIG, '--weights', weights, '--device', 'cpu', '--texts', 'a dog',
+                   '--out-dir', out)
+    assert error.value.code == 2
+    assert [path.name for path in out.iterdir()] == ['film.mp4']
+    assert (out / 'film.mp4').read_text() == 'of an earlier run'
 
 
 def test_masks_of_every_frame(run_script, film, tmp_path):

@@ -1,6 +1,7 @@
 """What the demos' command lines share: the model, its prompts and the device."""
 
 import argparse
+import os
 from pathlib import Path
 
 import torch
@@ -58,11 +59,29 @@ def check_arguments(parser: argparse.ArgumentParser, args: argparse.Namespace) -
     if args.weights and not args.model:
         parser.error('--weights needs the config of the model in front of it')
     _check_device(parser, args.device)
+    # Everything that is read besides the images; a text that names no file does no harm.
+    args.read = [*filter(None, (args.model, args.weights, vars(args).get('texts')))]
+    if vars(args).get('show'):
+        from expalign.visualization.screen import check_screen
+        try:
+            check_screen()
+        except RuntimeError as error:
+            parser.error(str(error))
     if 'texts' in args:
         try:
             args.texts = understood_prompts(args.texts, args.custom_entities)
         except (OSError, ValueError, TypeError) as error:
             parser.error(str(error))
+
+
+def _make_folder(parser: argparse.ArgumentParser, folder: str | Path) -> None:
+    """Make the folder of the results, or say why it cannot be."""
+    try:
+        Path(folder).mkdir(parents=True, exist_ok=True)
+        if not os.access(folder, os.W_OK):
+            parser.error(f'the folder {folder} cannot be written to')
+    except OSError as error:
+        parser.error(f'the folder {folder} cannot be made: {error}')
 
 
 def _check_device(parser: argparse.ArgumentParser, name: str | None) -> None:
@@ -79,13 +98,14 @@ def _check_device(parser: argparse.ArgumentParser, name: str | None) -> None:
 
 def build_inferencer(parser: argparse.ArgumentParser, args: argparse.Namespace):
     """The :class:`ExpAlignInferencer` that the command line asks for."""
-    from expalign.engine.safe_load import UntrustedCheckpointError
-
     from .inferencer import ExpAlignInferencer
+    if 'out_dir' in args:
+        _make_folder(parser, args.out_dir)
     try:
         return ExpAlignInferencer(
             args.model, args.weights, device=args.device, palette=args.palette)
     except FetchError as error:
         parser.error(f'{error}; or name a config and --weights')
-    except (UntrustedCheckpointError, ValueError, OSError) as error:
+    # RuntimeError: a checkpoint that does not fit the config, or that is not to be trusted
+    except (ValueError, OSError, RuntimeError) as error:
         parser.error(str(error))

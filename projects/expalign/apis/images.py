@@ -13,7 +13,9 @@ from expalign.datasets.bad_samples import BadImage, BadSample
 from expalign.datasets.transforms import LoadImageFromFile
 from expalign.file_kinds import special_kind
 from expalign.image_files import SUFFIXES
+from expalign.utils import check_outputs
 
+from .result_files import result_files
 from .video import EXTENSIONS as VIDEO_EXTENSIONS
 from .video import VideoFrames
 
@@ -64,7 +66,7 @@ class ImageStream:
         for source in self.sources:
             if isinstance(source, VideoFrames):
                 yield from source
-                report_broken_frames(source)
+                report_frames(source)
             else:
                 yield source
 
@@ -95,11 +97,16 @@ class ImageStream:
             raise BadImage(message)
         print_log(message, 'current', level=30)
 
-    def check_names(self) -> None:
-        """Refuse images whose results would be written to files of one name.
+    def check_results(self, out_dir: str | Path, *others: str | Path) -> None:
+        """Refuse a folder of results where they would replace each other, or what is read.
+
+        Args:
+            out_dir: the folder.
+            others: what is read besides the images and videos.
 
         Raises:
-            ValueError: two paths end in one file name, suffix aside; both are named.
+            ValueError: two paths end in one file name, suffix aside, or a result would take the
+                place of a file that is read; both files are named.
         """
         seen: dict[str, str] = {}
         for path in (source for source in self.sources if isinstance(source, str)):
@@ -108,14 +115,16 @@ class ImageStream:
                 raise ValueError(
                     f'{other} and {path} have one name, and so would their results: run them '
                     'with different output folders')
+        paths = [source.path if isinstance(source, VideoFrames) else source
+                 for source in self.sources if not isinstance(source, np.ndarray)]
+        results = (file for path in seen.values() for file in result_files(out_dir, path))
+        check_outputs(results, [*paths, *others])
 
 
-def report_broken_frames(video: VideoFrames) -> None:
-    """Say once, behind the last frame, how many could not be decoded."""
-    if video.broken:
-        print_log(
-            f'{video.path}: {video.broken} of {video.num_frames} frames could not be decoded and '
-            'are left out', 'current', level=30)
+def report_frames(video: VideoFrames) -> None:
+    """Say once, behind the last frame, what of it could not be decoded."""
+    if video.broken or video.cut_off:
+        print_log(f'{video.path}: {video.summary()}', 'current', level=30)
 
 
 def _sources_of(entry: Input, index: int) -> list[Image | VideoFrames]:

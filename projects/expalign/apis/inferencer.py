@@ -16,12 +16,15 @@ from mmengine.runner.checkpoint import _load_checkpoint_to_model
 from torch import nn
 
 from expalign.model_zoo import DEFAULT, find, resolve
+from expalign.utils import finished_file
 from expalign.visualization import DRAWING, InstanceVisualizer, save_explanation
+from expalign.visualization.screen import check_screen
 
 from .alignment import Alignment, alignments_of
 from .embedded_config import config_of_checkpoint
 from .images import Image, Inputs, read_image
 from .requests import Requests
+from .result_files import explanation_stem, picture_file, prediction_file, write_picture
 from .supervision import to_supervision
 from .texts import Texts, prompts_of_images, read_vocabulary
 from .windows import cut_windows, merge_windows, window_corners
@@ -129,9 +132,11 @@ class ExpAlignInferencer(DetInferencer):
         """
         if explain and not out_dir:
             raise ValueError('explain=True writes files: give out_dir')
+        if kwargs.get('show'):
+            check_screen()
         requests = self._requests(inputs, texts, custom_entities)
         if out_dir:
-            requests.images.check_names()
+            requests.images.check_results(out_dir)
         return DetInferencer.__call__(
             self._for_one_call(len(requests)), requests, batch_size=batch_size,
             out_dir=str(out_dir), explain=explain, return_eam=return_eam or explain, **kwargs)
@@ -209,21 +214,33 @@ class ExpAlignInferencer(DetInferencer):
         explain_prompts: Sequence[str] | None = None,
         pred_score_thr: float = 0.3,
         img_out_dir: str = '',
+        no_save_vis: bool = False,
+        return_vis: bool = False,
+        show: bool = False,
         **kwargs,
     ) -> list[np.ndarray] | None:
-        """Draw predictions and explanations."""
+        """Draw predictions and explanations, and write them; see :mod:`.result_files`."""
+        written = bool(img_out_dir) and not no_save_vis
+        if not (written or explain or show or return_vis):
+            return None
+        pixels = [image if isinstance(image, np.ndarray) else read_image(image)
+                  for image in inputs]
+        first = self.num_visualized_imgs
         if explain:
-            for number, (image, sample) in enumerate(zip(inputs, preds, strict=True)):
-                name = self._name(image, self.num_predicted_imgs + number)
-                pixels = image if isinstance(image, np.ndarray) else read_image(image)
+            for number, (image, sample) in enumerate(zip(inputs, preds, strict=True), first):
                 save_explanation(
-                    Path(img_out_dir, 'explain', name), pixels[..., ::-1], sample.alignment,
-                    sample.pred_instances, explain_prompts, pred_score_thr)
+                    explanation_stem(img_out_dir, image, number), pixels[number - first][..., ::-1],
+                    sample.alignment, sample.pred_instances, explain_prompts, pred_score_thr)
         # mmdet draws arrays as if they were RGB.
-        inputs = [image if isinstance(image, str) else image[..., ::-1] for image in inputs]
         with DRAWING:
-            return super().visualize(
-                inputs, preds, pred_score_thr=pred_score_thr, img_out_dir=img_out_dir, **kwargs)
+            pictures = super().visualize(
+                [image[..., ::-1] for image in pixels], preds, pred_score_thr=pred_score_thr,
+                return_vis=return_vis or written, show=show, **kwargs)
+        self.num_visualized_imgs = first + len(pixels)
+        if written:
+            for number, (image, picture) in enumerate(zip(inputs, pictures, strict=True), first):
+                write_picture(picture_file(img_out_dir, image, number), picture)
+        return pictures if return_vis else None
 
     def postprocess(self, preds: Sequence[DetDataSample], *args, **kwargs) -> dict[str, Any]:
         """mmdet's, with ``alignment`` where it was asked for."""
@@ -239,11 +256,12 @@ class ExpAlignInferencer(DetInferencer):
         prediction['label_names'] = list(data_sample.pred_instances.label_names)
         number = self._take_numbers(1)
         if pred_out_dir:
-            name = self._name(data_sample.get('img_path'), number)
-            mmengine.dump(prediction, str(Path(pred_out_dir, 'preds', f'{name}.json')))
+            file = prediction_file(pred_out_dir, data_sample.get('img_path'), number)
+            with finished_file(file) as temporary:
+                mmengine.dump(prediction, temporary)
         return prediction
 
-    def _requests(self, inputs: Inputs, texts: Texts | None, custom_entities: bool | None
+    def _requests(self, inputs: Inputs, texts: Texts | None, custom_entities: bool
                   ) -> Requests:
         return Requests(inputs, texts, custom_entities, self.show_bar, self.model.vocabulary)
 
@@ -270,11 +288,6 @@ class ExpAlignInferencer(DetInferencer):
     def to_supervision(prediction: dict[str, Any]) -> Any:
         """See :func:`expalign.apis.supervision.to_supervision`."""
         return to_supervision(prediction)
-
-    @staticmethod
-    def _name(image: Image | None, number: int) -> str:
-        """The stem of an image's result files: its own, or its number for an array."""
-        return Path(image).stem if isinstance(image, str) else f'{number:08d}'
 
     def _init_visualizer(self, cfg: Any) -> Any:
         # Backends log a run; here there is none, and they would only warn.

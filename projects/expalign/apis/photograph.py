@@ -8,20 +8,26 @@ import cv2
 import torch
 from mmengine.config import Config
 
-from expalign.utils import finished_file
+from expalign.utils import check_outputs, finished_file
+
+from .result_files import write_picture
+
+RESULTS = (
+    'detections.jpg', 'predictions.json', 'explanation.png', 'explanation.npz', 'metrics.json')
 
 
-def check_photograph(image: str | Path) -> Path:
+def check_photograph(image: str | Path, out: Path) -> Path:
     """Refuse a useless photograph before any work; its absolute path.
 
     Raises:
-        ValueError: the file does not exist or is no picture.
+        ValueError: the file does not exist or is no picture, or is one of the results in ``out``.
     """
     path = Path(image).resolve()
     if not path.is_file():
         raise ValueError(f'the image {path} does not exist')
     if cv2.imread(str(path)) is None:
         raise ValueError(f'the image {path} cannot be read; is it a JPEG or PNG file?')
+    check_outputs([out / name for name in RESULTS], [path])
     return path
 
 
@@ -45,18 +51,18 @@ def detect_text(
     Returns:
         What :func:`listed` gives.
     """
+    from expalign.apis.images import read_image
     from expalign.apis.inferencer import ExpAlignInferencer
     from expalign.visualization import draw_instances, save_explanation
     inferencer = ExpAlignInferencer(cfg, checkpoint, device='cpu', show_progress=False)
     ((_, sample),) = inferencer.stream(str(image), list(prompts), return_eam=True)
     detections = listed(inferencer.pred2dict(sample))
-    out.mkdir(parents=True, exist_ok=True)
     write_json(out / 'predictions.json', dict(
         image=str(image), prompts=list(prompts), detections=detections))
     drawn = torch.tensor([item['score'] >= score_thr for item in detections], dtype=torch.bool)
     found, shown = sample.pred_instances, sample.pred_instances[drawn]
-    photograph = cv2.imread(str(image))[..., ::-1]
-    cv2.imwrite(str(out / 'detections.jpg'), draw_instances(photograph, shown)[..., ::-1])
+    photograph = read_image(str(image))[..., ::-1]
+    write_picture(out / 'detections.jpg', draw_instances(photograph, shown))
     save_explanation(out / 'explanation', photograph, sample.alignment, found,
                      score_thr=score_thr)
     return detections

@@ -2,8 +2,9 @@
 
 from .command import run_command
 from .finished_file import check_distinct, finished_file, scratch_folder
+from .read_files import check_outputs
 from .termination import unwinding_at_termination
 
 __all__ = [
-    'check_distinct', 'finished_file', 'run_command', 'scratch_folder',
+    'check_distinct', 'check_outputs', 'finished_file', 'run_command', 'scratch_folder',
     'unwinding_at_termination']

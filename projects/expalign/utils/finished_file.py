@@ -18,6 +18,7 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from .processes import identity, machine, runs
+from .read_files import check_outputs
 from .termination import unwinding_at_termination
 
 # machine and its process numbers, process, its start, and what makes the name unique
@@ -71,10 +72,7 @@ def check_distinct(output: str | Path, *inputs: str | Path) -> None:
     Raises:
         ValueError: ``output`` is one of ``inputs``, by whatever name or link.
     """
-    for source in inputs:
-        if os.path.exists(output) and os.path.exists(source) and os.path.samefile(output, source):
-            raise ValueError(f"'{output}' is the file to read, '{source}', and would be lost: give "
-                             'another name for the output')
+    check_outputs([output], inputs)
 
 
 @contextmanager

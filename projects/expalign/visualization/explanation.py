@@ -19,6 +19,7 @@ from matplotlib.colors import Normalize
 from matplotlib.figure import Figure
 from mmengine.structures import InstanceData
 
+from expalign.utils import finished_file
 from expalign.utils.prompts import prompt_key
 
 from .drawing import DRAWING
@@ -51,12 +52,12 @@ def save_explanation(
 
     Arguments are those of :func:`draw_explanation`.
     """
-    stem = Path(stem)
-    stem.parent.mkdir(parents=True, exist_ok=True)
     picture = draw_explanation(image, alignment, found, prompts, score_thr)
     # Not with_suffix: a photograph may be called 'a.b.jpg'.
-    mmcv.imwrite(np.ascontiguousarray(picture[..., ::-1]), f'{stem}.png')
-    alignment.save(f'{stem}.npz')
+    with finished_file(f'{stem}.png') as temporary:
+        mmcv.imwrite(np.ascontiguousarray(picture[..., ::-1]), str(temporary))
+    with finished_file(f'{stem}.npz') as temporary:
+        alignment.save(temporary)
 
 
 def draw_explanation(
