@@ -13,6 +13,7 @@ from mmengine.config import DictAction
 
 import expalign  # noqa: F401  (before mmdet: the compatibility layer)
 from expalign.engine.config import load_config
+from expalign.utils import check_distinct, run_command
 
 SPLITS = ('train', 'val', 'test')
 
@@ -39,12 +40,36 @@ def parse_args() -> argparse.Namespace:
 def fixed_paths(checks: list, target: Path) -> list[Path]:
     """Where the cleaned file of each source goes."""
     if len(checks) == 1:
-        return [target]
-    if target.suffix:
+        paths = [target]
+    elif target.suffix:
         raise ValueError(f'--fix-to {target}: {len(checks)} annotation files are checked, so give '
                          'a folder')
-    return [target / f'{index}_{Path(check.reader.dataset.ann_file).name}'
-            for index, check in enumerate(checks)]
+    else:
+        paths = [target / f'{index}_{Path(check.dataset.ann_file).name}'
+                 for index, check in enumerate(checks)]
+    for path in paths:
+        check_distinct(path, *(check.dataset.ann_file for check in checks))
+    return paths
+
+
+def class_differences(checks: list) -> list[str]:
+    """In what the classes of validation and test differ from those of training, as lines.
+
+    Only where one side has them from its annotation file: a config that names both means it.
+    """
+    from expalign.datasets.checks.prompt_checks import compare_classes
+    train = [check for check in checks if check.split == 'train' and check.classes]
+    names = [name for check in train for name in check.classes]
+    lines = []
+    for check in checks:
+        own = check.source.own_classes or any(other.source.own_classes for other in train)
+        if check.split != 'train' and names and check.classes and own:
+            found = compare_classes(names, check.classes)
+            if found:
+                lines += [f'the classes of {check.split} ({check.dataset.ann_file}) differ from '
+                          'those of train, so it is tested with other prompts than were trained:',
+                          *(f'    {line}' for line in found)]
+    return lines
 
 
 def main() -> None:
@@ -54,21 +79,24 @@ def main() -> None:
 
     from expalign.convert.data.coco_stream import stream
     from expalign.datasets.checks.check import SourceCheck
-    from expalign.datasets.checks.sources import readers_of_split
+    from expalign.datasets.checks.sources import sources_of_split
     val_ids = {image['id'] for image in stream(args.coco_val, 'images')} if args.coco_val else None
     digests: dict[bytes, str] = {}
-    checks = [SourceCheck(reader, split, digests, val_ids, args.workers)
-              for split in args.split for reader in readers_of_split(cfg, split)]
+    checks = [SourceCheck(source, split, digests, val_ids, args.workers)
+              for split in args.split for source in sources_of_split(cfg, split)]
     paths = fixed_paths(checks, args.fix_to) if args.fix_to else []
     for check in checks:
         print(check.run().report() + '\n')
+    differences = class_differences(checks)
+    if differences:
+        print('PROBLEMS between splits:', *differences, '', sep='\n')
     for check, path in zip(checks, paths, strict=bool(paths)):
         print('cleaned:', check.write(str(path)))
-    problems = sum(sum(check.findings.problems.values()) for check in checks)
+    problems = sum(sum(check.findings.problems.values()) for check in checks) + bool(differences)
     if problems:
         print(f'{problems} problems')
         raise SystemExit(1)
 
 
 if __name__ == '__main__':
-    main()
+    run_command(main)

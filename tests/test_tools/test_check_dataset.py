@@ -67,18 +67,19 @@ def _unlisted_category(root, content):
 FAULTS = [
     (_annotation(bbox=[95, 10, 20, 20]), '1 boxes partly outside of their image (such as 0.jpg)'),
     (_annotation(bbox=[100, 10, 20, 20]), '1 boxes outside of their image'),
-    (_annotation(bbox=[10, 10, 0, 20]), '1 boxes of no area'),
-    (_annotation(bbox=[10, 10, -5, 20]), '1 boxes of no area'),
+    (_annotation(bbox=[10, 10, 0, 20]), '1 boxes thinner than a pixel (such as image '),
+    (_annotation(bbox=[10, 10, -5, 20]), '1 boxes of a negative width or height'),
     (_annotation(bbox=[10, 10, 0.5, 20]), '1 boxes thinner than a pixel'),
     (_annotation(bbox=[10, 10, float('nan'), 20]), '1 boxes that are not four finite numbers'),
     (_annotation(bbox=None), '1 boxes that are not four finite numbers'),
     (_annotation(segmentation=[[10, 10, 33, 10, 30, 30]]),
      '1 masks reaching over their box by more than 2 pixels'),
     (_annotation(segmentation={'size': [9, 9], 'counts': [40, 41]}),
-     '1 masks encoded for another size than the image has'),
-    (_annotation(segmentation=[[1, 2]]), '1 masks that are neither polygons nor an encoding'),
-    (_annotation(segmentation={'size': [80, 100], 'counts': [8000]}), '1 masks without a pixel'),
-    (_annotation(image_id=77), '1 annotations whose image is not listed (such as image 77)'),
+     '1 masks that cannot be read (training leaves out the image) (such as 0.jpg: a run-length'),
+    (_annotation(segmentation=[[1, 2]]), '1 masks without an area'),
+    (_annotation(segmentation={'size': [80, 100], 'counts': [8000]}), '1 masks without an area'),
+    (_annotation(image_id=77),
+     '1 annotations whose image is not listed (training stops at it) (such as annotation 9'),
     (_unlisted_category, '1 instances whose class or phrase the file does not name'),
     (_missing, '1 images missing (such as '),
     (_image_file('0.jpg', lambda data: b''), '1 images damaged, incomplete or no image'),
@@ -88,7 +89,7 @@ FAULTS = [
     (_extra_image(file_name='1.jpg'), '1 images listed more than once (such as 1.jpg)'),
     (_extra_image(width=50), '1 images of another size than annotated'),
     (_extra_image(height=None), "1 image entries without 'height' and 'width'"),
-    (_extra_image(id=1), '1 image ids that occur twice (such as 1)'),
+    (_extra_image(id=1), '1 image ids that occur twice (training stops at it) (such as image 1)'),
     (_extra_image(file_name='COCO_val2014_000000000042.jpg'), '1 images of COCO val, by file name'),
     (_extra_image(coco_url='http://images.cocodataset.org/val2017/000000000139.jpg'),
      '1 images of COCO val, by file name or URL (such as extra.jpg)'),
@@ -139,7 +140,8 @@ def test_prompts(run_script, tmp_path, capsys):
     status, out = check(run_script, capsys, write_config(tmp_path / 'c.py', dataset))
     assert status == 1
     assert "1 classes with instances and without a prompt (such as 'dog' (1 instances))" in out
-    assert '1 prompts that the annotation file has no category for (such as fox)' in out
+    assert ('1 prompts that the annotation file has no category for (training stops at it) (such '
+            'as fox)') in out
     notes = out.split('PROBLEMS:')[0]
     assert '1 prompts without an instance (such as owl)' in notes
 

@@ -12,6 +12,19 @@ MAX_LISTED = 12
 MAX_SEARCHED = 5000  # names among which close ones are looked for
 
 
+class UnknownClasses(ValueError):
+    """Classes that an annotation file does not have.
+
+    Args:
+        message: for people.
+        names: the classes.
+    """
+
+    def __init__(self, message: str, names: Sequence[str]) -> None:
+        super().__init__(message)
+        self.names = tuple(names)
+
+
 def clean_class_names(classes: Sequence[str]) -> tuple[str, ...]:
     """Return the names without surrounding white space.
 
@@ -75,14 +88,15 @@ def category_ids_of_classes(classes: Sequence[str], categories: Sequence[dict], 
             as an unused super-category; the used one is meant.
 
     Raises:
-        ValueError: names that the file does not have, or that it has for several used categories.
+        UnknownClasses: names that the file does not have.
+        ValueError: names that it has for several used categories.
     """
     ids_by_name = {}
     for category in categories:
         ids_by_name.setdefault(category['name'].strip(), []).append(category['id'])
     missing = [name for name in classes if name.strip() not in ids_by_name]
     if missing:
-        raise ValueError(_missing_message(missing, list(ids_by_name), source))
+        raise UnknownClasses(_missing_message(missing, list(ids_by_name), source), missing)
     return [_single_id(name, ids_by_name[name.strip()], source, used_ids) for name in classes]
 
 

@@ -31,16 +31,16 @@ class LVISV1Dataset(TextCocoDataset):
         """The content of the annotation file with cleaned names, and its categories by id."""
         content, categories = super().read_content()
         names = clean_lvis_names([category['name'] for category in categories.values()])
-        for category, name in zip(categories.values(), names, strict=True):
-            category['name'] = name
         for image in content['images']:
             address = image.get('coco_url', image.get('file_name'))
             if isinstance(address, str):
                 image['file_name'] = '/'.join(address.split('/')[-2:])
-        return content, categories
+        return content, {
+            key: dict(category, name=name)
+            for (key, category), name in zip(categories.items(), names, strict=True)}
 
     def parse_record(self, image: dict, annotations: list[dict],
-                     categories: dict[int | str, dict]) -> dict | None:
+                     categories: dict[int | str, str]) -> dict | None:
         """The record of one image, with the labels of the classes known to be absent."""
         record = super().parse_record(image, annotations, categories)
         if record is None:

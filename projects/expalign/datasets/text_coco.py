@@ -1,6 +1,6 @@
 """Data sets in COCO format whose labels are built from names and whose samples carry prompts."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
 import numpy as np
 from mmdet.datasets import CocoDataset as MMDetCocoDataset
@@ -68,8 +68,9 @@ class TextCocoDataset(SeededSamples, SourceRecords, MMDetCocoDataset):
         grouped = annotations_by_image(content, images, self.problems)
         used = {identifier(a.get('category_id')) for a in content['annotations']}
         self._find_classes(list(categories.values()), used)
+        names = {key: category['name'] for key, category in categories.items()}
         for key, image in images.items():
-            record = self.parse_record(image, grouped.get(key, []), categories)
+            record = self.parse_record(image, grouped.get(key, []), names)
             if record is not None:
                 yield record
 
@@ -85,6 +86,11 @@ class TextCocoDataset(SeededSamples, SourceRecords, MMDetCocoDataset):
         """The id of the category of each class, in the order of the classes."""
         return category_ids_of_classes(
             self._metainfo['classes'], categories, self.ann_file, used)
+
+    def drop_classes(self, names: Sequence[str]) -> None:
+        """Go on without some of the classes; for a check of the rest."""
+        self._metainfo['classes'] = tuple(
+            name for name in self._metainfo['classes'] if name not in names)
 
     def _find_classes(self, categories: list[dict], used: set[int | str | None]) -> None:
         """Set the classes, where they are the file's own, their labels and their prompts."""
@@ -108,8 +114,14 @@ class TextCocoDataset(SeededSamples, SourceRecords, MMDetCocoDataset):
             self._text = read_class_text(self.class_text_path, self._metainfo['classes'])
 
     def parse_record(self, image: dict, annotations: list[dict],
-                     categories: dict[int | str, dict]) -> dict | None:
-        """The record of one image; None if it leaks, or is refused."""
+                     categories: dict[int | str, str]) -> dict | None:
+        """The record of one image; None if it leaks, or is refused.
+
+        Args:
+            image: the entry of ``images``.
+            annotations: its entries of ``annotations``.
+            categories: names of the file's categories, by id.
+        """
         if self.leaks(image):
             return None
         record = parse_image(image, annotations, self.cat2label, categories, self.problems)

@@ -23,7 +23,8 @@ def test_a_record():
     mask = [[10, 20, 40, 20, 40, 60]]
     record = parse_image(
         IMAGE, [annotation(segmentation=mask), annotation(iscrowd=1), annotation(category_id=8)],
-        labels={7: 0}, category_ids={7, 8}, problems=AnnotationProblems('x.json', strict=True))
+        labels={7: 0}, categories={7: 'a', 8: 'b'},
+        problems=AnnotationProblems('x.json', strict=True))
     assert record == dict(
         file_name='a.jpg', height=100, width=200, img_id=3, text_kind='detection', instances=[
             dict(bbox=[10, 20, 40, 60], bbox_label=0, ignore_flag=0, mask=mask),

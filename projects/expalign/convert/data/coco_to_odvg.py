@@ -55,7 +55,7 @@ def convert_coco(source: str | Path, output: str | Path, label_map: str | Path, 
                 source, tally, IMAGE_FIELDS + class_fields, fields):
             if file_name:
                 image['file_name'] = file_name(image, source)
-            record = parse_image(image, annotations, labels, labels, problems)
+            record = parse_image(image, annotations, labels, names, problems)
             check_inside(record['file_name'], source, allow_outside)
             line = to_line(record, list(names.values()))
             if class_fields:

@@ -1,5 +1,6 @@
 """Checks of a config's data: what annotation files say, and whether the images are there.
 
-Annotation files are read as they are, not as the data sets give them: what a data set skips or
-repairs is just what is to be found.
+Annotation files are read by the data sets themselves, with another account of their problems:
+:class:`~expalign.datasets.checks.collected.CollectedProblems` counts what stops training, and hears
+of everything that training leaves out or repairs.
 """

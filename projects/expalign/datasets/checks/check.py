@@ -2,15 +2,18 @@
 
 import re
 from collections import Counter
-from collections.abc import Iterator
 
 from expalign.convert.data.outputs import progress
 
-from ..formats.leakage import build_leakage, coco_id
-from .entries import Decision, Entry
+from ..formats.leakage import coco_id
+from .cleaned import writer_of
+from .collected import CollectedProblems, Entry, read_entries
 from .findings import Findings
 from .image_checks import ImageState, check_images
-from .item_checks import check_item
+from .instance_checks import Decision, check_instance
+from .prompt_checks import check_use
+from .sources import Source
+from .statistics import BoxStatistics
 
 # COCO val2017 is a part of val2014.
 COCO_VAL = re.compile(r'COCO_val2014_\d{12}|(?:^|/)val20(?:14|17)/\d{12}\.\w+$')
@@ -33,78 +36,99 @@ class SourceCheck:
     """Runs all checks of one source, and can write it cleaned.
 
     Args:
-        reader: see :mod:`expalign.datasets.checks.sources`.
+        source: the data set.
         split: ``'train'``, ``'val'`` or ``'test'``. Images of COCO val are a problem in training.
         digests: file by content, shared by all sources of a check, so that an image of two of
             them is found.
         val_ids: see :func:`in_coco_val`.
         workers: threads that read images.
+
+    Attributes:
+        findings: what was found, once :meth:`run` was called.
+        kept: what a cleaned file has.
     """
 
-    def __init__(self, reader, split: str, digests: dict[bytes, str],
+    def __init__(self, source: Source, split: str, digests: dict[bytes, str],
                  val_ids: set[int] | None = None, workers: int = 4) -> None:
-        self.reader, self.split = reader, split
+        self.source, self.dataset, self.split = source, source.dataset, split
         self.digests, self.val_ids, self.workers = digests, val_ids, workers
-        dataset = reader.dataset
         self.findings = Findings(
-            f'{split}: {dataset.source} ({type(dataset).__name__}), {dataset.ann_file}')
-        # What training leaves out by itself is no problem.
-        self.leakage = build_leakage(dataset._leakage) if split == 'train' else None
+            f'{split}: {self.dataset.source} ({type(self.dataset).__name__}), '
+            f'{self.dataset.ann_file}')
         self.kept: list[tuple[Entry, list[Decision]]] = []
+
+    @property
+    def classes(self) -> tuple[str, ...]:
+        """The prompts; empty where every image has phrases of its own."""
+        return tuple(self.dataset.metainfo.get('classes') or ())
 
     def run(self) -> Findings:
         """Read everything once; the result is also in ``findings`` and ``kept``."""
-        entries = list(self._used_entries())
+        facts = self.findings.facts
+        problems = CollectedProblems(self.dataset.ann_file, self.findings)
+        entries = list(read_entries(self.dataset, problems))
+        for reason, count in self.dataset.dropped_images.items():
+            self.findings.notes.note(f'images that training leaves out: {reason}', count=count)
+        facts.note('image entries', count=len(entries))
+        filtered = self._filtered(entries)
         states = self._image_states(entries)
-        uses: Counter[str] = Counter()
+        statistics = BoxStatistics(self.source.input_side)
         seen: set[str] = set()
-        for entry in progress(entries, 'check annotations'):
-            decisions = self._check_items(entry, uses)
-            keep = self._check_image(entry, states[entry.path], seen)
-            if keep and entry.size is not None:
+        for entry, state in zip(progress(entries, 'check annotations'), states, strict=True):
+            decisions = self._check_instances(entry, statistics)
+            if self._check_image(entry, state, seen) and id(entry.record) not in filtered:
                 self.kept.append((entry, decisions))
-        self._check_prompts(uses)
+        self._check_ids(entries)
+        self._check_prompts(statistics.instances, problems.without_prompt)
+        self.findings.tables = statistics.lines()
         return self.findings
 
     def write(self, path: str) -> str:
         """Write the cleaned annotation file; returns what it has, in words."""
-        images, annotations = self.reader.write(path, iter(self.kept))
+        images, annotations = writer_of(self.dataset)(self.dataset, path, self.kept)
         return f'{path}: {images} images, {annotations} annotations'
 
-    def _used_entries(self) -> Iterator[Entry]:
-        for entry in self.reader.entries(self.findings):
-            reason = self.leakage and self.leakage.reason(entry.raw)
-            if reason:
-                self.findings.notes.note(f'images that training leaves out: {reason}',
-                                         entry.file_name)
-                continue
-            self.findings.facts.note('image entries')
-            yield entry
+    def _filtered(self, entries: list[Entry]) -> set[int]:
+        """The records that the data set's filter leaves out; with instances, it is a problem."""
+        self.dataset.data_list = [entry.record for entry in entries]
+        try:
+            kept = {id(record) for record in self.dataset.filter_data()} if entries else set()
+        except ValueError as error:  # nothing is left
+            self.findings.problems.note('the data set cannot be used', str(error))
+            kept = set()
+        left_out = [entry for entry in entries if id(entry.record) not in kept]
+        for entry in left_out:
+            kind = ("images that training leaves out by 'filter_cfg' "
+                    f'{dict(self.dataset.filter_cfg or {})}')
+            if entry.record['instances']:
+                self.findings.problems.note(f'{kind}, with instances', entry.file_name)
+            else:
+                self.findings.notes.note(kind, entry.file_name)
+        return {id(entry.record) for entry in left_out}
 
-    def _image_states(self, entries: list[Entry]) -> dict[str, ImageState]:
-        sizes = {entry.path: entry.size for entry in entries}
-        states = dict(check_images(sizes.items(), len(sizes), self.workers))
-        for path, state in states.items():
+    def _image_states(self, entries: list[Entry]) -> list[ImageState]:
+        wanted = dict.fromkeys((entry.path, entry.size) for entry in entries)
+        states = dict(zip(wanted, check_images(wanted, len(wanted), self.workers), strict=True))
+        for (path, _), state in states.items():
             if state.fault is not None:
-                self.findings.problems.note(f'images {state.fault}', path)
-        self.findings.facts.note('image files', count=len(sizes))
-        return states
+                self.findings.problems.note(f'images {state.fault}', path + state.detail)
+        self.findings.facts.note('image files', count=len({path for path, _ in wanted}))
+        return [states[entry.path, entry.size] for entry in entries]
 
-    def _check_items(self, entry: Entry, uses: Counter[str]) -> list[Decision]:
-        facts = self.findings.facts
-        if entry.size is None:
-            self.findings.problems.note("image entries without 'height' and 'width'",
-                                        entry.file_name)
-            return [Decision(None) for _ in entry.items]
-        decisions = [check_item(item, entry, self.findings) for item in entry.items]
-        crowds = sum(item.crowd for item in entry.items)
-        facts.note('instances', count=len(entry.items) - crowds)
-        if crowds:
-            facts.note('crowd or ignored annotations', count=crowds)
-        if not len(entry.items) - crowds:
+    def _check_instances(self, entry: Entry, statistics: BoxStatistics) -> list[Decision]:
+        facts, instances = self.findings.facts, entry.record['instances']
+        decisions = [check_instance(instance, entry.size, entry.file_name, self.findings)
+                     for instance in instances]
+        plain = [instance for instance in instances if not instance['ignore_flag']]
+        facts.note('instances', count=len(plain))
+        if len(plain) < len(instances):
+            facts.note('crowd or ignored annotations', count=len(instances) - len(plain))
+        if not plain:
             self.findings.notes.note('images without an instance', entry.file_name)
-        uses.update(item.name for item, decision in zip(entry.items, decisions, strict=True)
-                    if decision.box is not None and not item.crowd)
+        texts = self.classes if entry.record['text_kind'] == 'detection' else [
+            text if isinstance(text, str) else text[0] for text in entry.record['text']]
+        statistics.add([texts[instance['bbox_label']] for instance in plain],
+                       [instance['bbox'] for instance in plain], entry.size)
         return decisions
 
     def _check_image(self, entry: Entry, state: ImageState, seen: set[str]) -> bool:
@@ -112,7 +136,7 @@ class SourceCheck:
         problems = self.findings.problems
         keep = state.fault is None
         if entry.path in seen:
-            if self.reader.text_kind == 'detection':
+            if self.classes:
                 problems.note('images listed more than once', entry.file_name)
                 keep = False
         elif state.digest is not None:
@@ -129,18 +153,21 @@ class SourceCheck:
             keep = keep and not train
         return keep
 
-    def _check_prompts(self, uses: Counter[str]) -> None:
-        """Compare the names that instances have with the prompts of the config."""
-        findings, prompts = self.findings, self.reader.prompts()
-        if prompts.names is None:
+    def _check_ids(self, entries: list[Entry]) -> None:
+        """Ids of annotations are not needed here; other tools need them."""
+        ids = [repr(raw.get('id')) for entry in entries for raw in entry.sources
+               if isinstance(raw, dict)]
+        if len(set(ids)) < len(ids):
+            self.findings.notes.note('annotation ids that are absent or occur twice (not needed '
+                                     'here, but by other tools)', count=len(ids) - len(set(ids)))
+
+    def _check_prompts(self, uses: Counter[str], without: Counter[str]) -> None:
+        findings = self.findings
+        if not self.classes:
             findings.facts.note('distinct phrases', count=len(uses))
             return
-        findings.facts.note('prompts', count=len(prompts.names))
-        for name in prompts.missing:
-            findings.problems.note('prompts that the annotation file has no category for', name)
-        for name in prompts.names:
-            if not uses[name] and name not in prompts.missing:
-                findings.notes.note('prompts without an instance', name)
-        for name in sorted(set(uses) - set(prompts.names)):
+        findings.facts.note('prompts', count=len(self.classes))
+        check_use(self.classes, uses, findings)
+        for name, count in sorted(without.items()):
             findings.problems.note('classes with instances and without a prompt',
-                                   f'{name!r} ({uses[name]} instances)')
+                                   f'{name!r} ({count} instances)')

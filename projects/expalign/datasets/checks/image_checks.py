@@ -6,11 +6,10 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from itertools import islice
 
-from PIL import Image, UnidentifiedImageError
-
 from expalign.convert.data.outputs import progress
+from expalign.image_files import read_content
 
-from ..bad_samples import BadSample, MissingImage
+from ..bad_samples import BadSample, ImageOfOtherSize, MissingImage
 from ..transforms import LoadImageFromFile
 
 CHUNK = 512  # images in flight
@@ -22,59 +21,44 @@ class ImageState:
 
     Args:
         fault: what is wrong, or None.
+        detail: of the single case.
         digest: of the file's bytes; None where there is no file.
     """
 
     fault: str | None
-    digest: bytes | None
+    detail: str = ''
+    digest: bytes | None = None
 
 
-def check_image(path: str, size: tuple[int, int] | None) -> ImageState:
+def check_image(path: str, size: tuple[int, int]) -> ImageState:
     """Load one image as in training, and hash the file.
 
     Args:
-        path: of the image.
-        size: annotated (height, width), or None.
+        path: of the image, or its address.
+        size: annotated (height, width).
     """
-    height, width = size or (None, None)
+    digest = None
     try:
-        with open(path, 'rb') as file:
-            digest = hashlib.blake2b(file.read()).digest()
-    except OSError:
-        return ImageState('missing', None)
-    if not _is_complete(path):
-        return ImageState('damaged, incomplete or no image', digest)
-    try:
-        LoadImageFromFile().transform(dict(img_path=path, height=height, width=width))
-    except MissingImage:
-        return ImageState('missing', None)
-    except BadSample as error:
-        other_size = 'pixels, its annotation says' in str(error)
-        return ImageState('of another size than annotated' if other_size else
-                          'damaged, incomplete or no image', digest)
-    return ImageState(None, digest)
+        if '://' not in path:
+            digest = hashlib.blake2b(read_content(path)).digest()
+        LoadImageFromFile().transform(dict(img_path=path, height=size[0], width=size[1]))
+    except (FileNotFoundError, MissingImage):
+        return ImageState('missing', digest=digest)
+    except ImageOfOtherSize as error:
+        return ImageState('of another size than annotated', f': {error}', digest)
+    except (BadSample, OSError) as error:
+        return ImageState('damaged, incomplete or no image', f': {error}', digest)
+    return ImageState(None, digest=digest)
 
 
-def _is_complete(path: str) -> bool:
-    """Whether the file can be decoded to its end; OpenCV fills up what is missing of a JPEG."""
-    try:
-        with Image.open(path) as image:
-            image.load()
-    except (OSError, SyntaxError, ValueError, UnidentifiedImageError,
-            Image.DecompressionBombError):
-        return False
-    return True
-
-
-def check_images(wanted: Iterable[tuple[str, tuple[int, int] | None]], total: int,
-                 workers: int) -> Iterator[tuple[str, ImageState]]:
+def check_images(wanted: Iterable[tuple[str, tuple[int, int]]], total: int,
+                 workers: int) -> Iterator[ImageState]:
     """Check (path, size) pairs by several threads, in their order, with progress."""
     wanted = iter(wanted)
     with ThreadPoolExecutor(workers) as pool:
         bar = progress(range(total), 'read images', total)
         while chunk := list(islice(wanted, CHUNK)):
-            for (path, _), state in zip(
-                    chunk, pool.map(lambda pair: check_image(*pair), chunk), strict=True):
+            for state in pool.map(lambda pair: check_image(*pair), chunk):
                 bar.update()
-                yield path, state
+                yield state
         bar.close()

@@ -1,24 +1,30 @@
-"""The annotation files behind a config's dataloader."""
+"""The data sets behind a config's dataloader."""
 
 from collections.abc import Iterator
+from dataclasses import dataclass
 from typing import Any
 
 from mmdet.registry import DATASETS
 from mmengine.registry import init_default_scope
 
-from ..mdetr_grounding import MDETRGroundingDataset
-from ..odvg import ODVGDataset
-from ..refs import RefsDataset
-from ..text_coco import TextCocoDataset
-from .odvg_reader import ODVGReader
-from .readers import CocoReader, MDETRReader, RefsReader
+from ..annotation_file import check_annotation_file
+from ..source_records import SourceRecords
+from .statistics import input_side
 
-READERS = {
-    RefsDataset: RefsReader,
-    MDETRGroundingDataset: MDETRReader,
-    ODVGDataset: ODVGReader,
-    TextCocoDataset: CocoReader,
-}
+
+@dataclass
+class Source:
+    """A data set that has not read its annotation file.
+
+    Args:
+        dataset: built with ``lazy_init=True``.
+        own_classes: whether its classes are to be read from its file, and not set in the config.
+        input_side: longer side of the network's input; None if the config does not tell.
+    """
+
+    dataset: SourceRecords
+    own_classes: bool
+    input_side: int | None
 
 
 def leaf_configs(dataset: dict) -> Iterator[dict]:
@@ -32,26 +38,30 @@ def leaf_configs(dataset: dict) -> Iterator[dict]:
         yield dataset
 
 
-def readers_of_split(cfg: Any, split: str) -> list:
-    """A reader for every source of ``cfg.SPLIT_dataloader``.
+def sources_of_split(cfg: Any, split: str) -> list[Source]:
+    """Every source of ``cfg.SPLIT_dataloader``.
 
     Raises:
         ValueError: there is no such dataloader, or a data set of a type that cannot be checked.
+        FileNotFoundError: an annotation file does not exist.
     """
     dataloader = cfg.get(f'{split}_dataloader')
     if dataloader is None:
         raise ValueError(f'the config has no {split}_dataloader')
     init_default_scope('mmdet')
-    return [_reader(leaf) for leaf in leaf_configs(dataloader['dataset'])]
+    side = input_side(dict(dataloader['dataset']))
+    return [_source(leaf, side) for leaf in leaf_configs(dataloader['dataset'])]
 
 
-def _reader(leaf: dict):
-    # Lazy: annotation files are read by the reader; `indices` is for quick runs.
+def _source(leaf: dict, side: int | None) -> Source:
+    # Lazy: annotation files are read by the check; `indices` is for quick runs.
     settings = {key: value for key, value in leaf.items() if key != 'indices'}
     dataset = DATASETS.build(dict(settings, lazy_init=True, pipeline=[]))
-    for kind, reader in READERS.items():
-        if isinstance(dataset, kind):
-            return reader(dataset)
-    known = ', '.join(f'expalign.{kind.__name__}' for kind in READERS)
-    raise ValueError(f"cannot check a data set of type {leaf['type']!r}: use one of {known}, or a "
-                     'subclass')
+    if not isinstance(dataset, SourceRecords):
+        raise ValueError(
+            f"cannot check a data set of type {leaf['type']!r}: use one of expalign.RefsDataset, "
+            'expalign.MDETRGroundingDataset, expalign.ODVGDataset, expalign.TextCocoDataset, or a '
+            'subclass')
+    check_annotation_file(
+        dataset.ann_file, "'ann_file' and 'data_root' of the dataset", dataset.backend_args)
+    return Source(dataset, dataset.metainfo.get('classes') is None, side)

@@ -16,6 +16,8 @@ from .record import (
 
 NO_FLAG = "'iscrowd' is neither 0 nor 1"
 NO_AREA = "'area' that is no number above 0: width x height of the box"
+NO_CATEGORY = "the category id is not in 'categories'"
+NO_PROMPT = 'annotation of a class that is no prompt'
 IGNORED = "annotation marked 'ignore'"
 
 
@@ -60,11 +62,11 @@ def usable_annotation(annotation: dict, image: dict, category_ids: Collection[in
     where = place_of(annotation, image)
     category = identifier(annotation.get('category_id'))
     if category not in category_ids:
-        problems.bad("the category id is not in 'categories'",
+        problems.bad(NO_CATEGORY,
                      f"{where} ({shown(annotation.get('category_id'))})")
         return None
     if flag(annotation.get('ignore')) != 0:
-        problems.dropped(IGNORED)
+        problems.aside(annotation, IGNORED)
         return None
     completed = usable_object(annotation, image, problems)
     return None if completed is None else dict(completed, category_id=category)
@@ -92,7 +94,7 @@ def place_of(annotation: dict, image: dict) -> str:
 
 
 def parse_image(image: dict, annotations: Sequence[dict], labels: Mapping[int | str, int],
-                category_ids: Collection[int | str], problems: AnnotationProblems) -> dict | None:
+                categories: Mapping[int | str, str], problems: AnnotationProblems) -> dict | None:
     """The detection record of one image, see :mod:`expalign.datasets.formats.record`.
 
     None where ``problems`` takes the refusal of the image entry.
@@ -101,7 +103,7 @@ def parse_image(image: dict, annotations: Sequence[dict], labels: Mapping[int | 
         image: the entry of ``images``.
         annotations: its entries of ``annotations``.
         labels: the label of each category that is used, by its id.
-        category_ids: of the file's ``categories``.
+        categories: names of the file's categories, by id.
         problems: takes what is not used.
 
     Raises:
@@ -113,8 +115,12 @@ def parse_image(image: dict, annotations: Sequence[dict], labels: Mapping[int | 
     problems.entry(raw_image)
     instances = []
     for raw in annotations:
-        annotation = usable_annotation(raw, image, category_ids, problems)
-        if annotation is not None and annotation['category_id'] in labels:
+        annotation = usable_annotation(raw, image, categories, problems)
+        if annotation is None:
+            continue
+        if annotation['category_id'] not in labels:
+            problems.aside(raw, NO_PROMPT, categories[annotation['category_id']])
+        else:
             problems.used(raw)
             instances.append(instance(
                 xyxy(annotation['bbox']), labels[annotation['category_id']],

@@ -12,6 +12,7 @@ from .fields import identifier, number, shown
 from .problems import AnnotationProblems
 from .record import BadEntry, size_of_image
 
+NO_IMAGE = 'annotation of an image that the file does not have'
 COCO_LISTS = ('images', 'annotations', 'categories')
 
 
@@ -82,7 +83,7 @@ def annotations_by_image(content: dict, images: dict[int | str, dict],
             grouped[key].append(annotation)
         else:
             problems.refuse(
-                'annotation of an image that the file does not have',
+                NO_IMAGE,
                 f'annotation {shown(annotation.get("id"))}',
                 f' (image {shown(annotation.get("image_id"))})')
     return grouped

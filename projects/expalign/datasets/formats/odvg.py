@@ -30,6 +30,7 @@ from .record import (
     size_of_image,
 )
 
+NO_LABEL = 'the label is not in the label map'
 KINDS = ('detection', 'grounding')
 
 
@@ -112,7 +113,7 @@ def _detection(part: dict, size: tuple[int, int], names: Sequence[str],
         spot = f'{place}, instance {index}'
         label, crowd = shown(entry.get('label')).strip("'"), flag(entry.get('iscrowd'))
         if not (label.isascii() and label.isdecimal() and int(label) < len(names)):
-            problems.bad('the label is not in the label map', f'{spot} ({label})')
+            problems.bad(NO_LABEL, f'{spot} ({label})')
             continue
         name = names[int(label)]
         if 'category' in entry and str(entry['category']).strip() != name:

@@ -15,7 +15,8 @@ class AnnotationProblems:
     and of no use (a box outside of the image, or thinner than a pixel). What is *repaired* is used,
     with a value that was not in the file; what is *refused* makes the whole file unusable.
 
-    Parsers say what they read by :meth:`entry` and :meth:`used`; ``check_dataset`` listens to them.
+    Parsers say what they read by :meth:`entry`, :meth:`used` and :meth:`aside`; ``check_dataset``
+    listens to them.
 
     Args:
         source: the file, for messages.
@@ -74,8 +75,18 @@ class AnnotationProblems:
                 f"({'; '.join(self._examples)}; ...): repair the file, or raise "
                 "'max_bad_annotations' of the dataset")
 
-    def dropped(self, kind: str) -> None:
-        """Count an annotation that is in order and of no use."""
+    def dropped(self, kind: str, where: str = '') -> None:
+        """Count an annotation that is in order and of no use; ``where`` as in :meth:`bad`."""
+        self.counts[kind] += 1
+
+    def aside(self, raw: dict, kind: str, name: str = '') -> None:
+        """Count an annotation that is in order and meant not to be used.
+
+        Args:
+            raw: the annotation.
+            kind: why.
+            name: of its class, where it is another than the prompts.
+        """
         self.counts[kind] += 1
 
     def repaired(self, kind: str, where: str) -> None:

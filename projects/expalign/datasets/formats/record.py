@@ -24,6 +24,8 @@ NOT_A_BOX = 'the box is not four finite numbers'
 NEGATIVE_BOX = 'the box has a negative width or height'
 THIN_BOX = 'box thinner than a pixel'
 OUTSIDE_BOX = 'box outside of the image'
+NO_PHRASE = 'the phrase is empty or no text'
+NO_SIZE = "'height' and 'width' must be positive whole numbers"
 NOT_UNICODE = 'the phrase has characters that are no valid Unicode (lone surrogates)'
 
 
@@ -49,8 +51,7 @@ def size_of_image(image: dict) -> tuple[int, int]:
     height, width = whole(image.get('height')), whole(image.get('width'))
     if not height or not width or min(height, width) <= 0:
         raise BadEntry(
-            "'height' and 'width' must be positive whole numbers",
-            f", got {shown(image.get('height'))} and {shown(image.get('width'))}")
+            NO_SIZE, f", got {shown(image.get('height'))} and {shown(image.get('width'))}")
     try:
         IMAGE_PIXELS.check(height * width, f'{shown(width)} x {shown(height)}')
     except LimitExceeded as error:
@@ -81,10 +82,10 @@ def is_usable_box(box: object, size: tuple[int, int], problems: AnnotationProble
         problems.bad(NEGATIVE_BOX, where)
         return False
     if width < 1 or height < 1:
-        problems.dropped(THIN_BOX)
+        problems.dropped(THIN_BOX, where)
         return False
     if box[0] >= size[1] or box[1] >= size[0] or box[2] <= 0 or box[3] <= 0:
-        problems.dropped(OUTSIDE_BOX)
+        problems.dropped(OUTSIDE_BOX, where)
         return False
     return True
 
@@ -145,7 +146,7 @@ class PhraseList:
 def is_usable_phrase(phrase: object, problems: AnnotationProblems, where: str) -> bool:
     """Whether a phrase is text with something in it; else count it."""
     if not isinstance(phrase, str) or not clean_phrase(phrase):
-        problems.bad('the phrase is empty or no text', where)
+        problems.bad(NO_PHRASE, where)
         return False
     try:
         phrase.encode('utf-8')

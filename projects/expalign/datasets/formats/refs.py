@@ -18,6 +18,9 @@ from .problems import AnnotationProblems
 from .record import PhraseList, clean_phrase, instance, xyxy
 from .text_file import read_json
 
+NO_OBJECT = 'the reference names an annotation that the file does not have'
+NO_EXPRESSION = 'the reference has no expression'
+NO_REFERRED_IMAGE = 'a reference names an image that the file does not have'
 KEYS = ('image_id', 'ann_id', 'split', 'sentences')
 
 
@@ -128,8 +131,7 @@ def records_by_expression(refs: Sequence[dict], images: dict[int, dict],
 def _empty_record(image_id: int, images: dict[int, dict],
                   problems: AnnotationProblems) -> dict | None:
     if image_id not in images:
-        problems.refuse('a reference names an image that the file does not have',
-                        f'image {image_id!r}')
+        problems.refuse(NO_REFERRED_IMAGE, f'image {image_id!r}')
         return None
     image = checked_image(images[image_id], problems)
     if image is None:
@@ -144,9 +146,9 @@ def _add(record: dict, phrases: PhraseList, ref: dict, texts: Sequence[str],
     place = f"image '{record['file_name']}', reference {ref.get('ref_id')!r}"
     raw = annotations.get(ref['ann_id'])
     if raw is None:
-        problems.bad('the reference names an annotation that the file does not have', place)
+        problems.bad(NO_OBJECT, place)
     elif not texts:
-        problems.bad('the reference has no expression', place)
+        problems.bad(NO_EXPRESSION, place)
     else:
         annotation = usable_object(raw, record, problems)
         if annotation is not None:
