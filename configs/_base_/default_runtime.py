@@ -3,6 +3,7 @@ default_scope = 'mmdet'
 custom_imports = dict(imports=['expalign'], allow_failed_imports=False)
 
 default_hooks = dict(
+    runtime_info=dict(type='expalign.RuntimeInfoHook'),
     timer=dict(type='mmengine.IterTimerHook'),
     logger=dict(type='mmengine.LoggerHook', interval=50),
     param_scheduler=dict(type='mmengine.ParamSchedulerHook'),

@@ -71,9 +71,10 @@ def test_by_hand():
     """6 of 8 rows of two cells; a square of 4 x 4 pixels of a cell, which is its best."""
     stripe = [np.array([24, 16, 40, 16, 40, 22, 24, 22], dtype=np.float32)]
     square = [np.array([8, 8, 12, 8, 12, 12, 8, 12], dtype=np.float32)]
-    cells, grid = draw_masks(PolygonMasks([stripe, square, square], 32, 48), [True, True, False])
+    placeholder = [np.zeros(6, dtype=np.float32)]
+    cells, grid = draw_masks(PolygonMasks([stripe, square, placeholder, []], 32, 48))
     assert np.argwhere(cells).tolist() == [[0, 2, 3], [0, 2, 4], [1, 1, 1]]
-    assert np.argwhere(grid[1]).tolist() == [[2, 2]] and not grid[2].any()
+    assert np.argwhere(grid[1]).tolist() == [[2, 2]] and not grid[2:].any()
     assert np.argwhere(grid[0]).tolist() == [[y, x] for y in (4, 5) for x in range(6, 10)]
 
 

@@ -41,7 +41,7 @@ auto_scale_lr = dict(enable=False, base_batch_size=128)
 finite_loss_hook = dict(type='expalign.FiniteLossHook')
 ema_hook = dict(
     type='expalign.TrainableEMAHook',
-    ema_type='mmyolo.ExpMomentumEMA',
+    ema_type='expalign.ExpMomentumEMA',
     momentum=1e-4,
     update_buffers=True,
     strict_load=False,

@@ -14,9 +14,7 @@ CELL_STRIDE = 8  # pixels of a cell of P3
 GRID_STRIDE = 4  # pixels of a cell of the prototypes
 
 
-def draw_masks(
-    masks: BaseInstanceMasks | torch.Tensor, present: Sequence[bool] | None = None
-) -> tuple[np.ndarray, np.ndarray]:
+def draw_masks(masks: BaseInstanceMasks | torch.Tensor) -> tuple[np.ndarray, np.ndarray]:
     """Masks as cells of P3 and on the grid of the prototypes.
 
     Both grids start at the top left corner and end at the last cell that the image reaches.
@@ -26,7 +24,6 @@ def draw_masks(
 
     Args:
         masks: G masks in pixels of the image: mmdet's, or bool (G, height, width).
-        present: (G) False where a mask is a placeholder and is not drawn; None: all are there.
 
     Returns:
         cells (G, H, W) bool and grid (G, h, w) bool.
@@ -47,7 +44,7 @@ def draw_masks(
     number = len(masks)
     cells = np.zeros((number, *(-(-length // CELL_STRIDE) for length in size)), dtype=bool)
     grid = np.zeros((number, *(-(-length // GRID_STRIDE) for length in size)), dtype=bool)
-    for index in range(number) if present is None else np.flatnonzero(present):
+    for index in range(number):
         if bitmaps is None:
             polygons = [p for p in map(np.asarray, masks.masks[index]) if len(p)]
             _draw_cells(*_polygon_crop(polygons, size, CELL_STRIDE), cells[index])

@@ -102,7 +102,7 @@ def _drawn(instances: InstanceData) -> tuple[Tensor | None, Tensor | None, Tenso
         return instances.mask_cells, instances.mask_grid, has_mask
     if not there:
         return None, None, has_mask
-    cells, grid = draw_masks(instances.masks, has_mask.cpu().numpy())
+    cells, grid = draw_masks(instances.masks)
     return torch.from_numpy(cells), torch.from_numpy(grid), has_mask
 
 

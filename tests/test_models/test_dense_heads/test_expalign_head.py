@@ -292,3 +292,12 @@ def test_sums_are_divided_by_the_scores_of_all_processes(monkeypatch):
     uneven = head.loss_by_feat(*args)
     for name in alone:
         torch.testing.assert_close(uneven[name], alone[name])
+
+
+def test_predictions_that_are_no_numbers_give_losses_that_are_none():
+    """Training goes on until the log is written: nothing may index with them."""
+    head = make_head()
+    logits, dists = ([torch.full_like(x, float('nan')) for x in maps] for maps in random_maps(2, 3))
+    gt = [truth([[10, 12, 60, 70]], [2]), truth([], [])]
+    losses = head.loss_by_feat(logits, dists, torch.ones(2, 3, dtype=torch.bool), gt)
+    assert losses['loss_cls'].isnan()

@@ -35,6 +35,5 @@ class PackInstances(PackDetInputs):
             placeholder = [np.zeros(MIN_COORDINATES, dtype=np.float32)]
             polygons = [list(filter(len, polygons)) or placeholder for polygons in masks.masks]
             results['gt_masks'] = type(masks)(polygons, *results['img_shape'][:2])
-            results['mask_cells'], results['mask_grid'] = draw_masks(
-                results['gt_masks'], results['has_mask'])
+            results['mask_cells'], results['mask_grid'] = draw_masks(results['gt_masks'])
         return super().transform(results)

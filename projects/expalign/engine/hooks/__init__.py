@@ -5,6 +5,7 @@ from .explanation_hook import ExplanationHook
 from .finite_loss_hook import FiniteLossHook
 from .fuse_conv_bn_hook import FuseConvBNHook
 from .plain_checkpoint_hook import PlainCheckpointHook
+from .runtime_info_hook import RuntimeInfoHook
 from .text_cache_hook import TextCacheHook
 from .trainable_ema_hook import TrainableEMAHook
 from .zero_shot_report_hook import ZeroShotReportHook
@@ -15,6 +16,7 @@ __all__ = [
     'FiniteLossHook',
     'FuseConvBNHook',
     'PlainCheckpointHook',
+    'RuntimeInfoHook',
     'TextCacheHook',
     'TrainableEMAHook',
     'ZeroShotReportHook',

@@ -143,10 +143,11 @@ class ExpAlignHead(YOLOv8Head):
         points = points / cells
         boxes = self._decode(dist_preds, points, torch.ones_like(points[0, :, 0]))
         # What is not foreground is compared with itself: its loss and gradient stay finite.
-        goals = torch.where(chosen[..., None], goals, boxes.detach())
+        own = torch.where(chosen[..., None], goals, boxes.detach())
         loss_bbox = (self.loss_bbox(
-            boxes.flatten(0, 1), goals.flatten(0, 1), reduction_override='none',
+            boxes.flatten(0, 1), own.flatten(0, 1), reduction_override='none',
         ) * weight.flatten()).sum() / norm
+        # Here true boxes for all: sides index the bins, which those of NaN predictions cannot.
         sides = self.bbox_coder.encode(
             points, goals, max_dis=self.head_module.reg_max - 1, eps=0.01)
         loss_dfl = self.loss_dfl(

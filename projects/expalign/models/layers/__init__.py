@@ -1,6 +1,7 @@
 """Building blocks of the model."""
 
 from .branches import conv_branch
+from .exp_momentum_ema import ExpMomentumEMA
 from .expectation_alignment import (
     align_levels,
     expectation_alignment,
@@ -10,7 +11,7 @@ from .expectation_alignment import (
 from .folded_alignment import TokenTable, embedding_map, fold_tokens, folded_alignment
 
 __all__ = [
-    'TokenTable',
+    'ExpMomentumEMA', 'TokenTable',
     'align_levels',
     'conv_branch',
     'embedding_map',
