@@ -81,6 +81,8 @@ def _polygon_crop(
 
 def _draw_cells(mask: np.ndarray, top: int, left: int, cells: np.ndarray) -> None:
     """Mark the cells (H, W) of a mask whose first pixel is at (top, left), on a cell's border."""
+    if not mask.size:
+        return
     height, width = (-(-length // CELL_STRIDE) for length in mask.shape)
     filled = np.zeros((height * CELL_STRIDE, width * CELL_STRIDE), dtype=np.uint8)
     filled[:mask.shape[0], :mask.shape[1]] = mask

@@ -19,7 +19,8 @@ class TruthBatch(NamedTuple):
         boxes: (B, G, 4) float32 xyxy in pixels of the input, 0 at padding.
         labels: (B, G) long, each indexing its image's prompts, 0 at padding.
         real: (B, G) bool, False at padding.
-        has_mask: (B, G) bool, False where an instance brings no mask.
+        has_mask: (B, G) bool, False where an instance has no mask; the next two may then hold
+            that of a placeholder.
         cells: (B, G, H, W) bool, the cells of P3 of every mask, or None where no image has masks;
             see :func:`~expalign.structures.draw_masks`.
         grid: (B, G, h, w) bool, the masks on the grid of the prototypes, or None.

@@ -37,7 +37,8 @@ def run(model, folder, hook, waits=None):
             dict(type='expalign.FiniteLossHook'), *([waits] if waits else []),
             dict(type='expalign.TrainableEMAHook', ema_type='expalign.ExpMomentumEMA',
                  momentum=0.1, update_buffers=True)],
-        default_hooks=dict(runtime_info=dict(type=hook), logger=dict(type='mmengine.LoggerHook', interval=3)),
+        default_hooks=dict(
+            runtime_info=dict(type=hook), logger=dict(type='mmengine.LoggerHook', interval=3)),
         optim_wrapper=dict(
             optimizer=dict(type='SGD', lr=1e-3), clip_grad=dict(max_norm=1.0)),
         num_images=12)
