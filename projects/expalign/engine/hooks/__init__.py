@@ -4,6 +4,7 @@ from .dataset_epoch_hook import DatasetEpochHook
 from .explanation_hook import ExplanationHook
 from .finite_loss_hook import FiniteLossHook
 from .fuse_conv_bn_hook import FuseConvBNHook
+from .mask_share_hook import MaskShareHook
 from .plain_checkpoint_hook import PlainCheckpointHook
 from .runtime_info_hook import RuntimeInfoHook
 from .text_cache_hook import TextCacheHook
@@ -15,6 +16,7 @@ __all__ = [
     'ExplanationHook',
     'FiniteLossHook',
     'FuseConvBNHook',
+    'MaskShareHook',
     'PlainCheckpointHook',
     'RuntimeInfoHook',
     'TextCacheHook',
