@@ -10,7 +10,9 @@ import torch
 import torch.nn.functional as F
 
 from expalign.models.dense_heads import decode_masks
-from expalign.models.dense_heads.mask_decode import interpolation_taps, upsample_crop
+from expalign.models.dense_heads import mask_decode as module
+from expalign.models.dense_heads.mask_crops import Frame, axis_of_crops, interpolation_taps
+from expalign.models.dense_heads.rle_masks import encode_crop
 
 
 def reference_place(pixel, pixels, cells, scale, pad):
@@ -32,6 +34,14 @@ def reference_logit(logits, x, y, size, scale, pad):
     return total
 
 
+def taps(size, scale, pad, axis, cells=16):
+    """Both cells and the weight of every pixel of an axis of an image."""
+    sides = np.zeros(1), np.full(1, size[1 - axis])
+    crop = axis_of_crops(*sides, Frame(size, scale, pad), axis, cells, 4)
+    return [x[0] for x in interpolation_taps(
+        torch.from_numpy(crop.columns()), size[1 - axis], 0, 4, torch.float64)]
+
+
 @pytest.mark.parametrize(('size', 'scale', 'pad'), [
     ((23, 37), (1.7, 1.7), (0.0, 12.0)),  # height, width: odd, enlarged, padded at the top
     ((61, 45), (0.52, 0.525), (20.0, 16.0)),  # reduced, padded by whole cells
@@ -45,10 +55,10 @@ def test_equals_the_reference(size, scale, pad):
     expected = torch.tensor([
         [[reference_logit(one, x, y, size, scale, pad) for x in range(width)]
          for y in range(height)] for one in logits], dtype=torch.float64)
-    rows = interpolation_taps(height, 16, scale[1], pad[1], 4, logits)
-    columns = interpolation_taps(width, 16, scale[0], pad[0], 4, logits)
-    lines = torch.lerp(logits[:, rows.low], logits[:, rows.high], rows.weight[:, None])
-    values = torch.lerp(lines[..., columns.low], lines[..., columns.high], columns.weight)
+    (top, bottom, down), (left, right, across) = (
+        taps(size, scale, pad, axis) for axis in (1, 0))
+    lines = torch.lerp(logits[:, top], logits[:, bottom], down[:, None])
+    values = torch.lerp(lines[..., left], lines[..., right], across)
     torch.testing.assert_close(values, expected, rtol=0, atol=1e-9)
 
     boxes = torch.tensor([[0.0, 0.0, width, height], [3.4, 5.5, 20.6, 17.2]])
@@ -73,13 +83,62 @@ def test_equals_cropping_the_padding_and_interpolating():
     assert (masks != expected).float().mean() < 1e-4  # rounding of values next to zero
 
 
-def test_crop_gives_the_same_as_the_whole():
-    logits = torch.randn(16, 16, generator=torch.Generator().manual_seed(1))
-    rows = interpolation_taps(90, 16, 0.7, 1.0, 4, logits)
-    columns = interpolation_taps(70, 16, 0.7, 3.0, 4, logits)
-    whole = upsample_crop(logits, rows, columns)
-    assert torch.equal(upsample_crop(logits, rows.between(13, 57), columns.between(20, 21)),
-                       whole[13:57, 20:21])
+def one_by_one(logits, boxes, size, scale, pad):
+    """The strings of masks decoded and encoded one instance, one crop after the other."""
+    (top, bottom, down), (left, right, across) = (
+        taps(size, scale, pad, axis, logits.shape[2 - axis]) for axis in (1, 0))
+    found = []
+    for own, box in zip(logits, boxes.tolist(), strict=True):
+        x, y = (slice(*(min(max(math.ceil(side - 0.5), 0), size[1 - axis])
+                        for side in (box[axis], box[axis + 2]))) for axis in (0, 1))
+        lines = torch.lerp(own[top[y]], own[bottom[y]], down[y, None].float())
+        crop = torch.lerp(lines[:, left[x]], lines[:, right[x]], across[x].float()) > 0
+        found.append(dict(encode_crop(crop.numpy(), x.start, y.start, size)))
+    return found
+
+
+def masks_of_all_kinds(size, count=40, cells=40, seed=0):
+    """Logits and boxes: smooth and noisy, of any size, whole columns, the whole image, empty."""
+    generator = torch.Generator().manual_seed(seed)
+    logits = F.interpolate(
+        torch.randn(count, 1, 6, 6, generator=generator), (cells, cells), mode='bilinear')[:, 0]
+    logits[::4] = torch.randn(len(logits[::4]), cells, cells, generator=generator)
+    extent = torch.tensor([size[1], size[0]] * 2)
+    corners = torch.rand(count, 2, 2, generator=generator).sort(1).values.flatten(1) * extent
+    corners[0] = corners[4] = corners[5] = extent * torch.tensor([0, 0, 1, 1])
+    corners[6, 1], corners[6, 3] = 0, size[0]  # whole columns
+    corners[7, 2] = corners[7, 0] + 0.1  # hardly a pixel
+    logits[5], logits[8], logits[6] = 1, -1, logits[6].abs()
+    return logits, corners
+
+
+@pytest.mark.parametrize('at_once', [1, 3000, 2**17, 2**25])
+def test_strings_are_those_of_one_instance_after_the_other(monkeypatch, at_once):
+    """Bit by bit, whatever the number of instances that are computed together."""
+    monkeypatch.setattr(module, 'PIXELS_ON_CPU', at_once)
+    frames = (97, 131), (1.22, 1.22), (0.0, 20.7)
+    logits, boxes = masks_of_all_kinds(frames[0])
+    found = decode_masks(logits, boxes, *frames)
+    assert [dict(mask) for mask in found] == one_by_one(logits, boxes, *frames)
+
+
+def test_a_batch_of_images_of_different_sizes(monkeypatch):
+    frames = [Frame((97, 131), (1.22, 1.22), (0.0, 20.7)), Frame((60, 60), (2.6, 2.6), (2.0, 2.0)),
+              Frame((300, 200), (0.53, 0.53), (27.0, 0.0))]
+    kinds = [masks_of_all_kinds(frame.size, seed=i) for i, frame in enumerate(frames)]
+    logits = torch.stack([own for own, _ in kinds])
+    boxes = [own.numpy()[:count] for (_, own), count in zip(kinds, (40, 0, 17), strict=True)]
+    for images in (10**9, 1):  # all together; one image's logits at a time
+        monkeypatch.setattr(module, 'LOGITS_AT_ONCE', images)
+        found = module.decode_batch(lambda images: logits[images], boxes, frames, (40, 40, 40), 4)
+        for own, masks, box, frame in zip(logits, found, boxes, frames, strict=True):
+            assert masks.size == frame.size
+            assert [dict(mask) for mask in masks] == one_by_one(
+                own[:len(box)], torch.from_numpy(box), frame.size, frame.scale, frame.pad)
+    dense = module.decode_batch(
+        lambda images: logits[images], boxes, frames, (40, 40, 40), 4, 'dense')
+    for masks, one in zip(found, dense, strict=True):
+        np.testing.assert_array_equal(masks.to_ndarray(), one.numpy())
 
 
 def test_no_instance():

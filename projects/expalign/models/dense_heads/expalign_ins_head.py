@@ -23,9 +23,9 @@ from .expalign_head import ExpAlignHead
 from .expalign_head_module import ExpAlignHeadModule
 from .letterbox import scale_and_pad
 from .levels import at_least_float32, flatten_levels
-from .mask_decode import decode_masks
+from .mask_crops import Frame
+from .mask_decode import decode_batch
 from .mask_loss import mask_loss_sum
-from .rle_masks import RLEMasks
 
 
 class PrototypeBranch(ProtoModule):
@@ -99,7 +99,8 @@ class ExpAlignInsHead(ExpAlignHead):
     Args:
         loss_mask_weight: gain of the mask loss.
         kwargs: see :class:`ExpAlignHead`. ``test_cfg`` may also have ``mask_format``, ``'rle'``
-            (default) or ``'dense'``, and ``max_dense_bytes``; see :func:`decode_masks`.
+            (default) or ``'dense'``, and ``max_dense_bytes``; see
+            :func:`~.mask_decode.decode_batch`.
     """
 
     def __init__(self, head_module: dict, loss_mask_weight: float = 7.5, **kwargs) -> None:
@@ -184,26 +185,28 @@ class ExpAlignInsHead(ExpAlignHead):
         """
         found = self._detect(
             logits, dists, prompt_masks, batch_img_metas, rescale, (*coeffs, prototypes))
-        flat_coeffs = flatten_levels(coeffs)
-        prototypes = at_least_float32(prototypes)
         results = found.instances()
-        for image, (instances, count) in enumerate(zip(results, found.counts, strict=True)):
-            mask_logits = torch.einsum(
-                'nm,mhw->nhw', flat_coeffs[image, found.priors[image, :count]], prototypes[image])
-            instances.masks = self._decode_masks(
-                mask_logits, instances.bboxes, batch_img_metas[image] if rescale else None)
+        prototypes = at_least_float32(prototypes)
+        coeffs = flatten_levels(coeffs)
+        coeffs = coeffs.gather(1, found.priors[..., None].expand(-1, -1, coeffs.shape[2]))
+        masks = decode_batch(
+            lambda images: torch.einsum('bnm,bmhw->bnhw', coeffs[images], prototypes[images]),
+            found.fetched_boxes(),
+            self._frames(prototypes, batch_img_metas, rescale),
+            (coeffs.shape[1], *prototypes.shape[2:]), self.head_module.prototype_stride,
+            **{name: self.test_cfg[name] for name in ('mask_format', 'max_dense_bytes')
+               if name in self.test_cfg})
+        for instances, own in zip(results, masks, strict=True):
+            instances.masks = own
         return results
 
-    def _decode_masks(
-        self, mask_logits: Tensor, boxes: Tensor, meta: dict | None
-    ) -> RLEMasks | Tensor:
-        """Masks on the original image, or on the input where ``meta`` is None."""
-        stride = self.head_module.prototype_stride
-        if meta is None:
-            frame = dict(size=tuple(stride * cells for cells in mask_logits.shape[1:]))
-        else:
-            scale, pad = scale_and_pad(meta)
-            frame = dict(size=tuple(meta['ori_shape'][:2]), scale=scale, pad=pad)
-        options = {name: self.test_cfg[name] for name in ('mask_format', 'max_dense_bytes')
-                   if name in self.test_cfg}
-        return decode_masks(mask_logits, boxes, stride=stride, **frame, **options)
+    def _frames(
+        self, prototypes: Tensor, batch_img_metas: Sequence[dict], rescale: bool
+    ) -> list[Frame]:
+        """How the masks lie in the input: as the images do, or, not rescaled, as the input."""
+        if not rescale:
+            stride = self.head_module.prototype_stride
+            size = tuple(stride * cells for cells in prototypes.shape[2:])
+            return [Frame(size)] * len(batch_img_metas)
+        return [Frame(tuple(meta['ori_shape'][:2]), *scale_and_pad(meta))
+                for meta in batch_img_metas]

@@ -1,84 +1,69 @@
-"""From mask logits on the prototypes' grid to masks on the pixels of an image.
+"""From mask logits on the prototypes' grid to masks on the pixels of the images of a batch.
 
-Axes: n instances, h x w prototype cells of ``stride`` input pixels, H x W pixels of the image.
+Axes: B images, n instances, m the most that an image may have, h x w prototype cells.
 
-Logits are interpolated (bilinearly), not probabilities; a pixel is in the mask where its logit is
-above zero, which is a probability above one half. A pixel's value depends on its own place alone,
-so that only the pixels inside an instance's box are ever computed, one instance after the other.
+Crops of about one size are computed together, so many at a time as the limit on temporary memory
+allows; where masks are encoded, their run lengths are found on the device, too.
 """
 
-import math
-from collections.abc import Sequence
-from typing import NamedTuple
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
 
+import numpy as np
 import torch
 from torch import Tensor
 
-from .rle_masks import RLEMasks, encode_crop
+from .mask_crops import Frame, axis_of_crops, upsample_crops
+from .rle_masks import RLE, RLEMasks
+from .run_lengths import changes_in_crops, encode_changes, places_of_changes
 
 MASK_FORMATS = ('rle', 'dense')
+# Pixels of crops that are computed together: what keeps a GPU busy, what a CPU's caches hold.
+PIXELS_AT_ONCE, PIXELS_ON_CPU = 2**25, 2**17
+LOGITS_AT_ONCE = 2**26
 
 
-class Taps(NamedTuple):
-    """The two cells between which each pixel of an axis lies, and how far it is to the second."""
+@dataclass(frozen=True)
+class Instances:
+    """Instances of some images whose logits are there, laid end to end.
 
-    low: Tensor  # (pixels,) long
-    high: Tensor  # (pixels,) long
-    weight: Tensor  # (pixels,) float, in [0, 1]
-
-    def between(self, start: int, stop: int) -> 'Taps':
-        """Those of the pixels from ``start`` up to ``stop``."""
-        return Taps(*(x[start:stop] for x in self))
-
-
-def interpolation_taps(
-    pixels: int, cells: int, scale: float, pad: float, stride: float, like: Tensor
-) -> Taps:
-    """Where the pixels of one image axis lie among the prototype cells.
-
-    Pixel i has its centre at (i + 0.5) * scale + pad of the input and so, counted in cells, at
-    that / stride - 0.5. Cells whose centre is in the letterbox padding take no part: what lies
-    beyond the outermost cell of the image's content has that cell's value.
-
-    Args:
-        pixels: length of the axis in the image.
-        cells: length of the axis on the prototypes' grid.
-        scale: input pixels per image pixel.
-        pad: input pixels before the content.
-        stride: input pixels per cell.
-        like: a tensor of the type and device wanted.
+    Attributes:
+        rows: (n) places of their logits.
+        axes: (n, 2, 6), see :class:`~.mask_crops.Axis`.
+        spans: (n, 5), see :func:`~.run_lengths.changes_in_crops`.
+        sides: (n, 2), width and height of their crops.
+        images, ranks: (n), which instance of which image of the batch each is.
     """
-    first = max(math.ceil(pad / stride - 0.5), 0)
-    last = min(math.floor((pad + pixels * scale) / stride - 0.5), cells - 1)
-    last = max(last, first)
-    places = (torch.arange(pixels, dtype=torch.float64, device=like.device) + 0.5) * scale + pad
-    places = (places / stride - 0.5).clamp(first, last)
-    low = places.floor().long()
-    return Taps(low, (low + 1).clamp(max=last), (places - low).to(like.dtype))
 
+    rows: np.ndarray
+    axes: np.ndarray
+    spans: np.ndarray
+    sides: np.ndarray
+    images: np.ndarray
+    ranks: np.ndarray
 
-def pixels_inside(low: float, high: float, pixels: int) -> tuple[int, int]:
-    """First and one past the last pixel of an axis whose centre lies in [low, high)."""
-    start, stop = (min(max(math.ceil(x - 0.5), 0), pixels) for x in (low, high))
-    return start, max(start, stop)
+    def at(self, chosen: np.ndarray) -> 'Instances':
+        """Those at the given places."""
+        return Instances(*(x[chosen] for x in vars(self).values()))
 
-
-def upsample_crop(logits: Tensor, rows: Taps, columns: Taps) -> Tensor:
-    """Mask logits (h, w) at the given pixels, thresholded: (pixels of rows, of columns) bool."""
-    lines = torch.lerp(logits[rows.low], logits[rows.high], rows.weight[:, None])
-    return torch.lerp(
-        lines.index_select(1, columns.low), lines.index_select(1, columns.high),
-        columns.weight) > 0
+    def of_one_size(self, limit: int) -> Iterator['Instances']:
+        """Parts whose crops, all as large as the widest and the highest, have few pixels enough."""
+        order = np.argsort(-self.sides.prod(1), kind='stable')
+        start, stop = 0, 1
+        while start < len(order):
+            sides = self.sides[order[start]]
+            while stop < len(order):
+                larger = np.maximum(sides, self.sides[order[stop]])
+                if (stop + 1 - start) * larger.prod() > limit:
+                    break
+                sides, stop = larger, stop + 1
+            yield self.at(order[start:stop])
+            start, stop = stop, stop + 1
 
 
 def decode_masks(
-    logits: Tensor,
-    boxes: Tensor,
-    size: tuple[int, int],
-    scale: tuple[float, float] = (1.0, 1.0),
-    pad: tuple[float, float] = (0.0, 0.0),
-    stride: float = 4.0,
-    mask_format: str = 'rle',
+    logits: Tensor, boxes: Tensor, size: tuple[int, int], scale: tuple[float, float] = (1.0, 1.0),
+    pad: tuple[float, float] = (0.0, 0.0), stride: float = 4.0, mask_format: str = 'rle',
     max_dense_bytes: int = 2**30,
 ) -> RLEMasks | Tensor:
     """Masks of one image, each cut at its box.
@@ -86,13 +71,8 @@ def decode_masks(
     Args:
         logits: (n, h, w).
         boxes: (n, 4) xyxy in pixels of the image.
-        size: H and W.
-        scale: input pixels per image pixel, along x and y.
-        pad: letterbox padding of the input at the left and at the top, in pixels.
-        stride: input pixels per prototype cell.
-        mask_format: ``'rle'``: every mask is encoded as soon as it is computed; ``'dense'``: a
-            bool tensor on the device of the logits.
-        max_dense_bytes: the largest tensor that ``'dense'`` may make.
+        size, scale, pad: see :class:`~.mask_crops.Frame`.
+        stride, mask_format, max_dense_bytes: see :func:`decode_batch`.
 
     Returns:
         :class:`RLEMasks` or (n, H, W) bool.
@@ -100,28 +80,102 @@ def decode_masks(
     Raises:
         ValueError: unknown format, or dense masks above the limit.
     """
+    return decode_batch(
+        lambda images: logits[None], [boxes.detach().cpu().numpy()], [Frame(size, scale, pad)],
+        logits.shape, stride, mask_format, max_dense_bytes)[0]
+
+
+def decode_batch(
+    logits_of: Callable[[slice], Tensor], boxes: Sequence[np.ndarray], frames: Sequence[Frame],
+    shape: tuple[int, int, int], stride: float, mask_format: str = 'rle',
+    max_dense_bytes: int = 2**30,
+) -> list[RLEMasks | Tensor]:
+    """Masks of a batch, each cut at its box.
+
+    Args:
+        logits_of: gives the logits of some images of the batch, (images, m, h, w).
+        boxes: per image (n, 4) xyxy in its pixels, n <= m.
+        frames: of the images.
+        shape: m, h and w.
+        stride: input pixels per prototype cell.
+        mask_format: ``'rle'``: every mask is encoded as soon as it is computed; ``'dense'``: a
+            bool tensor on the device of the logits.
+        max_dense_bytes: the largest tensor that ``'dense'`` may make for an image.
+
+    Returns:
+        per image :class:`RLEMasks` or (n, H, W) bool.
+
+    Raises:
+        ValueError: unknown format, or dense masks above the limit.
+    """
     if mask_format not in MASK_FORMATS:
         raise ValueError(f"test_cfg.mask_format must be 'rle' or 'dense', got {mask_format!r}")
-    height, width = size
-    dense = None
+    at_once = max(1, LOGITS_AT_ONCE // max(1, int(np.prod(shape))))
+    dense, places, owners, done, total = [], [], [], [], 0
+    for start in range(0, len(boxes), at_once):
+        images = range(len(boxes))[start:start + at_once]
+        logits = logits_of(slice(images.start, images.stop)).flatten(0, 1)
+        if mask_format == 'dense':
+            dense += [_empty_masks(boxes[i], frames[i], max_dense_bytes, logits) for i in images]
+        limit = PIXELS_ON_CPU if logits.device.type == 'cpu' else PIXELS_AT_ONCE
+        instances = _instances(images, boxes, frames, shape, stride)
+        for part in instances.of_one_size(limit):
+            axes, spans, rows = (torch.from_numpy(x).to(logits.device, non_blocking=True)
+                                 for x in (part.axes, part.spans, part.rows))
+            sides = tuple(part.sides.max(0).clip(min=1).tolist())
+            crops = upsample_crops(logits.index_select(0, rows), axes, sides, stride)
+            if mask_format == 'dense':
+                _paste(crops, part, dense)
+                continue
+            place, owner = places_of_changes(changes_in_crops(crops, spans), spans)
+            places.append(place)
+            owners.append(owner + total)
+            done.append(part)
+            total += len(part.rows)
     if mask_format == 'dense':
-        _check_size(len(logits), size, max_dense_bytes)
-        dense = torch.zeros(len(logits), height, width, dtype=torch.bool, device=logits.device)
-    columns = interpolation_taps(width, logits.shape[2], scale[0], pad[0], stride, logits)
-    rows = interpolation_taps(height, logits.shape[1], scale[1], pad[1], stride, logits)
-    rles = []
-    for index, (x1, y1, x2, y2) in enumerate(boxes.tolist()):
-        (left, right), (top, bottom) = pixels_inside(x1, x2, width), pixels_inside(y1, y2, height)
-        crop = upsample_crop(
-            logits[index], rows.between(top, bottom), columns.between(left, right))
-        if dense is None:
-            rles.append(encode_crop(crop.cpu().numpy(), left, top, size))
-        else:
-            dense[index, top:bottom, left:right] = crop
-    return RLEMasks(rles, size) if dense is None else dense
+        return dense
+    found: list[list] = [[None] * len(own) for own in boxes]
+    if total:
+        pixels = [frames[image].size[0] * frames[image].size[1]
+                  for part in done for image in part.images]
+        texts = iter(encode_changes(torch.cat(places), torch.cat(owners), pixels))
+        for part in done:
+            for image, rank in zip(part.images, part.ranks, strict=True):
+                found[image][rank] = RLE(size=list(frames[image].size), counts=next(texts))
+    return [RLEMasks(rles, frame.size) for rles, frame in zip(found, frames, strict=True)]
 
 
-def _check_size(num: int, size: Sequence[int], limit: int) -> None:
+def _instances(
+    images: range, boxes: Sequence[np.ndarray], frames: Sequence[Frame],
+    shape: tuple[int, int, int], stride: float,
+) -> Instances:
+    """The instances of some images."""
+    parts = []
+    most, height, width = shape
+    for number, image in enumerate(images):
+        x1, y1, x2, y2 = boxes[image].T
+        frame, ranks = frames[image], np.arange(len(x1))
+        x = axis_of_crops(x1, x2, frame, 0, width, stride)
+        y = axis_of_crops(y1, y2, frame, 1, height, stride)
+        sides = np.stack([x.stop - x.start, y.stop - y.start], 1).astype(np.int64)
+        rows = np.full(len(x1), frame.size[0])
+        spans = np.stack(
+            [x.start, y.start, sides[:, 1], rows, sides[:, 1] == rows], 1).astype(np.int64)
+        parts.append((number * most + ranks, np.stack([x.columns(), y.columns()], 1), spans, sides,
+                      np.full(len(x1), image), ranks))
+    return Instances(*(np.concatenate(x) for x in zip(*parts, strict=True)))
+
+
+def _paste(crops: Tensor, part: Instances, dense: Sequence[Tensor]) -> None:
+    """Put crops where they belong."""
+    for crop, (left, top, *_), (width, height), image, rank in zip(
+            crops, part.spans, part.sides, part.images, part.ranks, strict=True):
+        dense[image][rank, top:top + height, left:left + width] = crop[:width, 1:height + 1].T
+
+
+def _empty_masks(boxes: np.ndarray, frame: Frame, limit: int, like: Tensor) -> Tensor:
+    """Masks (n, H, W) of nothing."""
+    num, size = len(boxes), frame.size
     needed = num * size[0] * size[1]
     if needed > limit:
         raise ValueError(
@@ -129,3 +183,4 @@ def _check_size(num: int, size: Sequence[int], limit: int) -> None:
             f'{needed / 2**20:,.0f} MiB, above the limit of {limit / 2**20:,.0f} MiB: use '
             "test_cfg.mask_format='rle', keep fewer instances (test_cfg.max_per_img, "
             'test_cfg.score_thr) or raise test_cfg.max_dense_bytes')
+    return torch.zeros(num, *size, dtype=torch.bool, device=like.device)
