@@ -22,6 +22,11 @@ def is_greedy(nms: dict) -> bool:
     return nms.get('type', 'nms') == 'nms'
 
 
+def on_gpu(boxes: Tensor) -> bool:
+    """Whether the batch is computed at once where it is."""
+    return boxes.is_cuda
+
+
 def batch_nms(
     boxes: Tensor, scores: Tensor, labels: Tensor, valid: Tensor, nms: dict, limit: int,
     rounds: int,
@@ -46,19 +51,22 @@ def batch_nms(
         settled: (B) bool, False where more rounds are needed.
     """
     limit = min(limit, boxes.shape[1])
-    if boxes.is_cuda and is_greedy(nms):
+    if on_gpu(boxes) and is_greedy(nms):
         competing = None if nms.get('class_agnostic') else labels
         kept, settled = greedy_nms(boxes, competing, valid, nms['iou_threshold'], limit, rounds)
         order = kept.int().sort(dim=1, descending=True, stable=True).indices[:, :limit]
         return order, kept.sum(1).clamp(max=limit), settled
+    # One tensor, so that there is one way to the CPU for another device's.
+    table = torch.cat([boxes, *(x.to(boxes)[..., None] for x in (scores, labels, valid))], 2)
     order = np.zeros((len(boxes), limit), np.int64)
-    count = valid.sum(1).cpu().numpy()
-    host = [x.detach().cpu() for x in (boxes, scores, labels)]
-    for image, number in enumerate(count):
-        keep = _one_image(*(x[image][:number] for x in (y.numpy() for y in host)), nms, limit)
+    count = np.zeros(len(boxes), np.int64)
+    for image, rows in enumerate(table.numpy(force=True)):
+        rows = rows[rows[:, 6] > 0]
+        keep = _one_image(rows[:, :4], rows[:, 4], rows[:, 5].astype(np.int64), nms, limit)
         order[image, :len(keep)] = keep
         count[image] = len(keep)
-    order, count = (torch.from_numpy(x).to(boxes.device) for x in (order, count))
+    order, count = (
+        torch.from_numpy(x).to(boxes.device, non_blocking=True) for x in (order, count))
     return order, count, torch.ones_like(count, dtype=torch.bool)
 
 
@@ -97,8 +105,8 @@ def _one_image(
     boxes = boxes if nms.get('class_agnostic') else _apart(boxes, labels)
     if not is_greedy(nms):
         _, keep = batched_nms(
-            torch.from_numpy(boxes), torch.from_numpy(scores), torch.from_numpy(labels), dict(nms),
-            class_agnostic=True)
+            *(torch.from_numpy(np.ascontiguousarray(x)) for x in (boxes, scores, labels)),
+            dict(nms), class_agnostic=True)
         return keep[:limit].numpy()
     # Not above: numba and the compiled code are loaded when a box needs them.
     from expalign.compat import nms_kernels

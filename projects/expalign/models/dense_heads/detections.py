@@ -25,20 +25,20 @@ class Detections:
     """The detections of a batch, by falling score; what lies behind an image's count means nothing.
 
     Attributes:
-        boxes: (B, m, 4) xyxy, on the device of the logits, as the next two.
-        priors: (B, m), which prior each comes from.
-        real: (B, m) bool, whether there is one.
+        priors: (B, m), which prior each comes from, on the device of the logits.
         fetched: (B, m, 6) corners, score and label, on the CPU.
         counts: B numbers of detections.
         non_finite: (B, 3), see :func:`~.finite_outputs.count_non_finite`.
     """
 
-    boxes: Tensor
     priors: Tensor
-    real: Tensor
     fetched: np.ndarray
     counts: Sequence[int]
     non_finite: np.ndarray
+
+    def corners(self) -> list[np.ndarray]:
+        """Boxes (n, 4) xyxy of every image."""
+        return [rows[:count, :4] for rows, count in zip(self.fetched, self.counts, strict=True)]
 
     def instances(self) -> list[InstanceData]:
         """``bboxes`` (n, 4), ``scores`` (n) and ``labels`` (n) of every image, on the CPU."""
@@ -111,9 +111,8 @@ def _suppress(
     columns = [scores.gather(1, order), labels.gather(1, order).to(kept.dtype)]
     table = torch.cat([kept, *(x.to(kept.dtype)[..., None] for x in columns)], 2)  # (B, m, 6)
     words = torch.cat([non_finite, torch.stack([count, finished, settled], 1)], 1).to(kept.dtype)
-    fetched = torch.cat([table.flatten(1), words], 1).detach().cpu().numpy()
+    fetched = torch.cat([table.flatten(1), words], 1).numpy(force=True)
     counts = fetched[:, -3].astype(int).tolist()
-    real = torch.arange(order.shape[1], device=order.device) < count[:, None]
-    found = Detections(kept, priors.gather(1, order), real,
-                       fetched[:, :-6].reshape(table.shape), counts, fetched[:, -6:-3])
+    found = Detections(priors.gather(1, order), fetched[:, :-6].reshape(table.shape), counts,
+                       fetched[:, -6:-3])
     return found, bool(fetched[:, -2].all()), bool(fetched[:, -1].all())

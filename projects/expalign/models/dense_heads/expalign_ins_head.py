@@ -191,7 +191,7 @@ class ExpAlignInsHead(ExpAlignHead):
         coeffs = coeffs.gather(1, found.priors[..., None].expand(-1, -1, coeffs.shape[2]))
         masks = decode_batch(
             lambda images: torch.einsum('bnm,bmhw->bnhw', coeffs[images], prototypes[images]),
-            found.fetched_boxes(),
+            found.corners(),
             self._frames(prototypes, batch_img_metas, rescale),
             (coeffs.shape[1], *prototypes.shape[2:]), self.head_module.prototype_stride,
             **{name: self.test_cfg[name] for name in ('mask_format', 'max_dense_bytes')

@@ -19,7 +19,7 @@ from .run_lengths import changes_in_crops, encode_changes, places_of_changes
 
 MASK_FORMATS = ('rle', 'dense')
 # Pixels of crops that are computed together: what keeps a GPU busy, what a CPU's caches hold.
-PIXELS_AT_ONCE, PIXELS_ON_CPU = 2**25, 2**17
+PIXELS_AT_ONCE, PIXELS_ON_CPU = 2**25, 2**20
 LOGITS_AT_ONCE = 2**26
 
 
@@ -81,7 +81,7 @@ def decode_masks(
         ValueError: unknown format, or dense masks above the limit.
     """
     return decode_batch(
-        lambda images: logits[None], [boxes.detach().cpu().numpy()], [Frame(size, scale, pad)],
+        lambda images: logits[None], [boxes.numpy(force=True)], [Frame(size, scale, pad)],
         logits.shape, stride, mask_format, max_dense_bytes)[0]
 
 

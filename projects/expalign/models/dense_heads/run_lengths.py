@@ -87,5 +87,5 @@ def encode_changes(places: Tensor, owners: Tensor, pixels: Sequence[int]) -> lis
     place = torch.arange(borders[-1], device=places.device) - (stops - lengths)[source]
     characters = (deltas[source] >> (5 * place)) & 31
     characters += 32 * (place < lengths[source] - 1) + 48
-    text = characters.to(torch.uint8).cpu().numpy().tobytes()
+    text = characters.to(torch.uint8).numpy(force=True).tobytes()
     return [text[start:stop] for start, stop in zip(borders, borders[1:], strict=False)]

@@ -1,7 +1,9 @@
 """The open-vocabulary detector: images and prompts in, boxes with labels that index prompts out."""
 
 from collections.abc import Sequence
+from itertools import islice
 
+import torch
 from mmdet.models.detectors import SingleStageDetector
 from mmdet.structures import DetDataSample, SampleList
 from mmengine.dist import get_world_size
@@ -147,8 +149,9 @@ class ExpAlignDetector(SingleStageDetector):
         neck_out = self.extract_feat(batch_inputs, prompts)
         results = self.bbox_head.predict(
             neck_out, prompts.for_images(len(batch_inputs)), batch_data_samples, rescale=rescale)
+        labels = iter(torch.cat([result.labels for result in results]).tolist())
         for result, texts in zip(results, prompt_lists, strict=True):
-            result.label_names = [texts[label] for label in result.labels.tolist()]
+            result.label_names = [texts[label] for label in islice(labels, len(result))]
         samples = self.add_pred_to_datasample(batch_data_samples, results)
         return samples, neck_out, prompt_lists
 
