@@ -111,3 +111,9 @@ def test_operations_and_ratios():
     found = compare(dict(a=lambda: left @ right, b=lambda: left.sum()), 3)
     assert len(found['a'].seconds) == 3 and found['a'].ratio(found['a']) == 1
     assert found['a'].peak == pytest.approx(4 * 3 * 7, abs=100) and found['b'].flops == 0
+
+
+def test_prompts_of_a_model_whose_adapter_has_no_weights(run_at_root):
+    text, _ = run('model', '--config', 'configs/expalign_v8s_clip.py', '--prompts', 3, '--size', 64,
+                  '--candidates', 9, '--repeats', 1)
+    assert 'K = 3 takes 1.00 times as long as K = 3' in text

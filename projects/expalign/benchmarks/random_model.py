@@ -52,7 +52,12 @@ def build_random_model(cfg: Config, seed: int = 0) -> nn.Module:
 
 def use_random_prompts(model: nn.Module) -> None:
     """Give a model prompts that differ: a placeholder tokenizer makes most of them equal."""
-    model.text_encoder = RandomTokens(model.text_adapter.in_channels)
+    model.text_encoder = RandomTokens(token_width(model))
+
+
+def token_width(model: nn.Module) -> int:
+    """Width of a text encoder's tokens; an adapter without weights gives what it takes."""
+    return getattr(model.text_adapter, 'in_channels', model.neck.embed_dims)
 
 
 @torch.no_grad()

@@ -15,7 +15,7 @@ from expalign.models.layers import TokenTable
 from expalign.models.text_encoders.token_cache import TokenCache
 
 from .comparison import MIB, table_bytes
-from .random_model import RandomTokens, build_random_model
+from .random_model import RandomTokens, build_random_model, token_width
 from .timing import clock_name, interleaved, median, seconds_of
 
 
@@ -55,7 +55,7 @@ def measure(model: torch.nn.Module, prompts: int, repeats: int) -> list[str]:
     """A row of the first table."""
     encoder = model.text_encoder
     texts = [f'object number {index}' for index in range(prompts)]
-    feats, masks = RandomTokens(model.text_adapter.in_channels)(texts)
+    feats, masks = RandomTokens(token_width(model))(texts)
     feats, masks = feats.to(encoder.device), masks.to(encoder.device)
     adapted, adapted_masks = model.text_adapter(feats, masks)
 
