@@ -4,7 +4,7 @@ import pytest
 import torch
 from torch import nn
 
-from expalign.engine.checkpoint import describe_mismatch
+from expalign.engine.checkpoint import describe_mismatch, trained_encoders_left_out
 
 
 def make_model(width: int = 3) -> nn.Module:
@@ -33,6 +33,15 @@ def test_trained_encoder_may_not_be_absent():
     del weights['backbone.weight']
     model.backbone.bias.requires_grad_(True)
     assert describe_mismatch(model, weights) == '1 missing from the checkpoint (backbone.weight)'
+
+
+def test_trained_encoder_may_be_left_out_as_a_whole():
+    model = make_model()
+    model.backbone.requires_grad_(True)
+    weights = {name: x for name, x in model.state_dict().items() if 'backbone' not in name}
+    assert describe_mismatch(model, weights) is None
+    assert trained_encoders_left_out(model, weights) == ['backbone']
+    assert trained_encoders_left_out(make_model(), weights) == []  # it is frozen there
 
 
 def test_every_kind_is_counted_and_named():

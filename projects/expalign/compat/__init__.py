@@ -24,7 +24,14 @@ module                          what the hook does
 
 import sys
 
-from . import config_package, inferencer_config, lvis_numpy, resumed_files, safetensors_scheme
+from . import (
+    config_package,
+    inferencer_config,
+    lvis_numpy,
+    resumed_files,
+    safetensors_scheme,
+    silent_onedl,
+)
 from .import_hooks import SourceHook, StandInFinder
 from .mmyolo_version import RelaxedVersionLoader
 
@@ -35,6 +42,7 @@ _FINDERS = (
     SourceHook('mmengine.config.utils', config_package.AddingLoader),
     SourceHook('mmengine.infer.infer', inferencer_config.DataConfigLoader),
     SourceHook('mmengine.hooks.checkpoint_hook', resumed_files.OwnFilesLoader),
+    *(SourceHook(name, silent_onedl.SilentLoader) for name in silent_onedl.MODULES),
 )
 _STAND_IN = StandInFinder('mmcv._ext', 'mmcv_ext.py')
 

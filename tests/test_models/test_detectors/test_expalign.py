@@ -3,6 +3,7 @@
 import pytest
 import torch
 
+from expalign.models.detectors import expalign as detector_module
 from expalign.registry import MODELS
 from expalign.utils import prompts
 from tests.helpers.models import sample, tiny_detector_config, tiny_segmentation_config
@@ -299,6 +300,23 @@ def test_checkpoint_without_frozen_encoders_is_whole(model, config):
     other.load_state_dict(state)  # strictly, so nothing is reported as missing
     for name, value in other.state_dict().items():
         assert torch.equal(value, {**state, **encoders}[name])
+
+
+def test_unfrozen_encoders_start_from_their_own_weights(model, config, monkeypatch):
+    lines = []
+    monkeypatch.setattr(detector_module, 'print_log', lambda line, *_, **__: lines.append(line))
+    state = {k: v for k, v in model.state_dict().items() if not k.startswith('text_encoder.')}
+    trained = {**config, 'text_encoder': {**config['text_encoder'], 'frozen': False}}
+    other = MODELS.build(trained)
+    own = {k: v.clone() for k, v in other.state_dict().items() if k not in state}
+    other.load_state_dict(state)
+    for name, value in other.state_dict().items():
+        assert torch.equal(value, {**state, **own}[name])
+    assert own and lines == ['the checkpoint has no text_encoder, which this model trains: it '
+                             "starts from the encoder's own weights"]
+    del state['text_adapter.proj.weight']
+    with pytest.raises(RuntimeError, match=r'1 missing from the checkpoint \(text_adapter.proj'):
+        other.load_state_dict(state)
 
 
 def test_partial_checkpoint_is_accepted_where_the_config_says_so(model, config):

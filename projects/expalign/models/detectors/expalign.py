@@ -10,7 +10,11 @@ from mmengine.dist import get_world_size
 from mmengine.logging import print_log
 from torch import Tensor
 
-from expalign.engine.checkpoint import describe_mismatch, frozen_prefixes
+from expalign.engine.checkpoint import (
+    describe_mismatch,
+    optional_prefixes,
+    trained_encoders_left_out,
+)
 from expalign.engine.frozen_encoders import check_frozen_encoders
 from expalign.models.necks import EAHOutput
 from expalign.models.utils.upload import upload
@@ -242,8 +246,11 @@ class ExpAlignDetector(SingleStageDetector):
                     'of the model, set model.partial_checkpoint=True.')
             if mismatch:
                 print_log(f'partial checkpoint: {mismatch}', 'current', level=30)
-            # Frozen encoders that a checkpoint leaves out keep the weights they have.
-            prefixes = frozen_prefixes(self)
+            for name in trained_encoders_left_out(self, state_dict):
+                print_log(f'the checkpoint has no {name}, which this model trains: it starts from '
+                          "the encoder's own weights", 'current', level=30)
+            # Encoders that a checkpoint leaves out keep the weights they have.
+            prefixes = optional_prefixes(self, state_dict)
             for name, value in self.state_dict().items():
                 if name.startswith(prefixes):
                     state_dict.setdefault(name, value)
