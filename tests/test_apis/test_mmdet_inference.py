@@ -1,6 +1,10 @@
 """mmdet's own inference functions and tools/test.py give the same boxes."""
 
+from copy import deepcopy
+
+import cv2
 import mmengine
+import numpy as np
 import pytest
 import torch
 from mmdet.apis import DetInferencer, inference_detector, init_detector
@@ -39,6 +43,29 @@ def test_inference_detector(model):
     assert torch.equal(listed[0].pred_instances.bboxes, single.bboxes)
     one_prompt = inference_detector(model, IMAGES[0], text_prompt='cat . dog').pred_instances
     assert set(one_prompt.label_names) == {'cat . dog'}
+
+
+def test_arrays(model, monkeypatch):
+    """Grey ones too: (H, W) and (H, W, 1)."""
+    monkeypatch.setattr(model, 'cfg', deepcopy(model.cfg))  # mmdet sets the loader for good
+    pixels = cv2.imread(IMAGES[0], cv2.IMREAD_GRAYSCALE)
+    grey = np.repeat(pixels[..., None], 3, axis=2)
+    expected = inference_detector(model, grey, text_prompt='cat').pred_instances
+    assert len(expected.bboxes) > 0
+    alpha = np.dstack([grey, pixels])
+    for image in (pixels, pixels[..., None], alpha):
+        found = inference_detector(model, image, text_prompt='cat').pred_instances
+        assert torch.equal(found.bboxes, expected.bboxes)
+    with pytest.raises(ValueError, match='got 2 channels'):
+        inference_detector(model, grey[..., :2], text_prompt='cat')
+
+
+def test_case_and_white_space_do_not_count(model):
+    single = inference_detector(model, IMAGES[0], text_prompt=['Cat']).pred_instances
+    for text in (['Cat', 'cat', ' CAT'], ['Cat', 'C\u0041T']):
+        found = inference_detector(model, IMAGES[0], text_prompt=text).pred_instances
+        assert torch.equal(found.bboxes, single.bboxes)
+        assert set(found.label_names) == {'Cat'}
 
 
 def test_det_inferencer_equals_inference_detector(model, checkpoint, tmp_path):

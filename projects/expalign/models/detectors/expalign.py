@@ -121,6 +121,14 @@ class ExpAlignDetector(SingleStageDetector):
             losses.update({name: term * images for name, term in terms.items()})
         return losses
 
+    def test_step(self, data: dict) -> SampleList:
+        """mmdet's; a grey image (1, H, W), of an array (H, W), stands for three equal channels.
+
+        Raises:
+            ValueError: an image has another number of channels.
+        """
+        return super().test_step({**data, 'inputs': [three_channels(x) for x in data['inputs']]})
+
     def predict(
         self, batch_inputs: Tensor, batch_data_samples: SampleList, rescale: bool = True
     ) -> SampleList:
@@ -255,3 +263,12 @@ class ExpAlignDetector(SingleStageDetector):
                 if name.startswith(prefixes):
                     state_dict.setdefault(name, value)
         super()._load_from_state_dict(state_dict, prefix, local_metadata, *args)
+
+
+def three_channels(image: Tensor) -> Tensor:
+    """An image (C, H, W) as (3, H, W); grey is repeated, transparency dropped."""
+    if image.shape[0] not in (1, 3, 4):
+        raise ValueError(
+            f'an image is an array (H, W, 3) in BGR order or (H, W), got {image.shape[0]} channels '
+            f'of {image.shape[1]} x {image.shape[2]} pixels')
+    return image.expand(3, -1, -1) if image.shape[0] == 1 else image[:3]
