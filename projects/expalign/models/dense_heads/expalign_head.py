@@ -25,6 +25,8 @@ from .finite_outputs import refuse_non_finite
 from .letterbox import boxes_to_originals
 from .levels import at_least_float32, flatten_levels
 
+KEPT_GRIDS = 8
+
 
 @MODELS.register_module()
 class ExpAlignHead(YOLOv8Head):
@@ -63,6 +65,7 @@ class ExpAlignHead(YOLOv8Head):
             self.assigner = TaskAlignedAssigner.like(self.assigner)
         proj = torch.arange(self.head_module.reg_max, dtype=torch.float)
         self.register_buffer('dfl_bins', proj, persistent=False)
+        self._grids: dict[tuple, Tensor] = {}  # priors of the last sizes of maps
 
     def forward(self, neck_out: EAHOutput) -> tuple[tuple[Tensor, ...], tuple[Tensor, ...]]:
         """See :meth:`~.expalign_head_module.ExpAlignHeadModule.forward`."""
@@ -210,23 +213,34 @@ class ExpAlignHead(YOLOv8Head):
         ``others``: further outputs (B, ...) that are to be finite.
         """
         priors, strides = self._priors(logits)
-        boxes = self._decode(flatten_levels(dists), priors[:, :2], strides[:, 0])  # (B, N, 4)
-        if rescale:
-            boxes = boxes_to_originals(boxes, batch_img_metas)
-        flat_logits = torch.cat([x.flatten(2) for x in logits], 2)  # (B, K, N)
-        found = find_detections(
-            flat_logits, boxes, prompt_masks, self.test_cfg, batch_img_metas if rescale else None,
-            others)
+        # In float32, and nothing converted again and again, whatever the network ran in.
+        with torch.autocast(priors.device.type, enabled=False):
+            boxes = self._decode(
+                flatten_levels(dists), priors[:, :2], strides[:, 0])  # (B, N, 4)
+            if rescale:
+                boxes = boxes_to_originals(boxes, batch_img_metas)
+            flat_logits = torch.cat([x.flatten(2) for x in logits], 2)  # (B, K, N)
+            found = find_detections(
+                flat_logits, boxes, prompt_masks, self.test_cfg,
+                batch_img_metas if rescale else None, others)
         refuse_non_finite(
             found.non_finite, boxes.shape[1], prompt_masks.shape[1], batch_img_metas)
         return found
 
     def _priors(self, maps: Sequence[Tensor]) -> tuple[Tensor, Tensor]:
         """Points with strides (N, 3 or 4) and the strides alone (N, 1), in pixels."""
-        dtype = at_least_float32(maps[0]).dtype
-        priors = torch.cat(self.prior_generator.grid_priors(
-            [x.shape[2:] for x in maps], dtype=dtype, device=maps[0].device, with_stride=True))
-        return priors, priors[:, [2]]
+        kind = dict(dtype=at_least_float32(maps[0]).dtype, device=maps[0].device)
+        sizes = [x.shape[2:] for x in maps]
+        key = (*map(tuple, sizes), *kind.values())
+        priors = None if torch.jit.is_tracing() else self._grids.get(key)
+        if priors is None:
+            # Not as a tensor of inference mode, which training could not use.
+            with torch.inference_mode(False):
+                priors = torch.cat(self.prior_generator.grid_priors(
+                    sizes, with_stride=True, **kind))
+            if not torch.jit.is_tracing():
+                self._grids = dict([*self._grids.items()][1 - KEPT_GRIDS:]) | {key: priors}
+        return priors, priors[:, 2:3]
 
     def _decode(self, dists: Tensor, points: Tensor, strides: Tensor) -> Tensor:
         """Expected side distances to boxes: (B, n, 4 * reg_max) -> (B, n, 4) xyxy in pixels."""

@@ -189,13 +189,14 @@ class ExpAlignInsHead(ExpAlignHead):
         prototypes = at_least_float32(prototypes)
         coeffs = flatten_levels(coeffs)
         coeffs = coeffs.gather(1, found.priors[..., None].expand(-1, -1, coeffs.shape[2]))
-        masks = decode_batch(
-            lambda images: torch.einsum('bnm,bmhw->bnhw', coeffs[images], prototypes[images]),
-            found.corners(),
-            self._frames(prototypes, batch_img_metas, rescale),
-            (coeffs.shape[1], *prototypes.shape[2:]), self.head_module.prototype_stride,
-            **{name: self.test_cfg[name] for name in ('mask_format', 'max_dense_bytes')
-               if name in self.test_cfg})
+        with torch.autocast(prototypes.device.type, enabled=False):
+            masks = decode_batch(
+                lambda images: torch.einsum('bnm,bmhw->bnhw', coeffs[images], prototypes[images]),
+                found.corners(),
+                self._frames(prototypes, batch_img_metas, rescale),
+                (coeffs.shape[1], *prototypes.shape[2:]), self.head_module.prototype_stride,
+                **{name: self.test_cfg[name] for name in ('mask_format', 'max_dense_bytes')
+                   if name in self.test_cfg})
         for instances, own in zip(results, masks, strict=True):
             instances.masks = own
         return results
