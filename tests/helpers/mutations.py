@@ -1,5 +1,6 @@
 """Seeded small changes of valid files, as strangers' files have them."""
 
+import copy
 import random
 
 # Values that stand for what people and attackers put into files.
@@ -28,7 +29,7 @@ def mutate_value(content, rng: random.Random):
     elif kind == 2 and isinstance(container[key], int | float):
         container[key] = str(container[key])
     else:
-        container[key] = rng.choice(VALUES)
+        container[key] = copy.deepcopy(rng.choice(VALUES))
     return content
 
 

@@ -9,6 +9,8 @@ from expalign.datasets.formats.record import shown
 
 from .coco_stream import field, stream
 
+LARGEST = 2**63 - 1  # the largest number that the streaming reader takes
+
 
 def read_categories(path: str | Path) -> dict[int | str, str]:
     """Names by category id, in the file's order, without surrounding white space.
@@ -30,7 +32,7 @@ def record_id(record: dict, key: str, path: str | Path, what: str) -> int | str:
         ValueError: it has none that is a number or text.
     """
     found = identifier(field(record, key, path, what))
-    if found is None:
+    if found is None or isinstance(found, int) and abs(found) > LARGEST:
         raise ValueError(f"{path}: the '{key}' of {what} {shown(record.get('id'))} must be a "
                          f'number or text, got {shown(record[key])}')
     return found

@@ -74,7 +74,11 @@ def coco_writer(path: str | Path, categories: Iterable[dict],
 def _check(temporary: Path, path: str | Path, writer: CocoWriter) -> None:
     expected = {'images': writer.num_images, 'annotations': writer.num_annotations}
     for key, count in expected.items():
-        found = sum(1 for _ in stream(temporary, key))
+        try:
+            found = sum(1 for _ in stream(temporary, key))
+        except ValueError as error:
+            raise RuntimeError(f'{path}: what was written cannot be read back and was not kept '
+                               f'({error})') from error
         if found != count:
             raise RuntimeError(
                 f'{path}: {count} {key} were written, {found} can be read back; it was not kept. '
