@@ -7,6 +7,8 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
+from expalign.npz_files import read_arrays
+
 from .refine import NameBank
 from .ridge_fit import TokenRows
 
@@ -22,12 +24,12 @@ def read_name_vectors(path: str | Path) -> tuple[list[str], Tensor]:
     """
     if not Path(path).is_file():
         raise FileNotFoundError(f'name vectors {path} do not exist')
-    with np.load(path, allow_pickle=False) as arrays:
-        missing = {'names', 'vectors'} - set(arrays.files)
-        if missing:
-            raise ValueError(f'name vectors {path}: no {sorted(missing)[0]!r} in it')
-        names = arrays['names'].tolist()
-        vectors = torch.from_numpy(arrays['vectors'].astype(np.float32))
+    arrays = read_arrays(path, ('names', 'vectors'), 'name vectors')
+    missing = {'names', 'vectors'} - set(arrays)
+    if missing:
+        raise ValueError(f'name vectors {path}: no {sorted(missing)[0]!r} in it')
+    names = arrays['names'].tolist()
+    vectors = torch.from_numpy(arrays['vectors'].astype(np.float32))
     if vectors.dim() != 2 or len(names) != len(vectors):
         raise ValueError(
             f'name vectors {path}: {len(names)} names and vectors of shape {tuple(vectors.shape)}')

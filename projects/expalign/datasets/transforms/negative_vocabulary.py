@@ -9,6 +9,8 @@ from pathlib import Path
 import numpy as np
 from mmengine.fileio import load
 
+from expalign.npz_files import read_arrays
+
 from .phrases import forms, plain
 
 Source = str | Path | Sequence[str]
@@ -57,11 +59,11 @@ def load_vectors(path: str | Path) -> tuple[list[str], np.ndarray]:
     """
     if not Path(path).is_file():
         raise FileNotFoundError(f"text vectors '{path}' not found")
-    with np.load(path) as content:
-        if not {'names', 'vectors'} <= set(content):
-            raise ValueError(f"text vectors '{path}' must have 'names' and 'vectors', it has "
-                             f'{sorted(content)}')
-        names, vectors = content['names'].tolist(), content['vectors'].astype(np.float32)
+    content = read_arrays(path, ('names', 'vectors'), 'text vectors')
+    if len(content) < 2:
+        raise ValueError(f"text vectors '{path}' must have 'names' and 'vectors', it has "
+                         f'{sorted(content)}')
+    names, vectors = content['names'].tolist(), content['vectors'].astype(np.float32)
     if vectors.ndim != 2 or len(names) != len(vectors):
         raise ValueError(f"text vectors '{path}': {len(names)} names do not fit vectors of shape "
                          f'{vectors.shape}')

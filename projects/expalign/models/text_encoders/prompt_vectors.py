@@ -11,6 +11,7 @@ import torch
 from mmengine.model import BaseModule
 from torch import Tensor
 
+from expalign.npz_files import read_arrays
 from expalign.registry import MODELS
 from expalign.utils import finished_file
 from expalign.utils.prompts import prompt_key
@@ -127,8 +128,8 @@ def write_prompt_vectors(path: str | Path, names: Sequence[str], vectors: Tensor
 
 
 def _read_npz(path: Path) -> tuple[list[str], Tensor]:
-    with np.load(path, allow_pickle=False) as arrays:
-        return arrays['names'].tolist(), torch.from_numpy(arrays['vectors'].astype(np.float32))
+    arrays = read_arrays(path, ('names', 'vectors'), 'prompt vectors')
+    return arrays['names'].tolist(), torch.from_numpy(arrays['vectors'].astype(np.float32))
 
 
 def _read_safetensors(path: Path) -> tuple[list[str], Tensor]:
