@@ -8,6 +8,7 @@ folder of it. The pyramid is gated by vectors of --guides, which must be in --ve
 import argparse
 import json
 import time
+from contextlib import ExitStack
 from pathlib import Path
 
 import numpy as np
@@ -22,8 +23,10 @@ from expalign.engine.config import load_config
 from expalign.models.layers.max_sigmoid import masked_token_mean
 from expalign.registry import DATASETS, MODELS
 from expalign.trust import add_trust_argument
+from expalign.utils import check_outputs, finished_file, run_command
 
 # The transforms of testing that know instances with and without a mask.
+FILES = ('hidden.npy', 'boxes.npy', 'images.json')
 MASK_STEPS = {'mmdet.LoadAnnotations': 'expalign.LoadInstances',
               'mmdet.PackDetInputs': 'expalign.PackInstances'}
 
@@ -42,7 +45,12 @@ def parse_args() -> argparse.Namespace:
         '--guides', nargs='+', help="names that gate the pyramid, or @FILE, one "
         "a line; by default the set's classes")
     add_trust_argument(parser)
-    return parser.parse_args()
+    args = parser.parse_args()
+    try:
+        check_outputs([Path(args.out, name) for name in FILES], [args.weights, args.vectors])
+    except ValueError as error:
+        parser.error(str(error))
+    return args
 
 
 @torch.no_grad()
@@ -63,12 +71,18 @@ def main() -> None:
     wanted = args.guides or dataset.metainfo['classes']
     feats = vectors[[names.index(name) for name in wanted]][None, :, None]
     guides = masked_token_mean(feats, torch.ones(feats.shape[:3], dtype=torch.bool))
-    out = Path(args.out)
-    out.mkdir(parents=True, exist_ok=True)
+    with ExitStack() as stack:
+        files = [stack.enter_context(finished_file(Path(args.out, name))) for name in FILES]
+        write(model, dataset, guides, *files)
+
+
+def write(model: torch.nn.Module, dataset, guides: tuple, hidden_file: Path, boxes_file: Path,
+          images_file: Path) -> None:
+    """Run the image side over the images, and write what it says."""
     width = model.neck.embed_branches[0][1].out_channels
     hidden = np.lib.format.open_memmap(
-        out / 'hidden.npy', 'w+', np.float16, (len(dataset), 8400, width))
-    boxes = np.lib.format.open_memmap(out / 'boxes.npy', 'w+', np.float32, (len(dataset), 8400, 4))
+        hidden_file, 'w+', np.float16, (len(dataset), 8400, width))
+    boxes = np.lib.format.open_memmap(boxes_file, 'w+', np.float32, (len(dataset), 8400, 4))
     images, started = [], time.time()
     for index in range(len(dataset)):
         data = model.data_preprocessor(pseudo_collate([dataset[index]]), False)
@@ -78,9 +92,12 @@ def main() -> None:
             rate = (index + 1) / (time.time() - started)
             left = (len(dataset) - index - 1) / rate
             print(f'{index + 1}/{len(dataset)} images, {rate:.1f} a second, {left:.0f} s left')
-    (out / 'images.json').write_text(json.dumps(images))
+    hidden.flush()
+    boxes.flush()
+    images_file.write_text(json.dumps(images))
 
 
+@torch.no_grad()
 def run(model: torch.nn.Module, inputs: torch.Tensor, guides: tuple) -> tuple:
     """Hidden maps (8400, C) and boxes (8400, 4) of one image."""
     pyramid = model.neck.pafpn(model.backbone(inputs), *guides)
@@ -114,4 +131,4 @@ def describe(sample) -> dict:
 
 
 if __name__ == '__main__':
-    main()
+    run_command(main)

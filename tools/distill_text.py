@@ -26,7 +26,7 @@ from expalign.engine.config import load_config
 from expalign.models.text_encoders import TextAdapter
 from expalign.registry import MODELS
 from expalign.trust import add_trust_argument
-from expalign.utils import finished_file
+from expalign.utils import check_outputs, finished_file
 
 CONFIG = 'configs/expalign_v8s_minilm.py'
 
@@ -61,6 +61,10 @@ def parse_args() -> argparse.Namespace:
     args = parser.parse_args()
     if Path(args.out).suffix != '.safetensors':
         parser.error(f'OUT {args.out}: the name must end in .safetensors')
+    try:
+        check_outputs([args.out], filter(None, (args.vectors, args.weights, args.start)))
+    except ValueError as error:
+        parser.error(str(error))
     if args.detection and args.hold_out != 'none':
         parser.error('--detection trains on COCO annotations: it goes with --hold-out none only')
     if args.consistency and not args.detection:

@@ -1,13 +1,15 @@
 """Test a model and print its metrics: ``python tools/test.py CONFIG CHECKPOINT [options]``."""
 
 import argparse
+from glob import escape, glob
 from pathlib import Path
 
 import expalign  # noqa: F401  (before mmdet: the compatibility layer)
 from expalign.engine.config import load_config, set_work_dir
 from expalign.engine.launch import add_run_arguments, build_runner, prepare_distributed
-from expalign.engine.result_export import set_json_prefix
+from expalign.engine.result_export import annotation_files, set_json_prefix
 from expalign.engine.test_time_augmentation import add_test_time_augmentation
+from expalign.utils import check_outputs
 
 
 def parse_args() -> argparse.Namespace:
@@ -38,11 +40,27 @@ def parse_args() -> argparse.Namespace:
     args = parser.parse_args()
     if args.out is not None and Path(args.out).suffix not in ('.pkl', '.pickle'):
         parser.error(f'--out {args.out}: the name must end in .pkl or .pickle')
+    try:
+        check_outputs(outputs_of(args), [args.config, args.checkpoint])
+    except ValueError as error:
+        parser.error(str(error))
+    if args.show:
+        from expalign.visualization.screen import check_screen
+        try:
+            check_screen()
+        except RuntimeError as error:
+            parser.error(str(error))
     if args.format_only and args.json_prefix is None:
         parser.error('--format-only needs --json-prefix')
     if not Path(args.checkpoint).is_file() and '://' not in args.checkpoint:
         parser.error(f'checkpoint {args.checkpoint} does not exist')
     return args
+
+
+def outputs_of(args: argparse.Namespace) -> list[str]:
+    """Files that will be replaced; results of --json-prefix have names that begin so."""
+    prefix = [] if args.json_prefix is None else glob(f'{escape(args.json_prefix)}.*json')
+    return [*prefix, *filter(None, [args.out])]
 
 
 def apply_options(cfg, args: argparse.Namespace) -> None:
@@ -68,12 +86,13 @@ def main() -> None:
     """Test."""
     args = parse_args()
     cfg = load_config(args.config, args.cfg_options)
+    check_outputs(outputs_of(args), annotation_files(cfg.test_dataloader))
     apply_options(cfg, args)
     prepare_distributed(cfg, args.launcher, args.local_rank)
     runner = build_runner(cfg)
     if args.out is not None:
-        from mmdet.evaluation import DumpDetResults
-        runner.test_evaluator.metrics.append(DumpDetResults(out_file_path=args.out))
+        from expalign.evaluation.finished_dump import FinishedDump
+        runner.test_evaluator.metrics.append(FinishedDump(out_file_path=args.out))
     runner.test()
 
 

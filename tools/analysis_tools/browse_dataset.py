@@ -11,6 +11,7 @@ The pictures are those of a training run with the same ``--seed``, in the epoch 
 
 import argparse
 import textwrap
+from collections.abc import Iterator
 from pathlib import Path
 
 import mmcv
@@ -21,6 +22,7 @@ from mmengine.utils import track_iter_progress
 import expalign  # noqa: F401  (before mmdet: the compatibility layer)
 from expalign.datasets.sample_seed import set_epoch
 from expalign.engine.config import load_config
+from expalign.utils import check_outputs, finished_file, run_command
 
 MIN_WIDTH = 480  # of a picture, so that the prompts fit
 FONT_SIZE = 8  # points
@@ -137,6 +139,17 @@ def draw_sample(visualizer, item: dict, test_mode: bool) -> np.ndarray:
     return visualizer.get_image()
 
 
+class ImagePaths:
+    """The paths of all images of a data set, looked up only where they are needed."""
+
+    def __init__(self, dataset) -> None:
+        self.dataset = dataset
+
+    def __iter__(self) -> Iterator[str]:
+        return (self.dataset.get_data_info(index)['img_path']
+                for index in range(len(self.dataset)))
+
+
 def main() -> None:
     """Draw the samples and report where they are."""
     args = parse_args()
@@ -147,13 +160,17 @@ def main() -> None:
     from mmdet.visualization import DetLocalVisualizer
     visualizer = DetLocalVisualizer()
     num = min(args.num, len(dataset))
+    read = ImagePaths(dataset)
     for index in track_iter_progress(list(range(num))):
         item = dataset[index]
         stem = Path(item['data_samples'].img_path).stem
         picture = draw_sample(visualizer, item, args.split != 'train')
-        mmcv.imwrite(picture[..., ::-1], str(args.output_dir / f'{index:04d}_{stem}.jpg'))
+        file = args.output_dir / f'{index:04d}_{stem}.jpg'
+        check_outputs([file], read)
+        with finished_file(file) as temporary:
+            mmcv.imwrite(picture[..., ::-1], str(temporary))
     print(f'\n{num} pictures of {args.split} in {args.output_dir}')
 
 
 if __name__ == '__main__':
-    main()
+    run_command(main)

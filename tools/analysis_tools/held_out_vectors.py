@@ -25,6 +25,7 @@ from expalign.engine.config import load_config
 from expalign.models.layers.max_sigmoid import masked_token_mean
 from expalign.models.text_encoders.prompt_vectors import write_prompt_vectors
 from expalign.registry import MODELS
+from expalign.utils import check_outputs, run_command
 
 CONFIG = 'configs/expalign_v8s_minilm.py'
 TEMPLATES = (
@@ -95,6 +96,7 @@ def definitions(path: str, names: list[str]) -> tuple[list[str], list[int]]:
 def main() -> None:
     """Choose the kernel, predict, write."""
     args = parse_args()
+    check_outputs([args.out], filter(None, (args.vectors, args.definitions)))
     init_default_scope('mmdet')
     encoder = MODELS.build(load_config(CONFIG).model.text_encoder)
     names, vectors = read_name_vectors(args.vectors)
@@ -125,4 +127,4 @@ def main() -> None:
 
 
 if __name__ == '__main__':
-    main()
+    run_command(main)

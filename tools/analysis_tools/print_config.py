@@ -6,7 +6,8 @@ from pathlib import Path
 from mmengine.config import DictAction
 
 import expalign  # noqa: F401  (before mmdet: the compatibility layer)
-from expalign.engine.config import load_config
+from expalign.engine.config import config_files, load_config
+from expalign.utils import check_outputs, finished_file, run_command
 
 FORMATS = ('.py', '.json', '.yml')
 
@@ -21,6 +22,11 @@ def parse_args() -> argparse.Namespace:
     args = parser.parse_args()
     if args.save_path is not None and Path(args.save_path).suffix not in FORMATS:
         parser.error(f'--save-path {args.save_path}: the name must end in one of {FORMATS}')
+    if args.save_path is not None:
+        try:
+            check_outputs([args.save_path], config_files(args.config))
+        except ValueError as error:
+            parser.error(str(error))
     return args
 
 
@@ -30,9 +36,9 @@ def main() -> None:
     cfg = load_config(args.config, args.cfg_options)
     print(cfg.pretty_text)
     if args.save_path is not None:
-        Path(args.save_path).parent.mkdir(parents=True, exist_ok=True)
-        cfg.dump(args.save_path)
+        with finished_file(args.save_path) as temporary:
+            cfg.dump(temporary)
 
 
 if __name__ == '__main__':
-    main()
+    run_command(main)

@@ -12,6 +12,7 @@ from pathlib import Path
 import expalign  # noqa: F401  (before mmdet: the compatibility layer)
 from expalign.engine.config import load_config
 from expalign.trust import add_trust_argument
+from expalign.utils import check_outputs
 
 IMAGES = ('.jpg', '.jpeg', '.png', '.bmp', '.webp')
 
@@ -54,8 +55,13 @@ def parse_args() -> argparse.Namespace:
     for path in filter(None, (args.config, args.checkpoint, args.calibration_images)):
         if not Path(path).exists():
             parser.error(f'{path} does not exist')
+    if args.text_side and Path(args.out).resolve() == Path(args.text_side).resolve():
+        parser.error(f'{args.out}: detector and text side need files of their own')
     from expalign.apis.texts import understood_prompts
+    outputs = [path for path in (args.out, args.text_side) if path]
+    read = [args.config, args.checkpoint, args.bake_vocabulary, args.calibration_texts]
     try:
+        check_outputs(outputs, filter(None, read))
         if args.bake_vocabulary:
             args.bake_vocabulary = understood_prompts(args.bake_vocabulary)
         elif args.int8:

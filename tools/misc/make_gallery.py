@@ -18,6 +18,7 @@ from mmengine.utils import track_iter_progress
 
 import expalign  # noqa: F401  (before mmdet: the compatibility layer)
 from expalign.apis.command_line import add_model_arguments, build_inferencer, check_arguments
+from expalign.utils import check_outputs, finished_file, run_command
 from expalign.visualization import draw_explanation, draw_instances
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -154,12 +155,18 @@ def make_gallery(
     planned = _scenes(sections)
     folder = out / 'images' / 'gallery'
     folder.mkdir(parents=True, exist_ok=True)
+    names = [f'{number:02d}_{Path(scene["image"]).stem.lstrip("0")}.jpg'
+             for number, scene in enumerate(planned, start=1)]
+    # Pictures of an older run are removed, so the photographs must not be among them.
+    check_outputs([out / 'gallery.md', *(folder / name for name in names), *folder.glob('*.jpg')],
+                  [photographs / scene['image'] for scene in planned])
     cells = []
     for number, scene in enumerate(track_iter_progress(planned), start=1):
         picture, line = draw_scene(
             inferencer, photographs / scene['image'], scene, score_thr)
-        name = f'{number:02d}_{Path(scene["image"]).stem.lstrip("0")}.jpg'
-        cv2.imwrite(str(folder / name), picture[..., ::-1], [cv2.IMWRITE_JPEG_QUALITY, QUALITY])
+        name = names[number - 1]
+        with finished_file(folder / name) as temporary:
+            cv2.imwrite(str(temporary), picture[..., ::-1], [cv2.IMWRITE_JPEG_QUALITY, QUALITY])
         cells.append((f'images/gallery/{name}', line))
     for old in set(folder.glob('*.jpg')) - {out / cell[0] for cell in cells}:
         old.unlink()
@@ -169,7 +176,8 @@ def make_gallery(
         part = [next(rest) for _ in section['scenes']]
         page.append(f'\n## {section["title"]}\n\n{section["text"]}\n\n'
                     + table(part, 1 if explained else COLUMNS))
-    (out / 'gallery.md').write_text(''.join(page) + ATTRIBUTION + '\n'.join(rows) + '\n')
+    with finished_file(out / 'gallery.md') as temporary:
+        temporary.write_text(''.join(page) + ATTRIBUTION + '\n'.join(rows) + '\n')
     size = sum(path.stat().st_size for path in folder.glob('*.jpg'))
     print(f'\n{out / "gallery.md"}: {len(cells)} pictures, {size / 1e6:.2f} MB')
 
@@ -198,4 +206,4 @@ def main() -> None:
 
 
 if __name__ == '__main__':
-    main()
+    run_command(main)

@@ -12,6 +12,7 @@ from pathlib import Path
 import expalign  # noqa: F401  (before mmdet: the compatibility layer)
 from expalign.engine.config import load_config
 from expalign.trust import add_trust_argument
+from expalign.utils import check_outputs, run_command
 
 
 def parse_args() -> argparse.Namespace:
@@ -36,6 +37,11 @@ def parse_args() -> argparse.Namespace:
     if args.with_frozen and args.trained_only:
         parser.error('--with-frozen and --trained-only exclude each other')
     args.name = args.name or Path(args.config).stem
+    if args.trained_only:
+        try:
+            check_outputs([Path(args.out_dir, f'{args.name}.safetensors')], [args.checkpoint])
+        except ValueError as error:
+            parser.error(str(error))
     return args
 
 
@@ -61,4 +67,4 @@ def main() -> None:
 
 
 if __name__ == '__main__':
-    main()
+    run_command(main)

@@ -40,6 +40,17 @@ def load_config(path: str | Path, options: dict[str, Any] | None = None) -> Conf
     return cfg
 
 
+def config_files(path: str | Path) -> list[Path]:
+    """A config file and those that it is built upon: what must not be replaced."""
+    path = Path(path)
+    if not path.is_file():
+        return []
+    bases = Config._get_base_files(str(path)) if path.suffix == '.py' else []
+    # A base in another package has a name of its own, which is no path beside this file.
+    files = [path.parent / base for base in bases if '::' not in base and '://' not in base]
+    return [path, *(found for file in files for found in config_files(file))]
+
+
 def set_work_dir(cfg: Config, work_dir: str | None, config_path: str | Path) -> None:
     """Decide where results go: the command line, else the config, else its name in work_dirs/."""
     if work_dir is not None:

@@ -1,5 +1,8 @@
 """Asking the evaluators of a config for result files that the official tools read."""
 
+import os
+from typing import Any
+
 from mmengine.config import ConfigDict
 
 
@@ -30,6 +33,17 @@ def set_json_prefix(evaluators: ConfigDict | list, prefix: str, format_only: boo
     if not counts:
         raise ValueError('--json-prefix: no metric of test_evaluator writes result files; '
                          'expalign.CocoMetric and expalign.LVISMetric do')
+
+
+def annotation_files(cfg: Any) -> list[str]:
+    """Every annotation file that a dataloader's config names, below ``data_root`` or as it is."""
+    if isinstance(cfg, list | tuple):
+        return [found for item in cfg for found in annotation_files(item)]
+    if not isinstance(cfg, dict):
+        return []
+    named, root = cfg.get('ann_file'), cfg.get('data_root') or ''
+    own = [named, os.path.join(root, named)] if isinstance(named, str) else []
+    return own + [found for value in cfg.values() for found in annotation_files(value)]
 
 
 def _metrics_of(evaluators: ConfigDict | list) -> list:

@@ -1,6 +1,7 @@
 """mmengine's runner, for data of any size and for runs that are interrupted."""
 
 import logging
+import os
 from collections.abc import Callable
 from typing import Any
 
@@ -54,6 +55,13 @@ class TrainingRunner(Runner):
         print_log(f'{found}. Batches have {count} images instead; the learning rate stays',
                   'current', logging.WARNING)
         return Runner.build_dataloader({**dataloader, 'batch_size': count}, seed, diff_rank_seed)
+
+    def dump_config(self) -> None:
+        """mmengine's, but for a config in the work folder itself: it is what was read."""
+        source = self.cfg.filename
+        target = os.path.join(self.work_dir, os.path.basename(source or ''))
+        if source is None or not os.path.isfile(target) or not os.path.samefile(source, target):
+            super().dump_config()
 
     def load_or_resume(self) -> None:
         """Load or resume what the config asks for, once."""
