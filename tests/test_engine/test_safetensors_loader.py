@@ -2,6 +2,7 @@
 
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
 import torch
@@ -26,6 +27,12 @@ def test_loads_into_a_model(checkpoint):
     loaded = load_checkpoint(layer, checkpoint, map_location='cpu', strict=True)
     assert layer(torch.ones(1, 2)).item() == 5
     assert loaded['meta'] == {'dataset_meta': {'classes': ['cat']}, 'licence': 'none'}
+
+
+def test_paths_are_taken(checkpoint, tmp_path):
+    torch.save(dict(state_dict=torch.nn.Linear(2, 1).state_dict()), tmp_path / 'a.pth')
+    for path in (Path(checkpoint), tmp_path / 'a.pth'):
+        assert 'state_dict' in load_checkpoint(torch.nn.Linear(2, 1), path, map_location='cpu')
 
 
 def test_scheme_is_chosen_by_the_suffix_of_local_paths():

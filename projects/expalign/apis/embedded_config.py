@@ -14,9 +14,10 @@ from typing import Any
 
 from mmengine.config import Config
 from mmengine.runner import CheckpointLoader
-from safetensors import safe_open
 
-from expalign.engine.safe_load import literal_config, refuse_config_code
+from expalign.engine.config_text import literal_config
+from expalign.engine.safe_load import refuse_config_code
+from expalign.engine.safetensors_file import open_safetensors
 from expalign.limits import LimitExceeded
 from expalign.trust import FLAG, checkpoints_are_trusted
 
@@ -117,7 +118,7 @@ def _parts_for_prediction(fields: Mapping[str, Any]) -> dict[str, Any]:
 
 def _config_text(path: str) -> str | None:
     if path.endswith('.safetensors'):
-        with safe_open(path, framework='pt') as file:
+        with open_safetensors(path) as file:
             text = (file.metadata() or {}).get('cfg')
         refuse_config_code(dict(meta=dict(cfg=text)), path)
         return text

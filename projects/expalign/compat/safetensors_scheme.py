@@ -6,6 +6,8 @@ there. All of its routes (local files, addresses, object stores, model zoos) end
 functions that unpickle, and these two are exchanged.
 """
 
+import functools
+import os
 import sys
 from importlib.machinery import SourceFileLoader
 from types import ModuleType
@@ -39,6 +41,21 @@ def _change(module: ModuleType) -> None:
                 f'{_MODULE} has no {name}: this version of mmengine loads checkpoints otherwise '
                 'than the one that expalign makes safe; install the version of requirements.txt')
         setattr(module, name, replacement)
+    _take_paths(module.CheckpointLoader)
+
+
+def _take_paths(loader: type) -> None:
+    """Let the loader take a :class:`pathlib.Path`, which its patterns cannot match."""
+    load = loader.load_checkpoint.__func__
+    if getattr(load, 'takes_paths', False):
+        return
+
+    @functools.wraps(load)
+    def load_checkpoint(cls: type, filename: Any, *args: Any, **kwargs: Any) -> Any:
+        return load(cls, os.fspath(filename), *args, **kwargs)
+
+    load_checkpoint.takes_paths = True
+    loader.load_checkpoint = classmethod(load_checkpoint)
 
 
 # Imported below: when mmengine's module is changed, mmengine itself is still being imported.

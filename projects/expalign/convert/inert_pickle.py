@@ -1,29 +1,27 @@
 """Reading a torch checkpoint without trusting it: tensors come out, everything else stays inert.
 
 A checkpoint is a pickle, and a pickle can name any importable object and call it. Here no name is
-ever looked up: every class and function of the file becomes a fresh subclass of :class:`Inert`,
-which only remembers what it was called with. Nothing is imported, nothing of the file runs, and
-even containers and tensors are first such records; :class:`InertArchive` then turns the records
-of tensors into tensors by its own code.
+ever looked up: every class and function of the file becomes a record of
+:mod:`expalign.engine.inert_records`. Nothing is imported, nothing of the file runs, and even
+containers and tensors are first such records; :class:`InertArchive` then turns the records of
+tensors into tensors by its own code.
 """
 
 import io
 import math
-import pickle
-import zipfile
 from collections.abc import Iterator, Mapping
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 
 import torch
 from torch import Tensor
 
-STORAGE_DTYPES = {
-    'DoubleStorage': torch.float64, 'FloatStorage': torch.float32, 'HalfStorage': torch.float16,
-    'BFloat16Storage': torch.bfloat16, 'LongStorage': torch.int64, 'IntStorage': torch.int32,
-    'ShortStorage': torch.int16, 'CharStorage': torch.int8, 'ByteStorage': torch.uint8,
-    'BoolStorage': torch.bool,
-}
+from expalign.engine.inert_records import STORAGE_DTYPES, Inert, InertUnpickler, Storage
+from expalign.engine.pickle_scan import BoundedReader, check_pickle
+from expalign.engine.torch_archive import ArchiveError, TorchArchive
+from expalign.file_kinds import describe_file
+from expalign.limits import LimitExceeded
+
 MAPPINGS = ('collections.OrderedDict', 'collections.defaultdict')
 REBUILD_TENSOR = ('torch._utils._rebuild_tensor_v2', 'torch._utils._rebuild_tensor')
 REBUILD_PARAMETER = (
@@ -32,60 +30,6 @@ REBUILD_PARAMETER = (
 
 class UnreadableCheckpoint(ValueError):
     """The file is not a checkpoint of the expected form, or is damaged."""
-
-
-class Inert:
-    """What a class or function of the file becomes: a record of how it was used.
-
-    Attributes:
-        origin: ``'module.name'`` as the file has it; set on the subclass.
-        args: what it was called with.
-        state: what the file wanted to set as its state, or None.
-        entries: items assigned to it, as (key, value) pairs.
-    """
-
-    origin = ''
-
-    def __new__(cls, *args: Any, **kwargs: Any) -> 'Inert':
-        self = super().__new__(cls)
-        self.args, self.state, self.entries = args, None, []
-        return self
-
-    def __init__(self, *args: Any, **kwargs: Any) -> None:
-        pass
-
-    def __setstate__(self, state: Any) -> None:
-        self.state = state
-
-    def __setitem__(self, key: Any, value: Any) -> None:
-        self.entries.append((key, value))
-
-    def append(self, value: Any) -> None:
-        """Take an item that the file adds to a list of its own making."""
-        self.entries.append((None, value))
-
-    def add(self, value: Any) -> None:
-        """Take an item that the file adds to a set of its own making."""
-        self.entries.append((None, value))
-
-
-class _Storage(NamedTuple):
-    dtype_name: str
-    key: str
-    size: int
-
-
-class _InertUnpickler(pickle.Unpickler):
-    def find_class(self, module: str, name: str) -> type:
-        return type('Inert', (Inert,), {'origin': f'{module}.{name}'})
-
-    def persistent_load(self, pid: Any) -> _Storage:
-        """The reference to a storage: ('storage', type, key, device, number of elements)."""
-        kind, storage_type, key, _, size = pid
-        origin = getattr(storage_type, 'origin', '')
-        if kind != 'storage' or not isinstance(size, int):
-            raise UnreadableCheckpoint(f'unknown reference {kind!r} in the pickle')
-        return _Storage(origin.rpartition('.')[2], str(key), size)
 
 
 class InertArchive:
@@ -103,35 +47,24 @@ class InertArchive:
         self.path = Path(path)
         if not self.path.is_file():
             raise FileNotFoundError(f'checkpoint {self.path} does not exist')
-        if not zipfile.is_zipfile(self.path):
-            raise UnreadableCheckpoint(
-                f'{self.path} is not a zip archive as torch.save writes it since torch 1.6; '
-                'older files are plain pickles and are not read')
-        with zipfile.ZipFile(self.path) as archive:
-            self._files = self._read_files(archive)
-        content = self._file('data.pkl')
         try:
-            self.root = _InertUnpickler(io.BytesIO(content)).load()
-        except UnreadableCheckpoint as error:
-            raise UnreadableCheckpoint(f'{self.path}: {error}') from error
+            self._file = open(self.path, 'rb')  # noqa: SIM115  (as long as the archive)
+            self._archive = TorchArchive(self._file, str(self.path))
+            content = self._archive.pickle()
+        except ArchiveError as error:
+            raise UnreadableCheckpoint(
+                f'{self.path} ({describe_file(self.path)}) is not a zip archive as torch.save '
+                f'writes it since torch 1.6: {error}') from error
+        try:
+            check_pickle(BoundedReader(io.BytesIO(content), len(content)), str(self.path))
+            self.root = InertUnpickler(io.BytesIO(content)).load()
+        except LimitExceeded:
+            raise
         # Whatever a damaged or hostile pickle makes the parser raise, it has not run anything.
         except Exception as error:
             raise UnreadableCheckpoint(
                 f'{self.path}: its pickle cannot be read ({type(error).__name__}: {error})'
             ) from error
-
-    def _read_files(self, archive: zipfile.ZipFile) -> dict[str, bytes]:
-        """The files by their path below the archive's one top folder."""
-        compressed = [x.filename for x in archive.infolist() if x.compress_type != 0]
-        if compressed:
-            raise UnreadableCheckpoint(
-                f'{self.path}: {compressed[0]!r} is compressed, which torch.save never does')
-        return {x.filename.partition('/')[2]: archive.read(x) for x in archive.infolist()}
-
-    def _file(self, name: str) -> bytes:
-        if name not in self._files:
-            raise UnreadableCheckpoint(f'{self.path}: the archive has no {name!r}')
-        return self._files[name]
 
     def tensor(self, record: Any) -> Tensor | None:
         """The tensor that ``record`` stands for, or None where it stands for something else.
@@ -150,12 +83,15 @@ class InertArchive:
             raise UnreadableCheckpoint(f'{self.path}: a tensor is malformed: {error}') from error
 
     def _storage(self, storage: Any) -> Tensor:
-        if not isinstance(storage, _Storage):
+        if not isinstance(storage, Storage):
             raise UnreadableCheckpoint(f'{type(storage).__name__} instead of a storage')
         dtype = STORAGE_DTYPES.get(storage.dtype_name)
         if dtype is None:
             raise UnreadableCheckpoint(f'unknown storage type {storage.dtype_name!r}')
-        data = self._file(f'data/{storage.key}')
+        try:
+            data = self._archive.storage(storage.key)
+        except ArchiveError as error:
+            raise UnreadableCheckpoint(f'{self.path}: {error}') from error
         if len(data) != storage.size * dtype.itemsize:
             raise UnreadableCheckpoint(
                 f'storage {storage.key} has {len(data)} bytes for {storage.size} x {dtype}')

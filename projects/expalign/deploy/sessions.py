@@ -4,6 +4,8 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+from expalign.file_kinds import describe_file, special_kind
+
 from .settings import from_metadata
 
 
@@ -28,12 +30,19 @@ def open_session(
     except ImportError as error:
         raise ImportError(
             'running ONNX files needs onnxruntime: pip install onnxruntime') from error
-    if not Path(path).is_file():
+    if not Path(path).exists():
         raise FileNotFoundError(f'the ONNX file {path} does not exist')
+    if special_kind(path) is not None:
+        raise ValueError(f'{path} is no ONNX model: it is {describe_file(path)}')
     options = onnxruntime.SessionOptions()
     options.log_severity_level = 3  # errors; warnings are about its own optimisations
     if threads is not None:
         options.intra_op_num_threads = threads
-    session = onnxruntime.InferenceSession(
-        str(path), options, providers=list(providers or ['CPUExecutionProvider']))
+    try:
+        session = onnxruntime.InferenceSession(
+            str(path), options, providers=list(providers or ['CPUExecutionProvider']))
+    # onnxruntime's errors have no base of their own.
+    except Exception as error:
+        raise ValueError(f'{path} cannot be opened as an ONNX model; it is {describe_file(path)}. '
+                         f'onnxruntime says: {str(error).strip()}') from error
     return session, from_metadata(kind, session.get_modelmeta().custom_metadata_map, str(path))

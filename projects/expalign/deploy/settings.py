@@ -6,6 +6,8 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from typing import Any
 
+from .setting_checks import check_settings
+
 METADATA_KEY = 'expalign'
 
 
@@ -94,11 +96,14 @@ def from_metadata(kind: type, metadata: Mapping[str, str], path: str) -> Any:
 
     Raises:
         ValueError: the file was not made by ``tools/deploy/export_onnx.py``, or is of the other
-            kind.
+            kind, or one of its settings cannot be.
+        LimitExceeded: one is larger than a limit allows.
     """
+    wanted = 'a detector' if kind is DetectorSettings else 'a text side (--text-side)'
     try:
-        return kind(**json.loads(metadata[METADATA_KEY]))
-    except (KeyError, TypeError) as error:
-        wanted = 'a detector' if kind is DetectorSettings else 'a text side (--text-side)'
+        settings = kind(**json.loads(metadata[METADATA_KEY]))
+    except (KeyError, TypeError, ValueError, RecursionError) as error:
         raise ValueError(
             f'{path} is not {wanted} that tools/deploy/export_onnx.py wrote') from error
+    check_settings(asdict(settings), path)
+    return settings

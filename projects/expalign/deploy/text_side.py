@@ -11,10 +11,14 @@ from typing import Any
 
 import numpy as np
 
+from expalign.file_kinds import describe_file
+from expalign.limits import Limit
+
 from .sessions import open_session
 from .settings import TextSettings
 
 BATCH_SIZE = 256
+TOKENIZER_BYTES = Limit('EXPALIGN_MAX_TOKENIZER_BYTES', 64 * 2**20, 'bytes in a tokenizer')
 
 
 class OnnxTextSide:
@@ -40,13 +44,19 @@ class OnnxTextSide:
         from tokenizers import Tokenizer
         if not path.is_file():
             raise FileNotFoundError(f'the tokenizer {path} must lie beside the text side')
+        TOKENIZER_BYTES.check(path.stat().st_size, str(path))
         content = path.read_bytes()
         digest = hashlib.sha256(content).hexdigest()
         if digest != self.settings.tokenizer_sha256:
             raise ValueError(
                 f'{path} is not the tokenizer that the text side was exported with: its sha256 is '
                 f'{digest}, it should be {self.settings.tokenizer_sha256}')
-        tokenizer = Tokenizer.from_str(content.decode())
+        try:
+            tokenizer = Tokenizer.from_str(content.decode())
+        # The library raises Exception itself.
+        except Exception as error:
+            raise ValueError(f'{path} is no tokenizer: it is {describe_file(path)} ({error})'
+                             ) from error
         tokenizer.enable_truncation(self.settings.max_length)
         tokenizer.enable_padding(
             pad_id=self.settings.pad_id, pad_token=self.settings.pad_token,

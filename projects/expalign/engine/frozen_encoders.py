@@ -4,7 +4,6 @@ A checkpoint may leave out what every user fetches from elsewhere anyway. Whoeve
 have the very weights that the rest was trained with, or results are wrong without any error.
 """
 
-import json
 from collections.abc import Mapping
 from typing import Any
 
@@ -12,6 +11,7 @@ from mmengine.config import Config
 from torch import Tensor, nn
 
 from expalign.engine.checkpoint import ENCODERS, is_frozen
+from expalign.engine.safetensors_file import header_json
 
 HEADER_KEY = 'frozen_encoders'
 
@@ -120,12 +120,16 @@ def with_record(state_dict: dict[str, Tensor], header: Mapping[str, str], path: 
         path: of the file, for the message.
 
     Raises:
-        ValueError: the record is not JSON.
+        ValueError: the record is not JSON, or not of the form of :func:`frozen_encoders`.
     """
     if HEADER_KEY in header:
-        try:
-            record = json.loads(header[HEADER_KEY])
-        except json.JSONDecodeError as error:
-            raise ValueError(f"{path}: '{HEADER_KEY}' is not JSON: {error}") from error
+        record = header_json(header, HEADER_KEY, path)
+        if not isinstance(record, dict) or not all(
+                name in ENCODERS and isinstance(entry, dict)
+                and all(isinstance(entry.get(key), str) for key in ('type', 'source', 'sha256'))
+                for name, entry in record.items()):
+            raise ValueError(
+                f"{path}: '{HEADER_KEY}' is no record of {' and '.join(ENCODERS)}, each with "
+                'type, source and sha256')
         state_dict._metadata = {'': {HEADER_KEY: record}}
     return state_dict

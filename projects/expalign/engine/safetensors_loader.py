@@ -6,18 +6,17 @@ must be plain data, because mmengine would run it as Python. The header's
 the model is loaded); all other entries are kept as they are.
 """
 
-import json
 import os
 from collections import OrderedDict
 from typing import Any
 
-from safetensors import SafetensorError, safe_open
-
+from expalign.engine.checkpoint_layout import LayoutError, check_layout
 from expalign.engine.frozen_encoders import with_record
 from expalign.engine.safe_load import refuse_config_code
+from expalign.engine.safetensors_file import header_json, open_safetensors
 
 
-def load_from_safetensors(filename: str, map_location: Any = None) -> dict[str, Any]:
+def load_from_safetensors(filename: str | os.PathLike, map_location: Any = None) -> dict[str, Any]:
     """Read a checkpoint in mmengine's form.
 
     Args:
@@ -32,22 +31,26 @@ def load_from_safetensors(filename: str, map_location: Any = None) -> dict[str, 
         FileNotFoundError: there is no such file.
         UntrustedCheckpointError: the config in its header is a program.
         ValueError: it is no safetensors file, or its ``dataset_meta`` is not JSON.
+        LimitExceeded: its header is too large.
     """
-    path = os.path.expanduser(filename)
+    path = os.path.expanduser(os.fspath(filename))
     if not os.path.isfile(path):
         raise FileNotFoundError(f'checkpoint {filename} does not exist')
     device = 'cpu' if map_location is None else str(map_location)
-    try:
-        with safe_open(path, framework='pt', device=device) as file:
+    with open_safetensors(path, device) as file:
+        try:
             state_dict = OrderedDict(
                 (name, file.get_tensor(name)) for name in file.keys())  # noqa: SIM118
-            meta: dict[str, Any] = dict(file.metadata() or {})
-    except SafetensorError as error:
-        raise ValueError(f'{filename} is not a safetensors file: {error}') from error
+        # Shapes and types that torch cannot have.
+        except (RuntimeError, TypeError, AttributeError, OverflowError) as error:
+            raise ValueError(f'{filename} has a tensor that torch cannot read: {error}') from error
+        meta: dict[str, Any] = dict(file.metadata() or {})
     refuse_config_code(dict(meta=meta), filename)
     if 'dataset_meta' in meta:
-        try:
-            meta['dataset_meta'] = json.loads(meta['dataset_meta'])
-        except json.JSONDecodeError as error:
-            raise ValueError(f"{filename}: 'dataset_meta' is not JSON: {error}") from error
+        meta['dataset_meta'] = header_json(meta, 'dataset_meta', filename)
+    try:
+        check_layout(dict(meta={} if 'dataset_meta' not in meta else dict(
+            dataset_meta=meta['dataset_meta'])))
+    except LayoutError as error:
+        raise ValueError(f'{filename} cannot be loaded: {error}') from error
     return dict(state_dict=with_record(state_dict, meta, filename), meta=meta)

@@ -77,7 +77,7 @@ def test_files_of_another_form(tmp_path):
     with pytest.raises(ValueError, match="e.safetensors: no 'names'"):
         PromptVectorEncoder(str(tmp_path / 'e.safetensors'))
     (tmp_path / 'f.safetensors').write_text('text')
-    with pytest.raises(ValueError, match='f.safetensors: not a safetensors file'):
+    with pytest.raises(ValueError, match='f.safetensors is not a safetensors file'):
         PromptVectorEncoder(str(tmp_path / 'f.safetensors'))
     np.savez(tmp_path / 'g.npz', names=np.array(['cat', 1], object), vectors=np.ones((2, 4)))
     with pytest.raises(ValueError, match='need pickles'):  # objects would be a pickle

@@ -11,6 +11,7 @@ import torch
 from mmengine.model import BaseModule
 from torch import Tensor
 
+from expalign.engine.safetensors_file import header_json, open_safetensors
 from expalign.npz_files import read_arrays
 from expalign.registry import MODELS
 from expalign.utils import finished_file
@@ -133,12 +134,14 @@ def _read_npz(path: Path) -> tuple[list[str], Tensor]:
 
 
 def _read_safetensors(path: Path) -> tuple[list[str], Tensor]:
-    from safetensors import SafetensorError, safe_open
-    try:
-        with safe_open(path, framework='pt') as file:
-            names = json.loads((file.metadata() or {})['names'])
-            if 'vectors' not in file.keys():  # noqa: SIM118
-                raise KeyError('vectors')
-            return names, file.get_tensor('vectors').float()
-    except SafetensorError as error:
-        raise ValueError(f'prompt vectors {path}: not a safetensors file: {error}') from error
+    with open_safetensors(path) as file:
+        header = file.metadata() or {}
+        if 'vectors' not in file.keys():  # noqa: SIM118
+            raise KeyError('vectors')
+        vectors = file.get_tensor('vectors').float()
+    if 'names' not in header:
+        raise KeyError('names')
+    names = header_json(header, 'names', path)
+    if not isinstance(names, list) or not all(isinstance(name, str) for name in names):
+        raise ValueError(f"{path}: 'names' is no list of names")
+    return names, vectors

@@ -1,0 +1,59 @@
+"""Opening a safetensors file of a stranger: its header is bounded, and the file is named."""
+
+import json
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+from safetensors import SafetensorError, safe_open
+
+from expalign.engine.checkpoint_limits import HEADER_BYTES
+from expalign.engine.config_text import check_signs
+from expalign.file_kinds import describe_file, special_kind
+from expalign.limits import LimitExceeded
+
+
+@contextmanager
+def open_safetensors(path: str | Path, device: str = 'cpu') -> Iterator[Any]:
+    """:func:`safetensors.safe_open` for torch, and one error for all that is wrong with the file.
+
+    Args:
+        path: local path.
+        device: of the tensors.
+
+    Raises:
+        ValueError: it is no safetensors file, or damaged; the message says what it is.
+        LimitExceeded: its header is too large.
+    """
+    size = 0 if special_kind(path) else os.path.getsize(path)
+    length = 0
+    if size >= 8:
+        with open(path, 'rb') as file:
+            length = int.from_bytes(file.read(8), 'little')
+    if not 2 <= length <= size - 8:
+        raise ValueError(f'{path} is not a safetensors file: it is {describe_file(path)}')
+    HEADER_BYTES.check(length, str(path))
+    try:
+        with safe_open(path, framework='pt', device=device) as file:
+            yield file
+    except SafetensorError as error:
+        raise ValueError(f'{path} is not a safetensors file: {error}') from error
+
+
+def header_json(header: dict[str, str], key: str, path: str | Path) -> Any:
+    """An entry of a header that is JSON.
+
+    Raises:
+        ValueError: it is not.
+        LimitExceeded: it is too large.
+    """
+    text = header[key]
+    try:
+        check_signs(text.replace('\n', ' '), f"{path}: '{key}'")
+        return json.loads(text)
+    except LimitExceeded:
+        raise
+    except (ValueError, RecursionError) as error:
+        raise ValueError(f"{path}: '{key}' is not JSON: {error}") from error
