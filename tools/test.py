@@ -9,7 +9,7 @@ from expalign.engine.config import load_config, set_work_dir
 from expalign.engine.launch import add_run_arguments, build_runner, prepare_distributed
 from expalign.engine.result_export import annotation_files, set_json_prefix
 from expalign.engine.test_time_augmentation import add_test_time_augmentation
-from expalign.utils import check_outputs
+from expalign.utils import check_outputs, unwinding_at_termination
 
 
 def parse_args() -> argparse.Namespace:
@@ -88,12 +88,13 @@ def main() -> None:
     cfg = load_config(args.config, args.cfg_options)
     check_outputs(outputs_of(args), annotation_files(cfg.test_dataloader))
     apply_options(cfg, args)
-    prepare_distributed(cfg, args.launcher, args.local_rank)
-    runner = build_runner(cfg)
-    if args.out is not None:
-        from expalign.evaluation.finished_dump import FinishedDump
-        runner.test_evaluator.metrics.append(FinishedDump(out_file_path=args.out))
-    runner.test()
+    with unwinding_at_termination():
+        prepare_distributed(cfg, args.launcher, args.local_rank)
+        runner = build_runner(cfg)
+        if args.out is not None:
+            from expalign.evaluation.finished_dump import FinishedDump
+            runner.test_evaluator.metrics.append(FinishedDump(out_file_path=args.out))
+        runner.test()
 
 
 if __name__ == '__main__':

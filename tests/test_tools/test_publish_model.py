@@ -10,7 +10,7 @@ from mmengine.config import Config
 from mmengine.registry import init_default_scope
 from mmengine.runner import load_checkpoint
 from safetensors import safe_open
-from safetensors.torch import load_file
+from safetensors.torch import load_file, save_file
 
 from expalign.engine.config import load_config
 from expalign.engine.frozen_encoders import FrozenEncoderMismatchError, weights_digest
@@ -112,6 +112,12 @@ def test_with_frozen_encoders(trained, tmp_path):
     load_checkpoint(model, str(files['weights']))  # brings its own
     name, value = next(iter(model.text_encoder.state_dict().items()))
     assert torch.equal(value, original[f'text_encoder.{name}'])
+    changed = load_file(files['weights'])
+    changed[f'text_encoder.{name}'].view(-1)[0] += 1
+    with safe_open(files['weights'], framework='pt') as file:
+        save_file(changed, tmp_path / 'changed.safetensors', file.metadata())
+    with pytest.raises(FrozenEncoderMismatchError, match='is not the one that was saved'):
+        load_checkpoint(build(cfg), str(tmp_path / 'changed.safetensors'))
 
 
 def test_changed_frozen_weights_need_to_be_kept(trained, tmp_path):

@@ -103,3 +103,17 @@ def test_auto_scale_lr_needs_its_base(run_script, tmp_path):
     config.write_text('optim_wrapper = dict()\n')
     with pytest.raises(ValueError, match=r'plain\.py has no auto_scale_lr\.base_batch_size'):
         run_script('tools/train.py', config, '--auto-scale-lr')
+
+
+def test_resume_keeps_what_the_config_loads(repo_root):
+    from argparse import Namespace
+    from runpy import run_path
+
+    from mmengine.config import Config
+    apply_options = run_path(str(repo_root / 'tools/train.py'))['apply_options']
+    options = dict(work_dir='w', config='c.py', amp=None, auto_scale_lr=False)
+    for resume, expected in ((None, (False, 'stage1.pth')), ('auto', ('auto', 'stage1.pth')),
+                             ('x.pth', (True, 'x.pth'))):
+        cfg = Config(dict(resume=False, load_from='stage1.pth'))
+        apply_options(cfg, Namespace(resume=resume, **options))
+        assert (cfg.resume, cfg.load_from) == expected

@@ -37,8 +37,8 @@ def publish(
         checkpoint: of a training run, or published before.
         folder: where to write; it is made.
         name: first part of the files' names.
-        with_frozen: whether the weights of frozen encoders are in the file. Otherwise their names
-            and digests are, and are checked when the file is loaded.
+        with_frozen: whether the weights of frozen encoders are in the file. Their names and
+            digests always are, and are checked when the file is loaded.
         licence: of the weights, for header and card.
 
     Returns:
@@ -57,8 +57,7 @@ def publish(
     left_out = () if with_frozen else frozen_prefixes(model)
     weights = {key: value.contiguous() for key, value in model.state_dict().items()
                if not key.startswith(left_out)}
-    if not with_frozen:
-        header[HEADER_KEY] = json.dumps(record)
+    header[HEADER_KEY] = json.dumps(record)
     return _write(Path(folder), name, weights, header, cfg, record, with_frozen)
 
 

@@ -41,12 +41,11 @@ class CocoGroundTruth(NamedCategoryCOCO):
             self.maskless = read_masks(self.dataset['annotations'], self.imgs, self.name)
 
     def createIndex(self) -> None:
-        """Complete and number the annotations, then index them."""
-        for number, annotation in enumerate(self.dataset.get('annotations', ()), start=1):
+        """Complete the annotations, then number and index them."""
+        for annotation in self.dataset['annotations']:
             complete_annotation(
                 annotation, f"annotation file '{self.name}', image {annotation.get('image_id')!r}, "
                             f"annotation {annotation.get('id')!r}")
-            annotation['id'] = number
         super().createIndex()
 
     def for_masks(self) -> COCO:

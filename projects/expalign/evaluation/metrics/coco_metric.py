@@ -1,6 +1,7 @@
 """COCO's average precision for predictions whose labels follow a list of names."""
 
 from collections.abc import Iterator, Sequence
+from pathlib import Path
 
 import numpy as np
 from mmdet.datasets.api_wrappers import COCO
@@ -192,6 +193,15 @@ class CocoMetric(MMDetCocoMetric):
             return super().compute_metrics(results)
         finally:
             self.metrics, self._coco_api, self.proposal_nums = own
+
+    def results2json(self, results: Sequence[dict], outfile_prefix: str) -> dict[str, str]:
+        """mmdet's result files, which appear complete or not at all."""
+        target = Path(outfile_prefix)
+        with scratch_folder(target.parent) as folder:
+            written = super().results2json(results, str(folder / target.name))
+            for path in folder.iterdir():
+                path.replace(target.parent / path.name)
+        return {kind: str(target.parent / Path(path).name) for kind, path in written.items()}
 
     def _zero_scores(self) -> dict[str, float]:
         """The scores of a model without predictions, which mmdet leaves out."""
