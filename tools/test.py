@@ -34,6 +34,10 @@ def parse_args() -> argparse.Namespace:
         '--fuse-conv-bn', action='store_true',
         help='fold batch normalisation into convolutions: the same predictions, a little faster')
     parser.add_argument(
+        '--compile', action='store_true',
+        help='compile image encoder, pyramid and branches (torch.compile; on a GPU with CUDA '
+             'graphs): the test starts later and then is faster')
+    parser.add_argument(
         '--allow-missing', action='store_true',
         help='ODinW: go on without the sets that are not on disk')
     add_run_arguments(parser)
@@ -73,6 +77,9 @@ def apply_options(cfg, args: argparse.Namespace) -> None:
         trigger_visualization_hook(cfg, args)
     if args.fuse_conv_bn:
         cfg.custom_hooks = [*cfg.get('custom_hooks', []), dict(type='expalign.FuseConvBNHook')]
+    if args.compile:
+        hook = dict(type='expalign.CompileHook', cuda_graphs=True)
+        cfg.custom_hooks = [*cfg.get('custom_hooks', []), hook]
     if args.allow_missing:
         from expalign.datasets.odinw import allow_missing_sets
         allow_missing_sets(cfg)

@@ -27,6 +27,10 @@ def parse_args() -> argparse.Namespace:
         '--amp', nargs='?', const='auto', choices=('auto', 'fp16', 'bf16'),
         help='train in mixed precision; without a value, fp16 on a GPU and bf16 on a CPU')
     parser.add_argument(
+        '--compile', action='store_true',
+        help='compile image encoder, pyramid and branches (torch.compile): the first steps are '
+             'slow, the others faster')
+    parser.add_argument(
         '--auto-scale-lr', action='store_true',
         help='scale the learning rate by the batch size, relative to auto_scale_lr of the config')
     parser.add_argument(
@@ -42,6 +46,8 @@ def apply_options(cfg, args: argparse.Namespace) -> None:
     set_work_dir(cfg, args.work_dir, args.config)
     if args.amp:
         use_mixed_precision(cfg, args.amp)
+    if args.compile:
+        cfg.custom_hooks = [*cfg.get('custom_hooks', []), dict(type='expalign.CompileHook')]
     if args.auto_scale_lr:
         if 'base_batch_size' not in cfg.get('auto_scale_lr', {}):
             raise ValueError(

@@ -15,6 +15,7 @@ from mmengine.dataset import pseudo_collate
 from mmengine.runner.checkpoint import _load_checkpoint_to_model
 from torch import nn
 
+from expalign.engine.compiled import compile_model
 from expalign.model_zoo import DEFAULT, find, resolve
 from expalign.utils import finished_file
 from expalign.visualization import DRAWING, InstanceVisualizer, save_explanation
@@ -51,6 +52,8 @@ class ExpAlignInferencer(DetInferencer):
             colour-blind readers can tell apart), or mmdet's ``'coco'``, ``'voc'``, ``'citys'`` or
             ``'random'``, drawn its way.
         show_progress: whether a bar shows how far a call is, its rate and the time it still takes.
+        compile: compile image encoder, pyramid and branches when they are first used
+            (:func:`~expalign.engine.compiled.compile_model`): for many images of one size.
 
     Raises:
         FileNotFoundError: ``model`` names no file.
@@ -67,6 +70,7 @@ class ExpAlignInferencer(DetInferencer):
         device: str | None = None,
         palette: str = 'none',
         show_progress: bool = True,
+        compile: bool = False,
     ) -> None:
         if model is None and weights is None:
             model = DEFAULT
@@ -86,6 +90,8 @@ class ExpAlignInferencer(DetInferencer):
         super().__init__(model, None if weights is None else str(weights), device=device,
                          palette=palette, show_progress=False)
         self.show_bar = show_progress
+        if compile:
+            compile_model(self.model, cuda_graphs=True)
         self._numbering = Lock()
 
     def set_vocabulary(self, texts: str | Sequence[str], custom_entities: bool = True

@@ -1,5 +1,6 @@
 """Hooks of scope ``expalign``."""
 
+from .compile_hook import CompileHook
 from .dataset_epoch_hook import DatasetEpochHook
 from .explanation_hook import ExplanationHook
 from .finite_loss_hook import FiniteLossHook
@@ -12,6 +13,7 @@ from .trainable_ema_hook import TrainableEMAHook
 from .zero_shot_report_hook import ZeroShotReportHook
 
 __all__ = [
+    'CompileHook',
     'DatasetEpochHook',
     'ExplanationHook',
     'FiniteLossHook',

@@ -93,6 +93,13 @@ class ExpAlignHeadModule(BaseModule):
             logits = tuple(
                 (eam * scale.exp()).add_(bias)
                 for eam, scale, bias in zip(eams, self.logit_scales, self.biases, strict=True))
-        dists = tuple(
-            branch(feat) for branch, feat in zip(self.box_branches, pyramid, strict=True))
-        return tuple(logits), dists
+        return tuple(logits), *self.maps(pyramid)
+
+    def maps(self, pyramid: Sequence[Tensor]) -> tuple[tuple[Tensor, ...], ...]:
+        """What is made of the pyramid alone, and can be compiled: the distribution logits."""
+        return (each_level(self.box_branches, pyramid),)
+
+
+def each_level(branches: nn.ModuleList, pyramid: Sequence[Tensor]) -> tuple[Tensor, ...]:
+    """What the branch of each level makes of its map."""
+    return tuple(branch(feat) for branch, feat in zip(branches, pyramid, strict=True))

@@ -20,7 +20,7 @@ from expalign.registry import MODELS
 from expalign.structures import TruthBatch
 
 from .expalign_head import ExpAlignHead
-from .expalign_head_module import ExpAlignHeadModule
+from .expalign_head_module import ExpAlignHeadModule, each_level
 from .letterbox import scale_and_pad
 from .levels import at_least_float32, flatten_levels
 from .mask_crops import Frame
@@ -86,10 +86,12 @@ class ExpAlignInsHeadModule(ExpAlignHeadModule):
             logits, each (B, K, H_s, W_s), distribution logits, each (B, 4 * reg_max, H_s, W_s),
             coefficients, each (B, M, H_s, W_s), and prototypes (B, M, h, w).
         """
-        logits, dists = super().forward(pyramid, eams, logits)
-        coeffs = tuple(
-            branch(feat) for branch, feat in zip(self.coeff_branches, pyramid, strict=True))
-        return logits, dists, coeffs, self.prototype_branch(pyramid[0])
+        return super().forward(pyramid, eams, logits)
+
+    def maps(self, pyramid: Sequence[Tensor]) -> tuple[tuple[Tensor, ...] | Tensor, ...]:
+        """What is made of the pyramid alone: distribution logits, coefficients and prototypes."""
+        return (*super().maps(pyramid), each_level(self.coeff_branches, pyramid),
+                self.prototype_branch(pyramid[0]))
 
 
 @MODELS.register_module()

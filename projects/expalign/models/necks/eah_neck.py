@@ -130,16 +130,30 @@ class EAHNeck(BaseModule):
         """
         self._warn_if_single_image(img_feats[0].shape[0])
         guides = masked_token_mean(txt_feats, txt_masks) if self.inject != 'none' else ()
-        pyramid = self.pafpn(img_feats, *guides)
+        pyramid, hidden = self.trunk(img_feats, *guides)
         if table is not None:
-            hidden = [branch[:-1](feat) for branch, feat in zip(
-                self.embed_branches, pyramid, strict=True)]
             logits, token_weights = folded_alignment(hidden, table, self.tau)
             return EAHOutput(tuple(pyramid), None, token_weights, logits)
-        embedded = [norm(branch(feat)) for branch, norm, feat in zip(
-            self.embed_branches, self.embed_norms, pyramid, strict=True)]
+        embedded = [norm(branch[-1](x)) for branch, norm, x in zip(
+            self.embed_branches, self.embed_norms, hidden, strict=True)]
         eams, token_weights = align_levels(embedded, txt_feats, txt_masks, self.tau)
         return EAHOutput(tuple(pyramid), eams, token_weights)
+
+    def trunk(
+        self, img_feats: tuple[Tensor, ...], *guides: Tensor
+    ) -> tuple[tuple[Tensor, ...], tuple[Tensor, ...]]:
+        """The pyramid, and per level the last hidden map of the class-embedding branch.
+
+        It is what does not depend on the number of prompts, and can be compiled.
+
+        Args:
+            img_feats: C3, C4, C5.
+            guides: of a pyramid that is gated by prompts.
+        """
+        pyramid = self.pafpn(img_feats, *guides)
+        hidden = (branch[1](branch[0](x))
+                  for branch, x in zip(self.embed_branches, pyramid, strict=True))
+        return tuple(pyramid), tuple(hidden)
 
     def _warn_if_single_image(self, num_images: int) -> None:
         if self.training and num_images == 1 and not self._warned_single_image:
