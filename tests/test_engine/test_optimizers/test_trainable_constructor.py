@@ -1,11 +1,15 @@
 """Which parameters the optimizer gets, and which of them decay."""
 
+from types import SimpleNamespace
+
 import pytest
 import torch
 from mmengine.optim import build_optim_wrapper
 from torch import nn
 
 import expalign  # noqa: F401  (before mmdet: the compatibility layer)
+from expalign.engine.optimizers import trainable_constructor
+from expalign.engine.optimizers.trainable_constructor import takes_fused_form
 
 
 class Model(nn.Module):
@@ -47,3 +51,27 @@ def test_single_frozen_parameters_are_left_out():
     model = Model()
     model.adapter.bias.requires_grad_(False)
     assert 'adapter.bias' not in groups_of(model) and 'adapter.weight' in groups_of(model)
+
+
+@pytest.mark.parametrize(('optimizer', 'devices', 'fused'), [
+    (dict(type='AdamW', lr=0.1), (True, True), True),
+    (dict(type='torch.optim.Adam'), (True,), True),
+    (dict(type='AdamW'), (True, False), False),  # something is trained on the CPU
+    (dict(type='AdamW', foreach=True), (True,), False),  # the config says which form
+    (dict(type='AdamW', fused=False), (True,), False),
+    (dict(type='SGD'), (True,), False)])
+def test_fused_form(optimizer, devices, fused):
+    frozen = SimpleNamespace(requires_grad=False, is_cuda=False)
+    trained = [SimpleNamespace(requires_grad=True, is_cuda=on_gpu) for on_gpu in devices]
+    assert takes_fused_form(optimizer, [frozen, *trained]) == fused
+
+
+def test_fused_form_reaches_the_optimizer(monkeypatch):
+    """On the CPU, where torch has it, too; nothing else changes."""
+    plain = groups_of(Model())
+    monkeypatch.setattr(trainable_constructor, 'takes_fused_form', lambda *args: True)
+    groups = groups_of(Model())
+    assert all(group['fused'] for group in groups.values())
+    assert not any(group['fused'] for group in plain.values())
+    assert [group['weight_decay'] for group in groups.values()] == [
+        group['weight_decay'] for group in plain.values()]

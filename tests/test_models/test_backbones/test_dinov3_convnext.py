@@ -196,3 +196,19 @@ def test_other_errors(tmp_path):
     save_file(dict(weight=torch.ones(1)), path)
     with pytest.raises(PretrainedModelError, match="not in timm's layout. Give the folder"):
         DINOv3ConvNeXt(str(path))
+
+
+@pytest.mark.parametrize('autocast', [False, True])
+def test_a_frozen_encoder_keeps_no_graph_and_no_activation(autocast):
+    backbone = DINOv3ConvNeXt(dict(TINY), frozen=True).train()
+    kept = []
+    images = torch.randn(2, 3, 64, 64, requires_grad=True)
+    with (torch.autocast('cpu', torch.bfloat16, enabled=autocast),
+          torch.autograd.graph.saved_tensors_hooks(lambda x: kept.append(x) or x, lambda x: x)):
+        maps = backbone(images)
+        trained = torch.nn.Conv2d(maps[0].shape[1], 4, 1)(maps[0])
+    assert not any(x.requires_grad for x in maps) and trained.requires_grad
+    # What the trained layer behind it needs: its input and its weight, and casts of them.
+    assert 0 < len(kept) <= 4
+    trained.float().sum().backward()
+    assert images.grad is None and all(x.grad is None for x in backbone.parameters())
