@@ -9,6 +9,7 @@ from mmengine.structures import InstanceData
 from torch import Tensor
 from torch.nn import functional as F
 
+from .box_cells import box_cells
 from .drawn_masks import CELL_STRIDE, GRID_STRIDE, draw_masks
 
 
@@ -19,11 +20,11 @@ class TruthBatch(NamedTuple):
         boxes: (B, G, 4) float32 xyxy in pixels of the input, 0 at padding.
         labels: (B, G) long, each indexing its image's prompts, 0 at padding.
         real: (B, G) bool, False at padding.
-        has_mask: (B, G) bool, False where an instance has no mask; the next two may then hold
-            that of a placeholder.
-        cells: (B, G, H, W) bool, the cells of P3 of every mask, or None where no image has masks;
-            see :func:`~expalign.structures.draw_masks`.
-        grid: (B, G, h, w) bool, the masks on the grid of the prototypes, or None.
+        has_mask: (B, G) bool, False where an instance has no mask.
+        cells: (B, G, H, W) bool, the cells of P3 that every instance covers, see
+            :func:`instance_cells`; None where no image has masks.
+        grid: (B, G, h, w) bool, the masks on the grid of the prototypes, or None. What it has where
+            there is no mask does not matter.
     """
 
     boxes: Tensor
@@ -46,19 +47,18 @@ class TruthBatch(NamedTuple):
         if isinstance(truth, cls):
             return truth
         counts = [len(instances.labels) for instances in truth]
-        slots = max(1, *counts)
-        places = _Places(counts, slots, truth[0].labels.device)
-        boxes = [getattr(x.bboxes, 'tensor', x.bboxes) for x in truth]
-        drawn = [_drawn(instances) for instances in truth]
+        boxes = [getattr(x.bboxes, 'tensor', x.bboxes).float() for x in truth]
+        places = _Places(counts, max(1, *counts), boxes[0].device)
+        drawn = [_drawn(*pair) for pair in zip(truth, boxes, strict=True)]
         cells, grid, has_mask = (list(column) for column in zip(*drawn, strict=True))
-        with_masks = any(part is not None for part in cells)
+        with_masks = any(part is not None for part in grid)
         return cls(
-            places.put([part.float() for part in boxes]),
+            places.put(boxes),
             places.put([instances.labels for instances in truth]),
             places.put([torch.ones_like(part) for part in has_mask]),
             places.put(has_mask),
-            places.put(_same_size(cells, counts)) if with_masks else None,
-            places.put(_same_size(grid, counts)) if with_masks else None)
+            places.put(_same_size(cells, boxes, CELL_STRIDE)) if with_masks else None,
+            places.put(_same_size(grid, boxes, GRID_STRIDE)) if with_masks else None)
 
     def masks_on(self, size: tuple[int, int]) -> Tensor:
         """The masks on a prototype grid of h and w, (B, G, h, w) bool; empty without any.
@@ -94,29 +94,45 @@ class _Places:
         return padded.index_copy_(0, self.index, together).unflatten(0, self.shape)
 
 
-def _drawn(instances: InstanceData) -> tuple[Tensor | None, Tensor | None, Tensor]:
-    """The masks of an image on both grids, None without any, and which instances have one."""
+def instance_cells(mask_cells: Tensor, boxes: Tensor, has_mask: Tensor) -> Tensor:
+    """The cells of P3 that instances cover: of their masks, or of boxes where these have none.
+
+    Args:
+        mask_cells: (G, H, W) bool; see :func:`~expalign.structures.draw_masks`.
+        boxes: (G, 4) xyxy in pixels of the input.
+        has_mask: (G) bool, False where a mask is a placeholder.
+    """
+    there = has_mask & mask_cells.flatten(1).any(1)
+    boxed = box_cells(boxes, mask_cells.shape[1:], CELL_STRIDE)
+    return torch.where(there[:, None, None], mask_cells, boxed)
+
+
+def _drawn(instances: InstanceData, boxes: Tensor) -> tuple[Tensor | None, Tensor | None, Tensor]:
+    """Cells and grid of an image's instances, None without masks, and which have one."""
     there = 'mask_cells' in instances or 'masks' in instances
-    has_mask = torch.as_tensor(instances.get('has_mask', [there] * len(instances.labels)))
-    has_mask = has_mask.bool()
+    has_mask = torch.as_tensor(instances.get('has_mask', [there] * len(boxes))).bool()
     if 'mask_cells' in instances:
         return instances.mask_cells, instances.mask_grid, has_mask
     if not there:
         return None, None, has_mask
-    cells, grid = draw_masks(instances.masks)
-    return torch.from_numpy(cells), torch.from_numpy(grid), has_mask
+    cells, grid = (torch.from_numpy(part).to(boxes.device, non_blocking=True)
+                   for part in draw_masks(instances.masks))
+    has_mask = has_mask.to(boxes.device, non_blocking=True)
+    return instance_cells(cells, boxes, has_mask), grid, has_mask
 
 
-def _same_size(parts: Sequence[Tensor | None], counts: Sequence[int]) -> list[Tensor]:
-    """Maps (G_i, H_i, W_i) padded at the bottom right; empty ones for images without any."""
+def _same_size(
+    parts: Sequence[Tensor | None], boxes: Sequence[Tensor], stride: int
+) -> list[Tensor]:
+    """Maps (G_i, H_i, W_i) padded at the bottom right; those of boxes for images without masks."""
     known = [part for part in parts if part is not None]
-    height, width = (max(part.shape[axis] for part in known) for axis in (1, 2))
+    size = tuple(max(part.shape[axis] for part in known) for axis in (1, 2))
     result = []
-    for part, count in zip(parts, counts, strict=True):
+    for part, own in zip(parts, boxes, strict=True):
         if part is None:
-            part = known[0].new_zeros((count, height, width))
-        elif part.shape[1:] != (height, width):
-            part = F.pad(part, (0, width - part.shape[2], 0, height - part.shape[1]))
+            part = box_cells(own, size, stride)
+        elif part.shape[1:] != size:
+            part = F.pad(part, (0, size[1] - part.shape[2], 0, size[0] - part.shape[1]))
         result.append(part)
     return result
 

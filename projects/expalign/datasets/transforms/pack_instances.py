@@ -1,10 +1,11 @@
 """Packing of instances with masks, drawn for the losses, and of which instances have one."""
 
 import numpy as np
+import torch
 from mmdet.datasets.transforms import PackDetInputs
 
 from expalign.registry import TRANSFORMS
-from expalign.structures import draw_masks
+from expalign.structures import draw_masks, instance_cells
 
 from .instance_polygons import MIN_COORDINATES, has_mask
 
@@ -13,9 +14,10 @@ from .instance_polygons import MIN_COORDINATES, has_mask
 class PackInstances(PackDetInputs):
     """mmdet's ``PackDetInputs``, with masks as the losses need them.
 
-    Where there are masks, ``gt_instances`` also have ``has_mask`` (G) bool and the masks drawn on
-    the two grids of the losses: ``mask_cells`` (G, H, W) bool, cells of P3, and ``mask_grid``
-    (G, h, w) bool, of the prototypes; see :func:`~expalign.structures.draw_masks`. The packed
+    Where there are masks, ``gt_instances`` also have ``has_mask`` (G) bool and what the losses
+    read: ``mask_cells`` (G, H, W) bool, the cells of P3 that instances cover
+    (:func:`~expalign.structures.instance_cells`), and ``mask_grid`` (G, h, w) bool, the masks on
+    the grid of the prototypes (:func:`~expalign.structures.draw_masks`). The packed
     ``masks`` are polygons on the image as the network gets it. Where ``has_mask`` is False they
     are a placeholder of no area, so that all of them can be drawn.
 
@@ -35,5 +37,8 @@ class PackInstances(PackDetInputs):
             placeholder = [np.zeros(MIN_COORDINATES, dtype=np.float32)]
             polygons = [list(filter(len, polygons)) or placeholder for polygons in masks.masks]
             results['gt_masks'] = type(masks)(polygons, *results['img_shape'][:2])
-            results['mask_cells'], results['mask_grid'] = draw_masks(results['gt_masks'])
+            cells, results['mask_grid'] = draw_masks(results['gt_masks'])
+            results['mask_cells'] = instance_cells(
+                torch.from_numpy(cells), results['gt_bboxes'].tensor,
+                torch.from_numpy(results['has_mask'])).numpy()
         return super().transform(results)
