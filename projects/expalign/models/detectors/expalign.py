@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from itertools import islice
 
+import numpy as np
 import torch
 from mmdet.models.detectors import SingleStageDetector
 from mmdet.structures import DetDataSample, SampleList
@@ -17,6 +18,7 @@ from expalign.engine.checkpoint import (
 )
 from expalign.engine.frozen_encoders import check_frozen_encoders
 from expalign.models.necks import EAHOutput
+from expalign.models.utils.activations import set_activations_inplace
 from expalign.models.utils.upload import upload
 from expalign.registry import MODELS
 from expalign.structures import TrainingSamples
@@ -87,6 +89,7 @@ class ExpAlignDetector(SingleStageDetector):
         Weights may be exchanged unseen around it, as moving averages are for validation.
         """
         self._token_table = None
+        set_activations_inplace(self, not mode)
         return super().train(mode)
 
     def loss(
@@ -102,14 +105,12 @@ class ExpAlignDetector(SingleStageDetector):
         """
         samples = TrainingSamples.of(batch_data_samples)
         prompt_lists = [self.prompts_of(sample) for sample in samples]
-        prompts = self._encode(prompt_lists, samples)
+        firsts = _first_places(prompt_lists, samples)
+        prompts = self._encode(prompt_lists, samples, firsts)
         truth = samples.truth.to(batch_inputs.device)
         # Labels of a prompt that is listed twice mean the first one.
-        firsts = padded([
-            first_occurrences(texts, key_of_sample(sample))
-            for texts, sample in zip(prompt_lists, samples, strict=True)], 0)
-        firsts = upload(firsts, batch_inputs.device)
-        truth = truth._replace(labels=firsts.gather(1, truth.labels))
+        places = upload(padded(firsts, 0), batch_inputs.device)  # (B, K)
+        truth = truth._replace(labels=places.gather(1, truth.labels))
         neck_out = self.extract_feat(batch_inputs, prompts)
         prompt_masks = prompts.for_images(len(batch_inputs))
         losses = self.bbox_head.loss(neck_out, prompt_masks, truth)
@@ -198,15 +199,15 @@ class ExpAlignDetector(SingleStageDetector):
         return list(vocabulary)
 
     def _encode(
-        self, prompt_lists: Sequence[Sequence[str]], samples: SampleList
+        self, prompt_lists: Sequence[Sequence[str]], samples: SampleList,
+        firsts: Sequence[np.ndarray] | None = None,
     ) -> PromptBatch:
         """Encode prompts; duplicates and prompts that a sample masks out are not scored."""
-        score_masks = []
-        for texts, sample in zip(prompt_lists, samples, strict=True):
-            firsts = first_occurrences(texts, key_of_sample(sample))
-            unique = [first == k for k, first in enumerate(firsts)]
-            wanted = sample.get('prompt_masks', [True] * len(texts))
-            score_masks.append([a and bool(b) for a, b in zip(unique, wanted, strict=True)])
+        firsts = _first_places(prompt_lists, samples) if firsts is None else firsts
+        score_masks = [
+            (places == np.arange(len(places)))
+            & np.asarray(sample.get('prompt_masks', True), dtype=bool)
+            for places, sample in zip(firsts, samples, strict=True)]
         return encode_prompt_lists(prompt_lists, score_masks, self._encode_text)
 
     def _encode_text(self, texts: Sequence[str]) -> tuple[Tensor, Tensor]:
@@ -272,3 +273,11 @@ def three_channels(image: Tensor) -> Tensor:
             f'an image is an array (H, W, 3) in BGR order or (H, W), got {image.shape[0]} channels '
             f'of {image.shape[1]} x {image.shape[2]} pixels')
     return image.expand(3, -1, -1) if image.shape[0] == 1 else image[:3]
+
+
+def _first_places(
+    prompt_lists: Sequence[Sequence[str]], samples: SampleList
+) -> list[np.ndarray]:
+    """For every prompt of every image the index of the first equal one, (K) long each."""
+    return [np.array(first_occurrences(texts, key_of_sample(sample)))
+            for texts, sample in zip(prompt_lists, samples, strict=True)]

@@ -1,6 +1,7 @@
 """Bounded memory of encoded prompts."""
 
 from collections import OrderedDict
+from collections.abc import Sequence
 from typing import NamedTuple
 
 import numpy as np
@@ -47,6 +48,17 @@ class TokenCache:
                 self.hits += 1
                 self._rows.move_to_end(prompt)
             return rows
+
+    def get_all(self, prompts: Sequence[str]) -> dict[str, np.ndarray | None]:
+        """Do as :meth:`get` for distinct prompts."""
+        with self._lock:
+            found = {prompt: self._rows.get(prompt) for prompt in prompts}
+            hits = [prompt for prompt, rows in found.items() if rows is not None]
+            for prompt in hits:
+                self._rows.move_to_end(prompt)
+            self.hits += len(hits)
+            self.misses += len(found) - len(hits)
+            return found
 
     def put(self, prompt: str, rows: np.ndarray) -> np.ndarray | None:
         """Keep the rows of a prompt; return those of the longest unused one if it had to go."""
