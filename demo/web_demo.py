@@ -6,6 +6,7 @@ nothing from any other.
 
 import argparse
 import os
+from collections.abc import Sequence
 from pathlib import Path
 
 os.environ.setdefault('MPLBACKEND', 'Agg')  # pictures are drawn by the server's threads
@@ -18,9 +19,6 @@ from expalign.apis.command_line import add_model_arguments, build_inferencer, ch
 PHOTOGRAPHS = Path(__file__).resolve().parent / 'data' / 'mini' / 'val2017'
 SAMPLES = ('000000214753.jpg', '000000311303.jpg', '000000377575.jpg', '000000269314.jpg')
 TEXT = 'a person. a horse. a giraffe'
-QUEUE = 16
-UPLOAD = '20mb'
-SESSIONS = 20
 
 
 def parse_args() -> tuple[argparse.ArgumentParser, argparse.Namespace]:
@@ -30,6 +28,10 @@ def parse_args() -> tuple[argparse.ArgumentParser, argparse.Namespace]:
     add_model_arguments(parser)
     parser.add_argument('--host', default='127.0.0.1', help='0.0.0.0 lets other machines in')
     parser.add_argument('--port', type=int, default=7860)
+    parser.add_argument(
+        '--allowed-host', action='append', default=[], metavar='NAME',
+        help='a name that the page is visited under, such as that of a proxy in front of it; '
+        'localhost and numbers need none. May be given several times')
     args = parser.parse_args()
     check_arguments(parser, args)
     try:
@@ -39,28 +41,17 @@ def parse_args() -> tuple[argparse.ArgumentParser, argparse.Namespace]:
     return parser, args
 
 
-def launch(inferencer, host: str, port: int, wait: bool = True):
-    """Serve the page; returns the app where it does not wait."""
-    import gradio as gr
-    from starlette.middleware import Middleware
-
-    from expalign.apis.own_host import OwnHostOnly
-    from expalign.apis.web_app import build_app
-    inferencer.show_bar = False
-    app = build_app(inferencer, [str(PHOTOGRAPHS / name) for name in SAMPLES], TEXT)
-    app.queue(max_size=QUEUE)
-    app.launch(
-        server_name=host, server_port=port, share=False, max_file_size=UPLOAD, ssr_mode=False,
-        state_session_capacity=SESSIONS, footer_links=[], prevent_thread_lock=not wait,
-        app_kwargs=dict(middleware=[Middleware(OwnHostOnly)]),
-        theme=gr.themes.Default(font=['system-ui', 'sans-serif'], font_mono=['monospace']))
-    return app
+def launch(inferencer, host: str, port: int, wait: bool = True, allowed_hosts: Sequence[str] = ()):
+    """Serve the page with the shipped photographs; returns the app where it does not wait."""
+    from expalign.apis.web.server import launch
+    return launch(inferencer, [PHOTOGRAPHS / name for name in SAMPLES], TEXT, host, port,
+                  allowed_hosts, wait)
 
 
 def main() -> None:
     """Load the model and serve until interrupted."""
     parser, args = parse_args()
-    launch(build_inferencer(parser, args), args.host, args.port)
+    launch(build_inferencer(parser, args), args.host, args.port, allowed_hosts=args.allowed_host)
 
 
 if __name__ == '__main__':

@@ -38,7 +38,7 @@ def same_boxes(found, expected):
 def test_predictions_maps_and_pictures(mini_inferencer, images):
     def work(k):
         out = mini_inferencer(images[k], texts=[TEXTS[k]], return_eam=k % 2 == 0, return_vis=True,
-                              pred_score_thr=0.06 + 0.01 * (k % 3))
+                              pred_score_thr=0.99 + 0.004 * (k % 3))
         return out['predictions'][0], out['visualization'][0]
 
     tasks = range(THREADS)

@@ -11,6 +11,7 @@ import numpy as np
 import torch
 from mmdet.apis import DetInferencer
 from mmdet.structures import DetDataSample
+from mmdet.visualization import DetLocalVisualizer
 from mmengine.dataset import pseudo_collate
 from mmengine.runner.checkpoint import _load_checkpoint_to_model
 from torch import nn
@@ -238,9 +239,12 @@ class ExpAlignInferencer(DetInferencer):
                     explanation_stem(img_out_dir, image, number), pixels[number - first][..., ::-1],
                     sample.alignment, sample.pred_instances, explain_prompts, pred_score_thr)
         # mmdet draws arrays as if they were RGB.
+        # And on the inferencer's visualizer, so each drawing gets one of its own.
+        own = copy.copy(self)
         with DRAWING:
-            pictures = super().visualize(
-                [image[..., ::-1] for image in pixels], preds, pred_score_thr=pred_score_thr,
+            own.visualizer = self._new_visualizer()
+            pictures = DetInferencer.visualize(
+                own, [image[..., ::-1] for image in pixels], preds, pred_score_thr=pred_score_thr,
                 return_vis=return_vis or written, show=show, **kwargs)
         self.num_visualized_imgs = first + len(pixels)
         if written:
@@ -274,14 +278,17 @@ class ExpAlignInferencer(DetInferencer):
     def _for_one_call(self, num_images: int) -> 'ExpAlignInferencer':
         """A copy with the same model, on which mmdet's methods keep what belongs to a call.
 
-        That is the picture (in the visualizer), and the numbers that arrays' files are named by.
+        These are the numbers that arrays' files are named by.
         """
         own = copy.copy(self)
         own.num_predicted_imgs = own.num_visualized_imgs = self._take_numbers(num_images)
-        options = {name: value for name, value in self.cfg.visualizer.items() if name != 'type'}
-        own.visualizer = type(self.visualizer)(**options)
-        own.visualizer.dataset_meta = self.model.dataset_meta
         return own
+
+    def _new_visualizer(self) -> DetLocalVisualizer:
+        options = {name: value for name, value in self.cfg.visualizer.items() if name != 'type'}
+        visualizer = type(self.visualizer)(**options)
+        visualizer.dataset_meta = self.model.dataset_meta
+        return visualizer
 
     def _take_numbers(self, count: int) -> int:
         """The first of so many numbers that no other call gets."""

@@ -1,0 +1,25 @@
+"""How much the page takes, of one visitor and of all of them.
+
+Each is set by an environment variable of its name, see :class:`expalign.limits.Limit`.
+"""
+
+from expalign.limits import Limit
+
+PHOTOGRAPH_BYTES = Limit('EXPALIGN_WEB_PHOTOGRAPH_BYTES', 20 * 2**20, 'bytes in a photograph')
+PHOTOGRAPH_PIXELS = Limit('EXPALIGN_WEB_PHOTOGRAPH_PIXELS', 25_000_000, 'pixels')
+PROMPTS = Limit('EXPALIGN_WEB_PROMPTS', 1500, 'prompts')
+PROMPT_LETTERS = Limit('EXPALIGN_WEB_PROMPT_LETTERS', 300, 'letters in a prompt')
+# LVIS, the longest vocabulary that the page offers, has 15,007 with what separates them.
+TEXT_BYTES = Limit('EXPALIGN_WEB_TEXT_BYTES', 24_000, 'bytes of prompts')
+CALL_BYTES = Limit('EXPALIGN_WEB_CALL_BYTES', 128 * 2**10, 'bytes in a request')
+VISITOR_BYTES = Limit('EXPALIGN_WEB_VISITOR_BYTES', 100 * 2**20, 'bytes kept of one visitor')
+VISITOR_FILES = Limit('EXPALIGN_WEB_VISITOR_FILES', 100, 'files kept of one visitor')
+TOTAL_BYTES = Limit('EXPALIGN_WEB_TOTAL_BYTES', 2**30, 'bytes kept of all visitors')
+TOTAL_FILES = Limit('EXPALIGN_WEB_TOTAL_FILES', 5000, 'files kept of all visitors')
+KEEP_SECONDS = Limit('EXPALIGN_WEB_KEEP_SECONDS', 3600, 'seconds that files are kept')
+QUEUE = Limit('EXPALIGN_WEB_QUEUE', 256, 'calls that wait')
+SESSION_CALLS = Limit('EXPALIGN_WEB_SESSION_CALLS', 8, 'calls of one open page that wait')
+SESSIONS = Limit('EXPALIGN_WEB_SESSIONS', 20, 'results kept, of one open page each')
+UPLOADS = Limit('EXPALIGN_WEB_UPLOADS', 8, 'uploads at a time')
+REQUESTS = Limit('EXPALIGN_WEB_REQUESTS', 1000, 'requests at a time')
+SECONDS = Limit('EXPALIGN_WEB_SECONDS', 60, 'seconds that sending a request may take')
