@@ -5,6 +5,11 @@ are compared, and are tested on masks made by hand.
 """
 
 import json
+import os
+import signal
+import subprocess
+import sys
+import time
 
 import numpy as np
 import pytest
@@ -378,3 +383,33 @@ def test_images_outside_of_the_folder(coco, model, name):
         run_shard(job_of(coco, model), None, 0, 1)
     job = job_of(coco, model, allow_outside=True)
     assert name in [image.file_name for image in job.images(sam_generate.Tally())]
+
+
+@pytest.mark.slow
+def test_a_signal_ends_all_processes_and_nothing_is_left(coco, model, tmp_path):
+    """Two processes are ended while they work; the same command goes on where they stopped."""
+    content = json.loads(coco.read_text())
+    first = content['images'][1]
+    content['images'] = [{**first, 'id': i} for i in range(2000)]
+    content['annotations'] = [{'id': i + 1, 'image_id': i, 'category_id': 10,
+                               'bbox': [5, 5, 30, 40]} for i in range(2000)]
+    coco.write_text(json.dumps(content))
+    scratch, out = tmp_path / 'scratch', tmp_path / 'out.json'
+    scratch.mkdir()
+    command = [sys.executable, TOOL, coco, out, '--image-root', tmp_path / 'images', '--model',
+               model, '--num-processes', 2, *ACCEPT_ALL]
+    process = subprocess.Popen([*map(str, command)], env={**os.environ, 'TMPDIR': str(scratch)},
+                               stderr=subprocess.DEVNULL)
+    journals = [tmp_path / f'out.json.work/shard_000{i}_of_0002.jsonl' for i in range(2)]
+    until = time.monotonic() + 300
+    while not all(path.exists() and path.stat().st_size for path in journals):
+        assert process.poll() is None and time.monotonic() < until
+        time.sleep(0.2)
+    process.terminate()
+    assert process.wait(timeout=60) == 128 + signal.SIGTERM
+    done = [len(rows(path)) for path in journals]
+    assert 0 < sum(done) < 2000 and os.listdir(scratch) == [] and not out.exists()
+    time.sleep(2)
+    assert [len(rows(path)) for path in journals] == done  # nobody works on
+    for path in journals:
+        Journal(path.parent, path.stem).close()  # nor holds a lock

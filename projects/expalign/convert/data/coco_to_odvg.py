@@ -47,7 +47,7 @@ def convert_coco(source: str | Path, output: str | Path, label_map: str | Path, 
     check_distinct(output, source)
     check_distinct(label_map, source, output)
     names = read_categories(source)
-    labels = {number: label for label, number in enumerate(names)}
+    labels, listed = {number: label for label, number in enumerate(names)}, list(names.values())
     tally, problems = Tally(), AnnotationProblems(str(source), max_bad=max_bad)
     fields = tuple(name for name in ANNOTATION_FIELDS if masks or name != 'segmentation')
     with odvg_writer(output) as writer:
@@ -57,14 +57,14 @@ def convert_coco(source: str | Path, output: str | Path, label_map: str | Path, 
                 image['file_name'] = file_name(image, source)
             record = parse_image(image, annotations, labels, names, problems)
             check_inside(record['file_name'], source, allow_outside)
-            line = to_line(record, list(names.values()))
+            line = to_line(record, listed)
             if class_fields:
                 extra = {key: _labels(image, key, labels, source)
                          for key in class_fields if key in image}
                 line = to_json(json.loads(line) | extra)
             tally.note('instances with a mask', count=sum('mask' in i for i in record['instances']))
             writer.add_line(line, len(record['instances']))
-    write_label_map(label_map, list(names.values()))
+    write_label_map(label_map, listed)
     tally.note('images written', count=writer.num_records)
     tally.note('instances written', count=writer.num_boxes)
     tally.note_problems(problems)
