@@ -16,8 +16,8 @@ from .depth_guard import DepthGuard
 from .outputs import file_with_progress
 
 
-def stream(path: str | Path, key: str) -> Iterator[dict]:
-    """Yield the records of the list ``key``, showing progress.
+def stream(path: str | Path, key: str, title: str | None = None) -> Iterator[dict]:
+    """Yield the records of the list ``key``, showing progress under ``title`` or the file's name.
 
     Raises:
         FileNotFoundError: the file does not exist.
@@ -31,7 +31,7 @@ def stream(path: str | Path, key: str) -> Iterator[dict]:
     if kind is not None:
         raise ValueError(f"annotation file '{path}' is {kind}")
     try:
-        with file_with_progress(path, f'{path.name}: {key}') as file:
+        with file_with_progress(path, f'{title or path.name}: {key}') as file:
             guarded = DepthGuard(file, f"annotation file '{path}'")
             for index, record in enumerate(ijson.items(guarded, f'{key}.item', use_float=True)):
                 if not isinstance(record, dict):

@@ -75,7 +75,7 @@ def _check(temporary: Path, path: str | Path, writer: CocoWriter) -> None:
     expected = {'images': writer.num_images, 'annotations': writer.num_annotations}
     for key, count in expected.items():
         try:
-            found = sum(1 for _ in stream(temporary, key))
+            found = sum(1 for _ in stream(temporary, key, f'check {Path(path).name}'))
         except ValueError as error:
             raise RuntimeError(f'{path}: what was written cannot be read back and was not kept '
                                f'({error})') from error
