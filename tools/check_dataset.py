@@ -13,7 +13,7 @@ from mmengine.config import DictAction
 
 import expalign  # noqa: F401  (before mmdet: the compatibility layer)
 from expalign.engine.config import load_config
-from expalign.utils import check_distinct, run_command
+from expalign.utils import check_outputs, run_command
 
 SPLITS = ('train', 'val', 'test')
 
@@ -48,7 +48,7 @@ def fixed_paths(checks: list, target: Path) -> list[Path]:
         paths = [target / f'{index}_{Path(check.dataset.ann_file).name}'
                  for index, check in enumerate(checks)]
     for path in paths:
-        check_distinct(path, *(check.dataset.ann_file for check in checks))
+        check_outputs([path], (check.dataset.ann_file for check in checks))
     return paths
 
 

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from expalign.utils import check_distinct, finished_file, scratch_folder
+from expalign.utils import finished_file, scratch_folder
 from expalign.utils.finished_file import remove_leftovers
 from tests.helpers.processes import fork
 
@@ -57,15 +57,6 @@ def test_folders_devices_and_pipes_are_not_replaced(tmp_path):
                 finished_file(path):
             pass
     assert not Path('/dev/null').is_file()
-
-
-def test_an_output_that_is_an_input(tmp_path):
-    (tmp_path / 'in.json').write_text('x')
-    (tmp_path / 'link.json').symlink_to('in.json')
-    check_distinct(tmp_path / 'new.json', tmp_path / 'in.json')
-    check_distinct(tmp_path / 'new.json', tmp_path / 'missing.json')
-    with pytest.raises(ValueError, match=r"link\.json' is the file to read, .*in\.json'"):
-        check_distinct(tmp_path / 'link.json', tmp_path / 'other', tmp_path / 'in.json')
 
 
 def write_until_stopped(folder, number):

@@ -15,7 +15,7 @@ import expalign  # noqa: F401  (before mmdet: the compatibility layer)
 from expalign.convert.data.excluded_names import SETS, excluded_forms
 from expalign.convert.data.phrase_counts import count_phrases, frequent, merge_wordings, phrases_of
 from expalign.convert.data.tally import Tally
-from expalign.utils import check_distinct, finished_file, run_command
+from expalign.utils import check_outputs, finished_file, run_command
 
 MIN_COUNT = 100  # occurrences, the paper's
 
@@ -70,7 +70,7 @@ def chosen_by_vectors(phrases: list[str], args: argparse.Namespace) -> list[str]
 def main() -> None:
     """Count, merge, choose, write."""
     args = parse_args()
-    check_distinct(args.output, *args.sources)
+    check_outputs([args.output, args.output.with_suffix('.npz')], args.sources)
     tally, counts = Tally(), Counter()
     for source in args.sources:
         counts += count_phrases(phrases_of(source, tally))

@@ -21,7 +21,7 @@ from expalign.convert.yolo_world import (
     read_source,
 )
 from expalign.engine.config import load_config
-from expalign.utils import finished_file
+from expalign.utils import check_outputs, finished_file
 
 CONFIGS = Path(__file__).parents[2] / 'configs' / '_base_' / 'models'
 
@@ -50,12 +50,13 @@ def main(argv: list[str] | None = None) -> None:
     """Convert, and say what became of every tensor."""
     args = parse_args(argv)
     try:
+        check_outputs(filter(None, (args.dst, args.vectors)), [args.src])
         source = read_source(args.src)
         config = args.config or str(CONFIGS / f'expalign_v8{detect_size(source)}.py')
         if args.vectors and source.vectors is None:
             raise ConversionError(f'{args.src} has no text vectors to write to {args.vectors}')
         converted = convert(source, image_side_shapes(load_config(config).model))
-    except (ConversionError, UnreadableCheckpoint, FileNotFoundError) as error:
+    except (ConversionError, UnreadableCheckpoint, ValueError, FileNotFoundError) as error:
         sys.exit(f'error: {error}')
     from safetensors.torch import save_file
     meta = header(args.src, source, Path(config).name)

@@ -1,10 +1,10 @@
 """What every package may use; it imports nothing of the others."""
 
 from .command import run_command
-from .finished_file import check_distinct, finished_file, scratch_folder
+from .finished_file import finished_file, scratch_folder
 from .read_files import check_outputs
 from .termination import unwinding_at_termination
 
 __all__ = [
-    'check_distinct', 'check_outputs', 'finished_file', 'run_command', 'scratch_folder',
+    'check_outputs', 'finished_file', 'run_command', 'scratch_folder',
     'unwinding_at_termination']

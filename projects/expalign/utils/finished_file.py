@@ -18,7 +18,6 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from .processes import identity, machine, runs
-from .read_files import check_outputs
 from .termination import unwinding_at_termination
 
 # machine and its process numbers, process, its start, and what makes the name unique
@@ -64,15 +63,6 @@ def scratch_folder(parent: str | Path | None = None, name: str = 'expalign') -> 
     with _temporary(parent, Path(name)) as folder:
         folder.mkdir(mode=0o700)
         yield folder
-
-
-def check_distinct(output: str | Path, *inputs: str | Path) -> None:
-    """Refuse to write to a file that is read.
-
-    Raises:
-        ValueError: ``output`` is one of ``inputs``, by whatever name or link.
-    """
-    check_outputs([output], inputs)
 
 
 @contextmanager

@@ -190,6 +190,8 @@ def test_the_source_is_not_overwritten(run_script, tmp_path):
         with pytest.raises(ValueError, match='is the file to read'):
             run_script(TOOLS + 'coco2odvg.py', source, output, *options)
     assert json.loads(source.read_text()) == small_coco()
+    with pytest.raises(ValueError, match='cannot be both the result and its label map'):
+        run_script(TOOLS + 'coco2odvg.py', source, tmp_path / 'a', '--label-map', tmp_path / 'a')
 
 
 def convert_until_stopped(folder, number):

@@ -8,7 +8,7 @@ from expalign.datasets.formats.coco import parse_image
 from expalign.datasets.formats.odvg import to_line
 from expalign.datasets.formats.problems import AnnotationProblems
 from expalign.datasets.formats.record import shown
-from expalign.utils import check_distinct
+from expalign.utils import check_outputs
 
 from .coco_entries import read_categories
 from .file_names import check_inside
@@ -44,8 +44,9 @@ def convert_coco(source: str | Path, output: str | Path, label_map: str | Path, 
         ValueError: the source is not in COCO's layout, has more than ``max_bad`` wrong
             annotations, or file names that are not allowed; or ``output`` is the source.
     """
-    check_distinct(output, source)
-    check_distinct(label_map, source, output)
+    check_outputs([output, label_map], [source])
+    if Path(output).resolve() == Path(label_map).resolve():
+        raise ValueError(f"'{output}' cannot be both the result and its label map")
     names = read_categories(source)
     labels, listed = {number: label for label, number in enumerate(names)}, list(names.values())
     tally, problems = Tally(), AnnotationProblems(str(source), max_bad=max_bad)

@@ -8,7 +8,7 @@ from expalign.datasets.formats.mdetr import parse_image
 from expalign.datasets.formats.odvg import to_line
 from expalign.datasets.formats.problems import AnnotationProblems
 from expalign.datasets.formats.refs import read_refs, records_by_image, refs_of_splits
-from expalign.utils import check_distinct
+from expalign.utils import check_outputs
 
 from .coco_entries import record_id
 from .coco_stream import stream
@@ -42,7 +42,7 @@ def convert_mdetr(source: str | Path, output: str | Path, leakage: Leakage = Non
     Raises:
         ValueError: the file is not in MDETR's form, or has more than ``max_bad`` wrong annotations.
     """
-    check_distinct(output, source)
+    check_outputs([output], [source])
     tally = Tally()
     problems = AnnotationProblems(str(source), max_bad=max_bad)
     pairs = images_with_annotations(source, tally, annotation_fields=ANNOTATION_FIELDS)
@@ -66,7 +66,7 @@ def convert_refs(refs_file: str | Path, instances_file: str | Path, output: str 
     Raises:
         ValueError: no such split, a damaged or unsafe pickle, or too many wrong references.
     """
-    check_distinct(output, refs_file, instances_file)
+    check_outputs([output], [refs_file, instances_file])
     tally = Tally()
     problems = AnnotationProblems(str(instances_file), max_bad=max_bad)
     refs = refs_of_splits(read_refs(str(refs_file)), splits, str(refs_file))

@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from expalign.utils import check_distinct
+from expalign.utils import check_outputs
 
 from .coco_stream import field, stream
 from .coco_writer import coco_writer
@@ -29,7 +29,7 @@ def extract_minival(source: str | Path, output: str | Path) -> Tally:
         ValueError: no image lies in val2017, or ``source`` has as many images as the official
             val file and another number of them does.
     """
-    check_distinct(output, source)
+    check_outputs([output], [source])
     tally, kept, total = Tally(), [], 0
     for image in stream(source, 'images'):
         total += 1

@@ -18,7 +18,7 @@ from tqdm import tqdm
 
 from expalign.datasets.bad_samples import BadSample
 from expalign.datasets.transforms import LoadImageFromFile
-from expalign.utils import check_distinct
+from expalign.utils import check_outputs
 
 from .outputs import progress
 from .sam_journal import Journal, JournalError, Results, check_settings
@@ -161,7 +161,7 @@ def merge(job: Job, output: str | Path) -> Tally:
         JournalError: an image was done with another file name or other boxes than it has.
         ValueError: ``output`` is the source.
     """
-    check_distinct(output, job.source)
+    check_outputs([output], [job.source])
     job.check()
     results, tally = Results(job.work_dir), Tally()
     done = total = 0
