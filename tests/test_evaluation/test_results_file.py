@@ -72,3 +72,11 @@ def test_damaged_and_missing_files(tmp_path):
         load_results(path)
     with pytest.raises(FileNotFoundError, match='tools/test.py --out writes such a file'):
         load_results(tmp_path / 'b.pkl')
+
+
+@pytest.mark.parametrize('content', [
+    b'\x80\x02]r\xff\xff\xff\x7f.', b'(lp2000000000\n.', b'\x80\x04\x8e' + b'\xff' * 7 + b'\x7f.'])
+def test_a_few_bytes_that_ask_for_gigabytes(tmp_path, content):
+    (tmp_path / 'a.pkl').write_bytes(content)
+    with pytest.raises(ValueError, match=r'a\.pkl cannot be read as predictions: .*(memo|byte)'):
+        load_results(tmp_path / 'a.pkl')

@@ -17,10 +17,10 @@ import torch
 from torch import Tensor
 
 from expalign.engine.inert_records import STORAGE_DTYPES, Inert, InertUnpickler, Storage
-from expalign.engine.pickle_scan import BoundedReader, check_pickle
 from expalign.engine.torch_archive import ArchiveError, TorchArchive
 from expalign.file_kinds import describe_file
 from expalign.limits import LimitExceeded
+from expalign.pickle_scan import BoundedReader, check_pickle
 
 MAPPINGS = ('collections.OrderedDict', 'collections.defaultdict')
 REBUILD_TENSOR = ('torch._utils._rebuild_tensor_v2', 'torch._utils._rebuild_tensor')

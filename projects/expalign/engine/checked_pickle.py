@@ -7,10 +7,10 @@ import struct
 from typing import IO, Any
 
 from expalign.engine.inert_records import Inert
-from expalign.engine.pickle_scan import ALL_STEPS, BoundedReader, check_pickle
 from expalign.engine.torch_archive import TorchArchive
 from expalign.engine.torch_records import Dictionary, DryRun, Refused, as_dict, check_records
 from expalign.file_kinds import describe_content
+from expalign.pickle_scan import ALL_STEPS, BoundedReader, check_pickle
 
 ZIP = b'PK\3\4'
 # How torch.save began files before torch 1.6: two pickles, a number and a version.

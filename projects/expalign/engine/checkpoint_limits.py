@@ -11,7 +11,6 @@ INPUT_SIDE = Limit(
     'EXPALIGN_MAX_INPUT_SIDE', 4096, 'as a number in the test pipeline of a config')
 MODEL_ARGUMENT = Limit(
     'EXPALIGN_MAX_MODEL_ARGUMENT', 1_000_000, 'as a number in the model of a config')
-PICKLE_STEPS = Limit('EXPALIGN_MAX_PICKLE_STEPS', 500_000, 'steps in the pickle of a checkpoint')
 PICKLE_BYTES = Limit('EXPALIGN_MAX_PICKLE_BYTES', 64 * 2**20, 'bytes in the pickle of a checkpoint')
 OBJECTS = Limit(
     'EXPALIGN_MAX_CHECKPOINT_OBJECTS', 1_000_000, 'objects, each counted wherever it stands')

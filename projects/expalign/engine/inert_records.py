@@ -62,7 +62,7 @@ class Storage(NamedTuple):
 
 class InertUnpickler(pickle.Unpickler):
     """Gives records of what a pickle asks for. Check the pickle with
-    :func:`~expalign.engine.pickle_scan.check_pickle` first: its sizes are believed here.
+    :func:`~expalign.pickle_scan.check_pickle` first: its sizes are believed here.
     """
 
     def find_class(self, module: str, name: str) -> type:

@@ -59,7 +59,7 @@ class Dictionary(Inert):
 
 
 class DryRun(pickle._Unpickler):
-    """Runs a pickle that :func:`~expalign.engine.pickle_scan.check_pickle` let pass, on records.
+    """Runs a pickle that :func:`~expalign.pickle_scan.check_pickle` let pass, on records.
 
     Attributes:
         storages: by key, in bytes.

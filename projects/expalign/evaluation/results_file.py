@@ -5,11 +5,15 @@ harmless ones, which are let through by name.
 """
 
 import io
+import os
 import pickle
 from pathlib import Path
 from typing import Any
 
 import torch
+
+from expalign.limits import RECORD_STEPS
+from expalign.pickle_scan import ALL_STEPS, BoundedReader, check_pickle
 
 ALLOWED = {
     ('builtins', name) for name in ('set', 'frozenset', 'slice', 'complex', 'bytearray')
@@ -50,6 +54,9 @@ def load_results(path: str | Path) -> list[dict]:
         raise FileNotFoundError(f'results {path} not found: tools/test.py --out writes such a file')
     try:
         with open(path, 'rb') as file:
+            check_pickle(BoundedReader(file, os.path.getsize(path)), str(path), ALL_STEPS,
+                         RECORD_STEPS)
+            file.seek(0)
             results = _ResultsUnpickler(file).load()
     except (pickle.UnpicklingError, EOFError, RuntimeError) as error:
         raise ValueError(f'{path} cannot be read as predictions: {error}') from error

@@ -67,6 +67,34 @@ def test_other_content_is_refused_and_never_runs(tmp_path, content):
     assert not os.path.exists('/tmp/hostile_refs_ran')
 
 
+@pytest.mark.parametrize('content', [
+    b'\x80\x02]r\xff\xff\xff\x7f.',  # LONG_BINPUT: a place in the memo, all up to it are allocated
+    b'(lp2000000000\n.', b'\x80\x04\x8e' + b'\xff' * 7 + b'\x7f.',  # PUT; BINBYTES8 of 2**63 bytes
+])
+def test_a_few_bytes_that_ask_for_gigabytes(tmp_path, content):
+    path = tmp_path / 'refs(unc).p'
+    path.write_bytes(content)
+    with pytest.raises(ValueError, match=r"refs\(unc\)\.p' cannot be read .*(memo|bytes8|exceeds)"):
+        read_refs(str(path))
+
+
+def test_lists_that_stand_in_many_places_are_not_printed(tmp_path):
+    """Sixty levels of two: 2**60 entries if written out."""
+    shared = []
+    for _ in range(60):
+        shared = [shared, shared]
+    path = tmp_path / 'refs(unc).p'
+    path.write_bytes(pickle.dumps([ref(1) | dict(sentences=shared)], protocol=2))
+    with pytest.raises(ValueError, match='got a list that is too long to print'):
+        read_refs(str(path))
+
+
+def test_pipes_are_not_read(tmp_path):
+    os.mkfifo(tmp_path / 'refs(unc).p')
+    with pytest.raises(ValueError, match='is a pipe'):
+        read_refs(str(tmp_path / 'refs(unc).p'))
+
+
 def test_json_is_read_too(tmp_path):
     path = tmp_path / 'refs.json'
     path.write_text(json.dumps([ref(1, 'left man')]))

@@ -6,17 +6,21 @@ object that is referred to: ``image_id``, ``ann_id``, ``split`` and ``sentences`
 list as JSON is read too.
 """
 
+import os
 import pickle
 from collections import Counter, defaultdict
 from collections.abc import Iterator, Sequence
 from typing import Any
+
+from expalign.limits import RECORD_STEPS
+from expalign.pickle_scan import ALL_STEPS, BoundedReader, check_pickle
 
 from .coco import usable_object
 from .coco_layout import checked_image
 from .fields import identifier, shown
 from .problems import AnnotationProblems
 from .record import PhraseList, clean_phrase, instance, xyxy
-from .text_file import read_json
+from .text_file import check_text_file, read_json
 
 NO_OBJECT = 'the reference names an annotation that the file does not have'
 NO_EXPRESSION = 'the reference has no expression'
@@ -41,8 +45,12 @@ def read_refs(path: str) -> list[dict]:
     if str(path).endswith('.json'):
         refs = read_json(path)
     else:
+        check_text_file(path, path)
         with open(path, 'rb') as file:
             try:
+                check_pickle(BoundedReader(file, os.path.getsize(path)), f"file '{path}'",
+                             ALL_STEPS, RECORD_STEPS)
+                file.seek(0)
                 refs = _PlainUnpickler(file, encoding='utf-8').load()
             # A damaged or hostile pickle makes the parser raise all kinds of errors.
             except Exception as error:

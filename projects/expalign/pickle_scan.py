@@ -8,8 +8,7 @@ import pickle
 import pickletools
 from typing import IO
 
-from expalign.engine.checkpoint_limits import PICKLE_STEPS
-from expalign.limits import LimitExceeded
+from expalign.limits import PICKLE_STEPS, Limit, LimitExceeded
 
 # The steps that torch.save writes (protocol 2) and torch.load(weights_only=True) takes.
 TORCH_STEPS = frozenset((
@@ -20,7 +19,7 @@ TORCH_STEPS = frozenset((
     'BINPUT', 'LONG_BINPUT'))
 ALL_STEPS = frozenset(step.name for step in pickletools.opcodes)
 OTHER_CALLS = frozenset(('STACK_GLOBAL', 'INST', 'OBJ', 'EXT1', 'EXT2', 'EXT4'))
-MEMO_STEPS = frozenset(('BINPUT', 'LONG_BINPUT', 'BINGET', 'LONG_BINGET'))
+MEMO_STEPS = frozenset(('PUT', 'BINPUT', 'LONG_BINPUT', 'GET', 'BINGET', 'LONG_BINGET'))
 LONG_NUMBER = 2**64  # numbers beyond are for random states
 LONG_NUMBERS = 1000  # of them in a file: their hashes can be chosen to be equal
 
@@ -40,13 +39,14 @@ class BoundedReader:
         left = max(self.size - self.file.tell(), 0)
         return self.file.read(left if length < 0 else min(length, left))
 
-    def readline(self, length: int = 1000) -> bytes:
+    def readline(self, length: int = 2**20) -> bytes:
         """A line; of a long one the beginning."""
         return self.file.readline(length)
 
 
 def check_pickle(
-    file: BoundedReader, name: str, steps: frozenset[str] = TORCH_STEPS
+    file: BoundedReader, name: str, steps: frozenset[str] = TORCH_STEPS,
+    limit: Limit = PICKLE_STEPS,
 ) -> list[str]:
     """Read the pickle that begins where the file stands, to its end.
 
@@ -54,6 +54,7 @@ def check_pickle(
         file: it stands behind the pickle afterwards.
         name: of the file, for messages.
         steps: which it may have, by names of :mod:`pickletools`.
+        limit: of their number.
 
     Returns:
         The classes and functions that it names, as ``'module.name'``; or '' where the name is made
@@ -63,14 +64,15 @@ def check_pickle(
         pickle.UnpicklingError: it is no pickle, is cut off, or has other steps.
         LimitExceeded: it has too many.
     """
-    found, long_numbers, limit = [], 0, PICKLE_STEPS.value
+    found, long_numbers, most = [], 0, limit.value
     try:
         for number, (step, argument, _) in enumerate(pickletools.genops(file), 1):
-            if number > limit:
-                PICKLE_STEPS.check(number, name)
+            if number > most:
+                limit.check(number, name)
             if step.name not in steps:
                 raise pickle.UnpicklingError(f'it has the step {step.name}')
-            if step.name in MEMO_STEPS and argument > limit:
+            # Places of the memo are given one after the other, and all up to one are allocated.
+            if step.name in MEMO_STEPS and not 0 <= argument <= number:
                 raise pickle.UnpicklingError(f'it has a memo with the number {argument}')
             if step.name == 'GLOBAL':
                 found.append(argument.replace(' ', '.', 1))
