@@ -36,8 +36,10 @@ def case(seed, images=3, instances=7, prompts=5, size=96, crowded=False):
 @pytest.mark.parametrize('use_ciou', [True, False])
 @pytest.mark.parametrize('crowded', [True, False])
 @pytest.mark.parametrize('seed', range(3))
-def test_targets_are_those_of_mmyolo(seed, crowded, use_ciou):
-    args = case(seed, crowded=crowded)
+@pytest.mark.parametrize(('dtype', 'tolerance'), [(torch.float64, 1e-10), (torch.float32, 1e-5)])
+def test_targets_are_those_of_mmyolo(seed, crowded, use_ciou, dtype, tolerance):
+    args = [part.to(dtype) if part.is_floating_point() else part
+            for part in case(seed, crowded=crowded)]
     theirs = BatchTaskAlignedAssigner(num_classes=5, use_ciou=use_ciou, **SETTINGS)
     expected = theirs(*args)
     found = TaskAlignedAssigner.like(theirs)(*args)
@@ -45,7 +47,7 @@ def test_targets_are_those_of_mmyolo(seed, crowded, use_ciou):
     assert foreground.any(1).all() and not foreground.all()
     torch.testing.assert_close(
         {name: found[name] for name in TARGETS}, {name: expected[name] for name in TARGETS},
-        rtol=1e-6, atol=0)
+        rtol=tolerance, atol=0)
     assert torch.equal(found['assigned_labels'], expected['assigned_labels'])
     # The instance of each prior, and every foreground prior once in the list.
     boxes = args[4].gather(1, found['assigned_instances'][..., None].expand(-1, -1, 4))

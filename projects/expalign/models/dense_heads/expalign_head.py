@@ -49,9 +49,7 @@ class ExpAlignHead(YOLOv8Head):
         bbox_coder: dict = dict(type='mmyolo.DistancePointBBoxCoder'),
         loss_cls: dict = dict(
             type='mmdet.CrossEntropyLoss', use_sigmoid=True, reduction='none', loss_weight=0.5),
-        loss_bbox: dict = dict(
-            type='mmyolo.IoULoss', iou_mode='ciou', bbox_format='xyxy', reduction='sum',
-            loss_weight=7.5, return_iou=False),
+        loss_bbox: dict = dict(type='expalign.CIoULoss', loss_weight=7.5),
         # A sum over four sides under a gain of 1.5 / 4 is YOLOv8's mean over sides at 1.5.
         loss_dfl: dict = dict(
             type='mmdet.DistributionFocalLoss', reduction='mean', loss_weight=1.5 / 4),

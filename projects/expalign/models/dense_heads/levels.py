@@ -13,4 +13,4 @@ def at_least_float32(x: Tensor) -> Tensor:
 
 def flatten_levels(maps: Sequence[Tensor]) -> Tensor:
     """Per-level (B, C, H, W) to (B, N, C), in float32 or better."""
-    return torch.cat([at_least_float32(x).flatten(2).transpose(1, 2) for x in maps], dim=1)
+    return at_least_float32(torch.cat([x.flatten(2) for x in maps], 2)).transpose(1, 2)

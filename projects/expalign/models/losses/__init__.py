@@ -1,5 +1,6 @@
 """Losses, as pure functions and as registered modules."""
 
+from .complete_iou import CIoULoss, complete_iou
 from .consistency import ConsistencyRegularizer
 from .fusion import fuse_to_coarsest, fuse_to_finest
 from .gaco import GACOLoss, geometry_aware_consistency
@@ -8,6 +9,7 @@ from .info_nce import MultiPositiveInfoNCELoss, multi_positive_info_nce
 from .target_masks import positive_prompts, target_masks
 
 __all__ = [
+    'CIoULoss', 'complete_iou',
     'ConsistencyRegularizer', 'GACOLoss', 'MultiPositiveInfoNCELoss', 'fuse_to_coarsest',
     'fuse_to_finest', 'geometry_aware_consistency', 'gibbs_distribution',
     'multi_positive_info_nce', 'positive_prompts', 'target_masks']

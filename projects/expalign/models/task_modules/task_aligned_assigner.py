@@ -4,11 +4,11 @@ Axes: B images, K prompts, N priors, G instances of the image with most, t = ``t
 """
 
 import torch
-from mmyolo.models.losses import bbox_overlaps
 from mmyolo.models.task_modules import BatchTaskAlignedAssigner
 from mmyolo.models.task_modules.assigners.utils import yolov6_iou_calculator
 from torch import Tensor
 
+from expalign.models.losses.complete_iou import complete_iou
 from expalign.registry import TASK_UTILS
 
 INSIDE_EPS = 1e-9
@@ -88,8 +88,7 @@ class TaskAlignedAssigner(BatchTaskAlignedAssigner):
         index = labels[:, None].expand(-1, scores.shape[1], -1)
         own_scores = scores.gather(2, index).transpose(1, 2)  # (B, G, N)
         if self.use_ciou:
-            overlaps = bbox_overlaps(
-                boxes[:, None], gt_boxes[:, :, None], iou_mode='ciou', bbox_format='xyxy').clamp(0)
+            overlaps = complete_iou(boxes[:, None], gt_boxes[:, :, None]).clamp(min=0)
         else:
             overlaps = yolov6_iou_calculator(gt_boxes, boxes)
         return own_scores.pow(self.alpha) * overlaps.pow(self.beta), overlaps
