@@ -26,6 +26,7 @@ from expalign.apis.texts import understood_prompts
 from expalign.convert.fetch import FetchError
 from expalign.convert.warm_start import CONFIG, warm_start_checkpoint
 from expalign.engine.config import load_config
+from expalign.utils import run_command
 
 ROOT = Path(__file__).resolve().parents[1]
 DATA = 'demo/data/mini/'  # from the root
@@ -95,4 +96,4 @@ def main() -> None:
 
 
 if __name__ == '__main__':
-    main()
+    run_command(main)

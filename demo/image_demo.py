@@ -18,6 +18,7 @@ from expalign.apis.command_line import (
     positive,
 )
 from expalign.datasets.bad_samples import BadSample
+from expalign.utils import run_command
 from expalign.utils.prompts import prompt_key
 
 
@@ -100,4 +101,4 @@ def main() -> None:
 
 
 if __name__ == '__main__':
-    main()
+    run_command(main)

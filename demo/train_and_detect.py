@@ -28,6 +28,7 @@ from expalign.apis.photograph import check_photograph, describe, detect_text, wr
 from expalign.apis.texts import understood_prompts
 from expalign.engine.config import load_config
 from expalign.engine.launch import build_runner
+from expalign.utils import run_command
 
 ROOT = Path(__file__).resolve().parent.parent
 CONFIG = ROOT / 'configs' / 'expalign_mini.py'
@@ -172,4 +173,4 @@ def main() -> None:
 
 
 if __name__ == '__main__':
-    main()
+    run_command(main)

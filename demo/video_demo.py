@@ -23,7 +23,7 @@ from expalign.apis.command_line import (
     check_arguments,
 )
 from expalign.apis.video import VideoFrames
-from expalign.utils import check_outputs, finished_file
+from expalign.utils import check_outputs, finished_file, run_command
 
 MAX_FPS_DIGITS = 3
 
@@ -133,4 +133,4 @@ def main() -> None:
 
 
 if __name__ == '__main__':
-    main()
+    run_command(main)

@@ -128,6 +128,22 @@ def test_every_image_that_can_be_read_gets_a_picture(run_script, arguments, tmp_
     assert {path.name for path in (tmp_path / 'o' / 'vis').iterdir()} == {'download.jpg', 'x.jpg'}
 
 
+def test_nothing_found_is_a_result(run_script, arguments, weights, tmp_path):
+    content = torch.load(weights)
+    for name, value in content['state_dict'].items():
+        if '.biases.' in name:
+            value.fill_(-1e4)
+    torch.save(content, tmp_path / 'nothing.pth')
+    out = tmp_path / 'out'
+    given = [IMAGES[0], CONFIG, '--weights', tmp_path / 'nothing.pth', '--device', 'cpu', '--texts',
+             'cat, dog', '--out-dir', out]
+    for extra in (['--explain'], ['--patch-size', '400']):
+        run_script(DEMO, *given, *extra)
+        prediction = json.loads((out / 'preds' / '000000214753.json').read_text())
+        assert prediction == dict(labels=[], scores=[], bboxes=[], label_names=[])
+    assert (out / 'explain' / '000000214753.png').is_file()
+
+
 def test_results_do_not_replace_the_image(run_script, arguments, tmp_path, capsys):
     photograph = tmp_path / 'vis' / 'photo.jpg'
     photograph.parent.mkdir()
