@@ -80,7 +80,7 @@ DRY = {
     'docs/inference.md: python demo/image_demo.py photo.jpg --texts "a cat . a red c':
         'the block of README.md, which is run',
     'docs/inference.md: pip install -e ".[web]"': PIP,
-    'docs/inference.md: pytest -m slow tests/test_demo/test_web_demo.py   # needs gr': 'a test',
+    'docs/inference.md: pytest tests/test_apis/test_web                   # needs gr': 'tests',
     'docs/masks.md: python tools/train.py configs/expalign_v8s_minilm-seg_coco-m': DATA,
     'docs/masks.md: python tools/test.py configs/coco_mini/expalign_v8s_minilm-s': DATA,
     'docs/masks.md: python tools/train.py configs/expalign_mini-seg.py': HOURS.format(
