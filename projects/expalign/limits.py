@@ -70,4 +70,4 @@ LABEL_BYTES = Limit('EXPALIGN_MAX_LABEL_BYTES', 16 * 2**20, 'bytes of labels or 
 LIST_BYTES = Limit('EXPALIGN_MAX_LIST_BYTES', 2**30, 'bytes in a list of images')
 ARRAY_BYTES = Limit('EXPALIGN_MAX_ARRAY_BYTES', 2**30, 'bytes of arrays')
 PICKLE_STEPS = Limit('EXPALIGN_MAX_PICKLE_STEPS', 500_000, 'steps in the pickle of a checkpoint')
-RECORD_STEPS = Limit('EXPALIGN_MAX_RECORD_STEPS', 50_000_000, 'steps in a pickle of records')
+RECORD_STEPS = Limit('EXPALIGN_MAX_RECORD_STEPS', 1_000_000_000, 'steps in a pickle of records')
