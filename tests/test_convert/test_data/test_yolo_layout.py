@@ -191,7 +191,8 @@ def test_only_the_last_folder_images_becomes_labels(tmp_path):
     (dict(a_dot_yaml='train: [images, [x]]\nnames: [a]'), "'train' must be a folder, a list of"),
     (dict(a_dot_yaml='train: images/p.jpg\nnames: [a]'), r'byte 0x89 is not UTF-8; .* a PNG image'),
     (dict(a_dot_yaml='train: labels\nnames: [a]'), r"labels': no images \(\.bmp"),
-    (dict(a_dot_yaml='train: ' + 'x' * 300 + '\nnames: [a]'), 'does not exist: check'),
+    (dict(a_dot_yaml='train: ' + 'x' * 3000 + '\nnames: [a]'), r'xxx\.\.\..* does not exist'),
+    (dict(a_dot_yaml='path: ' + 'x' * 3000 + '\ntrain: x\nnames: [a]'), 'does not exist: check'),
     (dict(a_dot_yaml='train: pipe\nnames: [a]'), "pipe' is a pipe"),
     (dict(a_dot_yaml='train: images\nnames: [a]\nkpt_shape: 17'), "'kpt_shape' must be two whole"),
 ])

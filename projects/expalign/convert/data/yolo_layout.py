@@ -16,6 +16,7 @@ from .yolo_yaml import is_absent, is_yaml, read_description
 SPLITS = {'train': ('train',), 'val': ('val', 'valid', 'validation'), 'test': ('test',)}
 FOLDERS = {'train': ('train', 'train2017'), 'val': ('val', 'valid', 'validation', 'val2017'),
            'test': ('test', 'test2017')}
+MAX_PATH = 300  # letters of a path in a message
 
 
 @dataclass
@@ -147,7 +148,12 @@ def _read_splits(layout: YoloLayout, content: dict, path: Path) -> None:
         places = {name: find_place(root, name) for name in values}
         _add_split(layout, split, [place for place in places.values() if place], root)
         for name in (name for name, place in places.items() if place is None):
-            _note_missing(layout, split, f"'{root / name}', named in '{path}',")
+            _note_missing(layout, split, f"'{_cut(root / name)}', named in '{path}',")
+
+
+def _cut(path: Path) -> str:
+    text = str(path)
+    return text if len(text) <= MAX_PATH else f'{text[:MAX_PATH]}...'
 
 
 def _note_missing(layout: YoloLayout, split: str, what: str) -> None:
@@ -164,11 +170,11 @@ def _root(layout: YoloLayout, value: object, path: Path) -> Path:
     if not isinstance(value, str):
         raise ValueError(f"'{path}': 'path' must be a folder")
     root = folder / value
-    if root.is_dir():
+    if os.path.isdir(root):  # not Path's, to which a name can be too long
         return root
     # Published files often name a folder of the machine where they were written.
     layout.notes.append(
-        f"path: '{root}' of '{path}' is not there; splits are taken from '{folder}'")
+        f"path: '{_cut(root)}' of '{path}' is not there; splits are taken from '{folder}'")
     return folder
 
 
