@@ -15,6 +15,7 @@ os.environ['HF_HUB_OFFLINE'] = '1'
 
 import expalign  # noqa: F401  (before mmdet: the compatibility layer)
 from expalign.apis.command_line import add_model_arguments, build_inferencer, check_arguments
+from expalign.utils import run_command
 
 PHOTOGRAPHS = Path(__file__).resolve().parent / 'data' / 'mini' / 'val2017'
 SAMPLES = ('000000214753.jpg', '000000311303.jpg', '000000377575.jpg', '000000269314.jpg')
@@ -55,4 +56,4 @@ def main() -> None:
 
 
 if __name__ == '__main__':
-    main()
+    run_command(main)

@@ -14,7 +14,7 @@ class PageClient(httpx.Client):
     """One visitor, with a cookie of its own and one open page."""
 
     def __init__(self, port: int, with_cookie: bool = True) -> None:
-        super().__init__(base_url=f'http://127.0.0.1:{port}', timeout=300)
+        super().__init__(base_url=f'http://127.0.0.1:{port}', timeout=600, verify=False)
         self.session = secrets.token_hex(6)
         self._with_cookie = with_cookie
 
