@@ -56,8 +56,7 @@ class DINOv3ConvNeXt(FreezableModule):
 
     def forward(self, images: Tensor) -> tuple[Tensor, Tensor, Tensor]:
         """Map (B, 3, H, W) to three maps (B, out_channels[i], H / s, W / s), s = 8, 16, 32."""
-        with self.grad_context():
-            return tuple(self.model(images).feature_maps)
+        return tuple(self.run_network(images).feature_maps)
 
 
 def _random(config: dict) -> nn.Module:

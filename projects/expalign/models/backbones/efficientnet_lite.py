@@ -44,8 +44,7 @@ class EfficientNetLite(FreezableModule):
 
     def forward(self, images: Tensor) -> tuple[Tensor, Tensor, Tensor]:
         """Map (B, 3, H, W) to three maps (B, out_channels[i], H / s, W / s), s = 8, 16, 32."""
-        with self.grad_context():
-            return self.model(images)
+        return self.run_network(images)
 
 
 class _LiteTrunk(nn.Module):

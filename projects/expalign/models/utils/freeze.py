@@ -7,10 +7,13 @@ records no graph.
 import re
 from collections.abc import Sequence
 from contextlib import contextmanager
+from typing import Any
 
 import torch
 from mmengine.model import BaseModule
-from torch import nn
+from torch import Tensor, nn
+
+from .autocast_twin import AutocastTwin, twin_applies
 
 
 class FreezableModule(BaseModule):
@@ -25,6 +28,7 @@ class FreezableModule(BaseModule):
         super().__init__()
         self.model = model
         self.frozen = frozen
+        self._twin = AutocastTwin()
         if frozen:
             self.requires_grad_(False)
         # transformers builds and loads its models in eval mode; start like any other module.
@@ -45,6 +49,17 @@ class FreezableModule(BaseModule):
         """Within it, a frozen network records no graph; any other one is left alone."""
         with torch.set_grad_enabled(torch.is_grad_enabled() and not self.frozen):
             yield
+
+
+    def run_network(self, images: Tensor) -> Any:
+        """What the network gives for images (B, 3, H, W); see :meth:`grad_context`.
+
+        A frozen network runs wholly in autocast's type on a GPU: its maps come in that type.
+        """
+        with self.grad_context():
+            if self.frozen and twin_applies(images):
+                return self._twin(self.model, images)
+            return self.model(images)
 
 
 def freeze_all_but(model: nn.Module, patterns: Sequence[str]) -> list[nn.Module]:
