@@ -10,6 +10,7 @@ default_hooks = dict(
     checkpoint=dict(type='expalign.PlainCheckpointHook', interval=1, max_keep_ckpts=3),
     sampler_seed=dict(type='mmengine.DistSamplerSeedHook'),
     dataset_epoch=dict(type='expalign.DatasetEpochHook'),
+    image_files=dict(type='expalign.ImageFilesHook'),
     mask_share=dict(type='expalign.MaskShareHook'),
     text_cache=dict(type='expalign.TextCacheHook'),
     visualization=dict(type='mmdet.DetVisualizationHook'))

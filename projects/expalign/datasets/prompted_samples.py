@@ -57,7 +57,9 @@ class PromptedSamples:
             if sample is not None:
                 return sample
             index = np.random.randint(len(self))
-        raise RuntimeError(f'the pipeline dropped {MAX_TRIES} samples one after the other')
+        raise RuntimeError(
+            f'the pipeline dropped {MAX_TRIES} samples one after the other, the last one of image '
+            f"'{self.get_data_info(index)['img_path']}'")
 
     def prepare_data(self, idx: int) -> dict | None:
         """Run record ``idx`` through the pipeline; None where the image is skipped.

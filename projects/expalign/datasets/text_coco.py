@@ -89,8 +89,9 @@ class TextCocoDataset(SeededSamples, SourceRecords, MMDetCocoDataset):
 
     def drop_classes(self, names: Sequence[str]) -> None:
         """Go on without some of the classes; for a check of the rest."""
+        dropped = set(names)
         self._metainfo['classes'] = tuple(
-            name for name in self._metainfo['classes'] if name not in names)
+            name for name in self._metainfo['classes'] if name not in dropped)
 
     def _find_classes(self, categories: list[dict], used: set[int | str | None]) -> None:
         """Set the classes, where they are the file's own, their labels and their prompts."""

@@ -3,6 +3,7 @@
 import json
 import os
 import pickle
+import tracemalloc
 
 import pytest
 
@@ -147,3 +148,32 @@ def test_references_to_nothing():
     assert record['text'] == ['dog'] and problems.num_bad == 2
     with pytest.raises(ValueError, match="'x', image 581857: a reference names an image that"):
         list(records_by_image([ref(1, 'man')], {}, ANNOTATIONS, problems))
+
+
+@pytest.mark.parametrize(('content', 'message'), [
+    (b'\x80\x02]r\xff\xff\xff\x7f.', 'expected'),
+    (b'\x80\x04\x8e' + (2**62).to_bytes(8, 'little') + b'.', 'expected'),
+    (b'version https://git-lfs.github.com/spec/v1\n', 'it is a Git LFS pointer'),
+    (b'', 'it is an empty file'), (b'\x80\x02' + b'(' * 100_000, 'expected'),
+])
+def test_hostile_pickles_take_no_memory(content, message, tmp_path):
+    path = tmp_path / 'refs(unc).p'
+    path.write_bytes(content)
+    tracemalloc.start()
+    with pytest.raises(ValueError, match=rf"file '.*refs\(unc\).p' cannot be read .*{message}"):
+        read_refs(str(path))
+    assert tracemalloc.get_traced_memory()[1] < 50e6
+    tracemalloc.stop()
+
+
+@pytest.mark.parametrize(('change', 'message'), [
+    (dict(image_id=[1]), "'image_id' must be a number or text"),
+    (dict(ann_id=None), "'ann_id' must be a number or text"),
+    (dict(sentences='text'), "'sentences' must be a list of objects"),
+    (dict(sentences=['text']), "'sentences' must be a list of objects")])
+def test_references_of_another_form(change, message, tmp_path):
+    path = tmp_path / 'refs.json'
+    ref = dict(image_id=1, ann_id=2, split='train', sentences=[dict(raw='a')])
+    path.write_text(json.dumps([ref, ref | change]))
+    with pytest.raises(ValueError, match=f"refs.json', reference 1: {message}"):
+        read_refs(str(path))

@@ -18,6 +18,7 @@ NUMBERED = re.compile(
 ABBREVIATION = re.compile(r'[A-Z]{2,5}|[A-Z]')
 CAMEL = re.compile(r'(?<=[a-z])(?=[A-Z])')
 MAX_WORDS = 20
+MAX_LISTED = 12
 MAX_COMPARED = 2000  # names among which close ones are looked for
 
 
@@ -67,15 +68,17 @@ def compare_classes(train: Collection[str], other: Collection[str]) -> list[str]
         train: names of the training classes.
         other: of the validation or test classes.
     """
-    only_train = [name for name in train if name not in set(other)]
-    only_other = [name for name in other if name not in set(train)]
+    in_train, in_other = set(train), set(other)
+    only_train = [name for name in dict.fromkeys(train) if name not in in_other]
+    only_other = [name for name in dict.fromkeys(other) if name not in in_train]
     by_folded = {plain(name): name for name in only_train}
     lines = []
     if only_other:
-        lines.append('not in train: ' + _listed([
-            repr(name) + _close(name, by_folded) for name in only_other]))
+        lines.append('not in train: ' + _listed(
+            only_other, [repr(name) + _close(name, by_folded) for name in only_other[:MAX_LISTED]]))
     if only_train:
-        lines.append('in train only: ' + _listed([repr(name) for name in only_train]))
+        lines.append('in train only: ' + _listed(
+            only_train, [repr(name) for name in only_train[:MAX_LISTED]]))
     return lines
 
 
@@ -88,6 +91,6 @@ def _close(name: str, by_folded: dict[str, str]) -> str:
     return f' (train has {by_folded[close[0]]!r})' if close else ''
 
 
-def _listed(names: list[str], most: int = 12) -> str:
-    more = f' and {len(names) - most} more' if len(names) > most else ''
-    return ', '.join(names[:most]) + more
+def _listed(names: list[str], shown: list[str]) -> str:
+    more = f' and {len(names) - len(shown)} more' if len(names) > len(shown) else ''
+    return ', '.join(shown) + more

@@ -12,6 +12,7 @@ from collections import Counter, defaultdict
 from collections.abc import Iterator, Sequence
 from typing import Any
 
+from expalign.file_kinds import describe_file
 from expalign.limits import RECORD_STEPS
 from expalign.pickle_scan import ALL_STEPS, BoundedReader, check_pickle
 
@@ -45,7 +46,7 @@ def read_refs(path: str) -> list[dict]:
     if str(path).endswith('.json'):
         refs = read_json(path)
     else:
-        check_text_file(path, path)
+        check_text_file(path, f"file '{path}'")
         with open(path, 'rb') as file:
             try:
                 check_pickle(BoundedReader(file, os.path.getsize(path)), f"file '{path}'",
@@ -54,9 +55,11 @@ def read_refs(path: str) -> list[dict]:
                 refs = _PlainUnpickler(file, encoding='utf-8').load()
             # A damaged or hostile pickle makes the parser raise all kinds of errors.
             except Exception as error:
+                what = describe_file(path)
+                claim = '' if what == 'a pickle of Python' else f'; it is {what}'
                 raise ValueError(
                     f"file '{path}' cannot be read as references: a list of plain dicts is "
-                    f'expected ({type(error).__name__}: {error})') from error
+                    f'expected ({type(error).__name__}: {error}){claim}') from error
     if not isinstance(refs, list) or not all(
             isinstance(ref, dict) and all(key in ref for key in KEYS) for ref in refs):
         raise ValueError(

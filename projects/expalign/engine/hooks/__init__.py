@@ -5,6 +5,7 @@ from .dataset_epoch_hook import DatasetEpochHook
 from .explanation_hook import ExplanationHook
 from .finite_loss_hook import FiniteLossHook
 from .fuse_conv_bn_hook import FuseConvBNHook
+from .image_files_hook import ImageFilesHook
 from .mask_share_hook import MaskShareHook
 from .plain_checkpoint_hook import PlainCheckpointHook
 from .runtime_info_hook import RuntimeInfoHook
@@ -18,6 +19,7 @@ __all__ = [
     'ExplanationHook',
     'FiniteLossHook',
     'FuseConvBNHook',
+    'ImageFilesHook',
     'MaskShareHook',
     'PlainCheckpointHook',
     'RuntimeInfoHook',
