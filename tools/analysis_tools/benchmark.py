@@ -18,7 +18,7 @@ import expalign  # noqa: E402, F401  (before mmdet: the compatibility layer)
 from expalign.benchmarks import TASKS  # noqa: E402
 
 # Tasks that are scripts of their own next to this one.
-SCRIPTS = {'nms': 'benchmark_nms.py', 'dataloader': 'benchmark_dataloader.py'}
+SCRIPTS = {'nms': 'benchmark_nms.py'}
 
 
 def main() -> None:

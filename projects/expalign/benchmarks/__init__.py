@@ -6,4 +6,5 @@ its line below.
 """
 
 TASKS = {name: f'expalign.benchmarks.{name}' for name in (
-    'eah', 'model', 'forms', 'scaling', 'stream', 'postprocess', 'text', 'train_step')}
+    'dataloader', 'eah', 'model', 'forms', 'scaling', 'stream', 'postprocess', 'text',
+    'train_step')}

@@ -1,8 +1,6 @@
 """Rate of a config's training samples, next to mmyolo's own pipeline, and the time by step.
 
-    python tools/analysis_tools/benchmark_dataloader.py CONFIG [--samples 64] [--rounds 7]
-
-One worker is one process with one thread, and this script is one. Compared are the pipeline of the
+All of it is one process with one thread, as a worker is. Compared are the pipeline of the
 config, the same without ``expalign.SamplePrompts``, and mmyolo's transforms in the same places on
 mmyolo's data set, which draw the same images, crops and colours; and, where ultralytics can be
 imported, its loader with its own settings, which takes the further images of a mosaic from those
@@ -13,7 +11,6 @@ Counted is the process's CPU time, which other programs on the machine do not ch
 were read before.
 """
 
-import argparse
 import importlib.util
 import os
 import statistics
@@ -21,13 +18,9 @@ import time
 from collections import Counter
 from pathlib import Path
 
-import cv2
-import torch
-from mmengine.config import Config, DictAction
+from mmengine.config import Config
 
-import expalign  # noqa: F401  (before mmdet: the compatibility layer)
 from expalign.datasets.sample_seed import seeded_generators, set_epoch
-from expalign.engine.config import load_config
 from expalign.utils import scratch_folder
 
 WHOLE, NO_PROMPTS, MMYOLO = 'config', 'config without SamplePrompts', 'mmyolo'
@@ -45,16 +38,19 @@ MMYOLO_STEPS = {
 }
 
 
-def parse_args() -> argparse.Namespace:
-    """Read the command line."""
-    parser = argparse.ArgumentParser(description='Time the loading of training samples')
-    parser.add_argument('config', help='config file')
-    parser.add_argument('--samples', type=int, default=64, help='samples of each pipeline a round')
-    parser.add_argument('--rounds', type=int, default=7, help='rounds; the medians are shown')
-    parser.add_argument('--seed', type=int, default=0, help='seed of the random transforms')
-    parser.add_argument('--cfg-options', nargs='+', action=DictAction, metavar='KEY=VALUE',
-                        help='override settings of the config')
-    return parser.parse_args()
+def compare_pipelines(cfg: Config, samples: int, rounds: int, seed: int) -> str:
+    """The table of rates and the table of steps.
+
+    Args:
+        cfg: the config; its ``train_dataloader.dataset`` is measured.
+        samples: of each pipeline in a round.
+        rounds: whose medians are shown.
+        seed: of the random transforms.
+    """
+    with scratch_folder() as folder:
+        datasets = build_datasets(cfg, folder)
+        means = measure(datasets, samples, rounds, seed)
+    return '\n'.join([*rate_table(means), '', *step_table(datasets[WHOLE], samples)])
 
 
 def without_prompts(pipeline: list[dict]) -> list[dict]:
@@ -222,19 +218,3 @@ def step_table(dataset, samples: int) -> list[str]:
     return ['| step | ms an image | share |', '|---|---|---|'] + [
         f'| {name} | {1000 * seconds / samples:.2f} | {100 * seconds / total:.1f} % |'
         for name, seconds in clock.seconds.most_common()]
-
-
-def main() -> None:
-    """Measure and print two tables."""
-    args = parse_args()
-    cv2.setNumThreads(0)
-    torch.set_num_threads(1)
-    cfg = load_config(args.config, args.cfg_options)
-    with scratch_folder() as folder:
-        datasets = build_datasets(cfg, folder)
-        means = measure(datasets, args.samples, args.rounds, args.seed)
-    print('', *rate_table(means), '', *step_table(datasets[WHOLE], args.samples), sep='\n')
-
-
-if __name__ == '__main__':
-    main()
