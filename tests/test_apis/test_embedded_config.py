@@ -1,5 +1,6 @@
 """Configs in checkpoints are read as data, and name nothing that could run code."""
 
+import random
 import sys
 from copy import deepcopy
 from functools import partial
@@ -17,7 +18,9 @@ from expalign.apis.embedded_config import config_of_checkpoint
 from expalign.engine.config import load_config
 from expalign.engine.safe_load import UntrustedCheckpointError, literal_config
 from expalign.limits import LimitExceeded
+from tests.helpers.bounded import attempts
 from tests.helpers.mini_model import CONFIG
+from tests.helpers.mutations import mutated_value
 
 WEIGHTS = dict(a=torch.zeros(1))
 
@@ -276,3 +279,26 @@ def test_large_texts_are_refused_before_they_are_parsed(tmp_path, monkeypatch):
         literal_config('a = [' + '1,' * 60 + ']')
     monkeypatch.setenv('EXPALIGN_MAX_CONFIG_SIGNS', '200')
     assert len(literal_config('a = [' + '1,' * 60 + ']')['a']) == 60
+
+
+@pytest.mark.parametrize('count', [100, pytest.param(2000, marks=pytest.mark.slow)])
+def test_mutated_configs(shipped, tmp_path, count):
+    """A config is usable, or one line names the file; in bounded memory and time."""
+    rng = random.Random(count)
+    base = {name: deepcopy(shipped.to_dict()[name])
+            for name in ('model', 'visualizer', 'test_dataloader')}
+    names = [f'{number}.safetensors' for number in range(count)]
+    for name in names:
+        text = '\n'.join(f'{key} = {value!r}' for key, value in mutated_value(base, rng).items()
+                         if isinstance(key, str) and key.isidentifier())
+        write(tmp_path / name, text)
+    before = set(tmp_path.iterdir())
+    found = attempts(lambda name: config_of_checkpoint(tmp_path / name), names, tmp_path)
+    for name, error, message, seconds in found:
+        assert error in ('', 'ValueError', 'LimitExceeded', 'UntrustedCheckpointError',
+                         'NotAllowed'), (name, error, message)
+        assert not error or name in message, message
+        assert seconds < 10, name
+    refused = sum(bool(outcome.error) for outcome in found)
+    assert count / 4 < refused < count
+    assert set(tmp_path.iterdir()) == before | {tmp_path / 'outcomes.jsonl'}

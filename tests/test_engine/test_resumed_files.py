@@ -5,35 +5,13 @@ from pathlib import Path
 
 import pytest
 import torch
-from mmengine.model import BaseModel
 from mmengine.runner import Runner
-from torch.utils.data import Dataset
 
 from expalign.engine.resumed_files import forget_what_is_no_number, is_best_checkpoint
+from tests.helpers.line import Line, Numbers
 
 NUMBERS = count()  # runs of one name share their message hub
 METRICS = {'coco/bbox_mAP': 0.5, 'coco/segm_mAP': 0.4}
-
-
-class Line(BaseModel):
-    """One weight."""
-
-    def __init__(self) -> None:
-        super().__init__()
-        self.layer = torch.nn.Linear(1, 1)
-
-    def forward(self, inputs, data_samples=None, mode='tensor'):
-        return dict(loss=self.layer(torch.stack(inputs)).sum())
-
-
-class Numbers(Dataset):
-    """Two ones."""
-
-    def __len__(self) -> int:
-        return 2
-
-    def __getitem__(self, index: int) -> dict:
-        return dict(inputs=torch.ones(1))
 
 
 def resume(folder: Path, kind: str, info: dict, best: str | list[str] = 'coco/bbox_mAP') -> Runner:

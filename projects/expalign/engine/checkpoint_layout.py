@@ -5,6 +5,9 @@ from typing import Any
 
 from torch import Tensor
 
+from expalign.engine.frozen_encoders import HEADER_KEY, is_record
+from expalign.engine.plain_state import HISTORY_KEYS
+
 # What must be a mapping where it is there.
 MAPPINGS = ('state_dict', 'ema_state_dict', 'meta', 'message_hub', 'optimizer')
 HUB = ('log_scalars', 'runtime_info', 'resumed_keys')
@@ -30,12 +33,15 @@ def check_layout(checkpoint: Any) -> None:
                     isinstance(value, Tensor) or key.endswith('_extra_state')):
                 raise LayoutError(f'its {name} has a {type(value).__name__} as {key!r}, where '
                                   'weights have names and are tensors')
+        _require_metadata(getattr(checkpoint.get(name), '_metadata', {}), name)
     meta = checkpoint.get('meta', {})
     for name in ('epoch', 'iter'):
         if name in meta:
             _require(meta[name], int, f'meta.{name}')
             if meta[name] < 0:
                 raise LayoutError(f'its meta.{name} is {meta[name]}, and cannot be negative')
+    if 'iters_per_epoch' in meta:
+        _require(meta['iters_per_epoch'], int, 'meta.iters_per_epoch')
     if meta.get('seed') is not None:
         _require(meta['seed'], int, 'meta.seed')
     if 'dataset_meta' in meta and meta['dataset_meta'] is not None:
@@ -44,8 +50,33 @@ def check_layout(checkpoint: Any) -> None:
     for name in HUB:
         if name in hub:
             _require_names(hub[name], f'message_hub.{name}')
+    for name, resumed in hub.get('resumed_keys', {}).items():
+        if not isinstance(resumed, bool):
+            raise LayoutError(f'its message_hub.resumed_keys.{name[:100]} is no truth value')
+    for name, history in hub.get('log_scalars', {}).items():
+        _require_history(history, f'message_hub.log_scalars.{name[:100]}')
     if checkpoint.get('param_schedulers') is not None:
         _require(checkpoint['param_schedulers'], list | Mapping, 'param_schedulers')
+
+
+def _require_metadata(metadata: Any, name: str) -> None:
+    """What torch's modules note of themselves, by the names of the modules."""
+    _require_names(metadata, f"{name}'s _metadata")
+    for module, notes in metadata.items():
+        _require_names(notes, f"{name}'s _metadata of {module[:100]!r}")
+        if HEADER_KEY in notes and not is_record(notes[HEADER_KEY]):
+            raise LayoutError(f'its {name} has a record of frozen encoders that is none')
+
+
+def _require_history(history: Any, name: str) -> None:
+    """What :func:`~expalign.engine.plain_state.to_plain` makes of a history of logged values."""
+    if not isinstance(history, Mapping) or history.keys() != HISTORY_KEYS:
+        return  # is skipped, with a warning
+    values, counts = history['values'], history['counts']
+    if not all(isinstance(x, Tensor) and x.dim() == 1 for x in (values, counts)) or (
+            len(values) != len(counts) or type(history['max_length']) is not int
+            or history['max_length'] < 1):
+        raise LayoutError(f'its {name} is no history of values and counts')
 
 
 def _require(value: Any, kind: Any, name: str) -> None:

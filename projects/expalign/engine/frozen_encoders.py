@@ -110,6 +110,14 @@ def check_frozen_encoders(
                 'weights that are named, or ask for a checkpoint published with --with-frozen')
 
 
+def is_record(value: Any) -> bool:
+    """Whether a file's record is of the form of :func:`frozen_encoders`."""
+    return isinstance(value, Mapping) and all(
+        name in ENCODERS and isinstance(entry, Mapping)
+        and all(isinstance(entry.get(key), str) for key in ('type', 'source', 'sha256'))
+        for name, entry in value.items())
+
+
 def with_record(state_dict: dict[str, Tensor], header: Mapping[str, str], path: str
                 ) -> dict[str, Tensor]:
     """Put a header's record where torch and mmengine hand it to the model with the weights.
@@ -124,10 +132,7 @@ def with_record(state_dict: dict[str, Tensor], header: Mapping[str, str], path: 
     """
     if HEADER_KEY in header:
         record = header_json(header, HEADER_KEY, path)
-        if not isinstance(record, dict) or not all(
-                name in ENCODERS and isinstance(entry, dict)
-                and all(isinstance(entry.get(key), str) for key in ('type', 'source', 'sha256'))
-                for name, entry in record.items()):
+        if not is_record(record):
             raise ValueError(
                 f"{path}: '{HEADER_KEY}' is no record of {' and '.join(ENCODERS)}, each with "
                 'type, source and sha256')

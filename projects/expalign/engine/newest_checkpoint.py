@@ -88,7 +88,9 @@ def flipped_part(path: str | Path) -> str | None:
     try:
         if os.path.isfile(path) and zipfile.is_zipfile(path):
             with zipfile.ZipFile(path) as file:
-                return file.testzip()
+                # What unpacks to more than the file is no checkpoint, and is not unpacked here.
+                stated = sum(entry.file_size for entry in file.infolist())
+                return file.testzip() if stated <= os.path.getsize(path) else None
     except (zipfile.BadZipFile, EOFError, ValueError, NotImplementedError, zlib.error) as error:
         return f'(the list of parts: {error})'
     return None

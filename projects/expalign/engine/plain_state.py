@@ -14,7 +14,7 @@ import numpy as np
 import torch
 from mmengine.logging import HistoryBuffer
 
-_HISTORY_KEYS = {'values', 'counts', 'max_length'}
+HISTORY_KEYS = {'values', 'counts', 'max_length'}
 
 
 def to_plain(value: Any, name: str) -> Any:
@@ -63,7 +63,7 @@ def to_plain(value: Any, name: str) -> Any:
 
 def history_from_plain(value: Any) -> Any:
     """The :class:`HistoryBuffer` that :func:`to_plain` wrote; anything else as it is."""
-    if not (isinstance(value, dict) and value.keys() == _HISTORY_KEYS):
+    if not (isinstance(value, dict) and value.keys() == HISTORY_KEYS):
         return value
     return HistoryBuffer(
         value['values'].cpu().numpy(), value['counts'].cpu().numpy(), value['max_length'])

@@ -80,8 +80,8 @@ def _replay_schedules(runner: Runner, checkpoint: dict[str, Any]) -> None:
     first = {key: index for index, key in reversed(list(enumerate(keys)))}
     kinds = list(first.values())  # one group of each kind: there may be hundreds of a kind
     replayed, values = _stepped(
-        schedulers, [groups[index] for index in kinds], kinds, checkpoint['meta'],
-        len(runner.train_dataloader))
+        schedulers, [groups[index] for index in kinds], kinds,
+        min(checkpoint['meta']['iter'], runner.max_iters), len(runner.train_dataloader))
     place = [kinds.index(first[key]) for key in keys]
     checkpoint['param_schedulers'] = []
     for scheduler, state in zip(schedulers, replayed, strict=True):
@@ -95,9 +95,9 @@ def _replay_schedules(runner: Runner, checkpoint: dict[str, Any]) -> None:
                 group.update(values[index])
 
 
-def _stepped(schedulers: Sequence, groups: Sequence[dict], kinds: Sequence[int], meta: dict,
+def _stepped(schedulers: Sequence, groups: Sequence[dict], kinds: Sequence[int], last: int,
              per_epoch: int) -> tuple[list[dict], list[dict]]:
-    """States of the schedulers after the steps of ``meta``, and the values of the groups then."""
+    """States of the schedulers after iteration ``last``, and the values of the groups then."""
     names = {scheduler.param_name for scheduler in schedulers}
     stand_in = SimpleNamespace(
         param_groups=[{key: value for key, value in group.items() if key != 'params'}
@@ -109,7 +109,7 @@ def _stepped(schedulers: Sequence, groups: Sequence[dict], kinds: Sequence[int],
         twin.optimizer = stand_in
         twin.base_values = [scheduler.base_values[index] for index in kinds]
         copies.append(twin)
-    for iteration in range(1, meta['iter'] + 1):
+    for iteration in range(1, last + 1):
         for twin in copies:
             if not twin.by_epoch or iteration % per_epoch == 0:
                 twin.step()

@@ -35,6 +35,7 @@ from expalign.trust import FLAG, checkpoints_are_trusted
 CONFIG_TEXTS = (('meta', 'config'), ('meta', 'cfg'), ('message_hub', 'runtime_info', 'cfg'))
 # Headers of converted weights name their config's file under the same key: nothing to run.
 FILE_NAME = re.compile(r'[\w.-]+\.py')
+MAX_TOLD = 500  # letters of another library's error
 
 
 class UntrustedCheckpointError(RuntimeError):
@@ -148,8 +149,11 @@ def _explained(name: str) -> Iterator[None]:
             raise UntrustedCheckpointError(_refusal(name, found)) from error
         kind = '' if isinstance(error, ValueError | pickle.UnpicklingError | RuntimeError
                                 ) else f'{type(error).__name__}: '
+        # torch says much about its options around what is wrong.
+        told = ' '.join(str(error).rpartition('WeightsUnpickler error:')[2].split())
+        told = told.partition(' Check the documentation of torch.load')[0][:MAX_TOLD]
         raise ValueError(
-            f'{name} cannot be loaded as a torch checkpoint: {kind}{error}') from error
+            f'{name} cannot be loaded as a torch checkpoint: {kind}{told}') from error
 
 
 def _refusal(name: str, found: str) -> str:

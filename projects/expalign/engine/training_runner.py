@@ -13,6 +13,7 @@ from torch.utils.data import DataLoader
 
 from .newest_checkpoint import NothingToResume, flipped_part, newest_checkpoint
 from .resumed_schedule import fit_to_run
+from .resumed_state import check_optimizer_state, check_schedules
 
 AUTO = 'auto'
 
@@ -92,10 +93,22 @@ class TrainingRunner(Runner):
         return found[0]
 
     def resume(self, filename: str, *args, **kwargs) -> None:
-        """See the parent."""
+        """See the parent.
+
+        Raises:
+            ValueError: the file holds no state of such a training; the message has its name.
+        """
         self._resumed_from = filename
         try:
             super().resume(filename, *args, **kwargs)
+            check_optimizer_state(self.optim_wrapper)
+        # Whatever mmengine, torch and hooks make of a state that is not as they wrote it.
+        except (KeyError, TypeError, ValueError, AttributeError, AssertionError, IndexError,
+                ArithmeticError) as error:
+            if str(filename) in str(error):
+                raise
+            raise ValueError(f'{filename} holds no training that this run can go on from: '
+                             f'{type(error).__name__}: {error}') from error
         finally:
             self._resumed_from = None
 
@@ -113,5 +126,6 @@ class TrainingRunner(Runner):
                 'have changed on disk or in transfer). Copy it again, or use another')
         checkpoint = super().load_checkpoint(filename, map_location, *args, **kwargs)
         if self._resumed_from is not None:
+            check_schedules(self.param_schedulers, checkpoint)
             fit_to_run(self, checkpoint, filename)
         return checkpoint

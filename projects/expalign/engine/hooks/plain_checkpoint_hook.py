@@ -68,7 +68,11 @@ class PlainCheckpointHook(CheckpointHook):
         hub = checkpoint.get('message_hub')
         if isinstance(hub, Mapping):
             hub['log_scalars'] = {
-                name: history_from_plain(value) for name, value in hub['log_scalars'].items()}
+                name: history_from_plain(value)
+                for name, value in hub.get('log_scalars', {}).items()}
+            # Values that a run does not resume have no business in a checkpoint.
+            hub['resumed_keys'] = {
+                name: True for name, value in hub.get('resumed_keys', {}).items() if value}
 
     def _save_checkpoint_with_step(self, runner: Runner, step: int, meta: dict) -> None:
         number, outdated = self.max_keep_ckpts, None
