@@ -117,3 +117,67 @@ def test_an_image_of_train_and_val_is_found(run_script, tmp_path, capsys):
     train, val = out.split('val: ')[:2]
     assert 'no problems' in train
     assert '2 images with the same content as another' in val
+
+
+def test_other_classes_in_val_are_a_problem(run_script, tmp_path, capsys):
+    clean_folder(tmp_path / 'a')
+    content = clean_folder(tmp_path / 'b')
+    for number in range(2):
+        write_image(tmp_path / f'b/images/{number}.jpg', seed=7 + number)
+    content['categories'][0]['name'] = 'Cat'
+    write_json(tmp_path / 'b/coco.json', content)
+    config = write_config(tmp_path / 'c.py', coco_dataset(tmp_path / 'a'))
+    with open(config, 'a') as file:
+        file.write(f'val_dataloader = dict(dataset={coco_dataset(tmp_path / "b")!r})\n')
+    status, out = check(run_script, capsys, config, '--split', 'train', 'val')
+    assert status == 1 and '\n1 problems' in out
+    last = out.split('PROBLEMS between splits:')[1]
+    assert f'the classes of val ({tmp_path}/b/coco.json) differ from those of train' in last
+    assert "not in train: 'Cat' (train has 'cat')" in last and "in train only: 'cat'" in last
+    # A config that names the classes of both means it.
+    names = ['train_dataloader.dataset.metainfo.classes=[cat,dog]',
+             'val_dataloader.dataset.metainfo.classes=[Cat,dog]']
+    assert check(run_script, capsys, config, '--split', 'train', 'val', '--cfg-options',
+                 *names)[0] == 0
+
+
+def test_names_and_group_classes_of_roboflow(run_script, tmp_path, capsys):
+    content = clean_folder(tmp_path)
+    content['categories'] = [dict(id=0, name='animals', supercategory='none')] + [
+        dict(category, supercategory='animals') for category in content['categories']]
+    content['categories'][1]['name'] = 'white-king'
+    write_json(tmp_path / 'coco.json', content)
+    status, out = check(run_script, capsys, write_config(tmp_path / 'c.py', coco_dataset(tmp_path)))
+    assert status == 0 and '2 prompts' in out
+    notes = out.split('notes:')[1]
+    assert "no class (such as 'animals')" in notes
+    assert "one space apart (such as 'white-king': 'white king'?)" in notes
+
+
+@pytest.mark.parametrize(('content', 'words'), [
+    (b'version https://git-lfs.github.com/spec/v1\n', 'it is a Git LFS pointer'),
+    (b'<!DOCTYPE html>', 'it is an HTML page'), (b'hello', 'it is a text file'),
+    (b'', 'it is an empty file'), (b'[1, 2]', 'it holds a list'),
+    (b'[' * 109_000 + b']' * 109_000, 'inside one another too deeply'),
+    ('{"images": []}'.encode('utf-16'), 'it is text in UTF-16'),
+])
+def test_files_that_are_no_annotations_are_problems(run_script, tmp_path, capsys, content, words):
+    clean_folder(tmp_path)
+    (tmp_path / 'coco.json').write_bytes(content)
+    status, out = check(run_script, capsys, write_config(tmp_path / 'c.py', coco_dataset(tmp_path)))
+    assert status == 1
+    problem, = out.split('PROBLEMS:')[1].split('1 problems')[0].strip().splitlines()
+    assert f"{tmp_path}/coco.json'" in problem and words in problem
+
+
+def test_images_outside_and_small_ones(run_script, tmp_path, capsys):
+    content = clean_folder(tmp_path)
+    content['images'][1]['file_name'] = '../images/1.jpg'
+    write_json(tmp_path / 'coco.json', content)
+    dataset = coco_dataset(tmp_path, filter_cfg=dict(min_size=90))
+    status, out = check(run_script, capsys, write_config(tmp_path / 'c.py', dataset))
+    problems = out.split('PROBLEMS:')[1]
+    assert status == 1 and "'file_name' has '..', and so may lead out of the folder" in problems
+    assert 'the data set cannot be used' in problems  # 100 x 80 pixels: none is left
+    dataset = coco_dataset(tmp_path, allow_outside_images=True, filter_cfg=dict(min_size=80))
+    assert check(run_script, capsys, write_config(tmp_path / 'c.py', dataset))[0] == 0
