@@ -90,7 +90,7 @@ def simulate(size: int, args: argparse.Namespace) -> list[str]:
             else:
                 drawn = torch.multinomial(frequency, 80, generator=generator)
                 prompts |= {f'phrase {i}' for i in drawn.tolist()}
-        missing = [prompt for prompt in sorted(prompts) if cache.get(prompt) is None]
+        missing = [prompt for prompt, rows in cache.get(sorted(prompts)).items() if rows is None]
         for prompt in missing:
             cache.put(prompt, nothing)
         rates.append(1 - len(missing) / len(prompts))

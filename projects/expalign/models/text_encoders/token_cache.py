@@ -38,19 +38,8 @@ class TokenCache:
     def __reduce__(self):
         return TokenCache, (self.max_size,)
 
-    def get(self, prompt: str) -> np.ndarray | None:
-        """Return the rows of a prompt's tokens, or None; either way it is counted."""
-        with self._lock:
-            rows = self._rows.get(prompt)
-            if rows is None:
-                self.misses += 1
-            else:
-                self.hits += 1
-                self._rows.move_to_end(prompt)
-            return rows
-
-    def get_all(self, prompts: Sequence[str]) -> dict[str, np.ndarray | None]:
-        """Do as :meth:`get` for distinct prompts."""
+    def get(self, prompts: Sequence[str]) -> dict[str, np.ndarray | None]:
+        """Return the rows of distinct prompts' tokens, or None; either way they are counted."""
         with self._lock:
             found = {prompt: self._rows.get(prompt) for prompt in prompts}
             hits = [prompt for prompt, rows in found.items() if rows is not None]

@@ -129,7 +129,7 @@ class TokenEncoder(FreezableModule):
 
         Among the latter may be some of this very call.
         """
-        found = self._cache.get_all(texts)
+        found = self._cache.get(texts)
         missing = [text for text in texts if found[text] is None]
         if not missing:
             return found, []
@@ -141,7 +141,7 @@ class TokenEncoder(FreezableModule):
     def _encode_trained(self, texts: Sequence[str]) -> tuple[Tensor, Tensor]:
         """:meth:`forward` of an encoder that keeps nothing."""
         distinct = list(dict.fromkeys(texts))
-        self._cache.get_all(distinct)  # counted
+        self._cache.get(distinct)  # counted
         tokens, lengths = self._encode(distinct)
         rows = np.split(np.arange(1, len(tokens) + 1), np.cumsum(lengths)[:-1])
         rows = dict(zip(distinct, rows, strict=True))
