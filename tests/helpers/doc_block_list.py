@@ -92,7 +92,7 @@ DRY = {
         'test_own_data.py'),
     'docs/prompting.md: python -c "': DATA,
     'docs/prompts.md: dict(': FRAGMENT,
-    'docs/prompts.md: python tools/analysis_tools/benchmark_dataloader.py configs/': DATA,
+    'docs/prompts.md: python tools/analysis_tools/benchmark.py --task dataloader c': DATA,
     'docs/quick_start.md: make demo': VENV,
     'docs/quick_start.md: make demo IMAGE=demo/data/mini/val2017/000000160012.jpg TEXT': VENV,
     'docs/quick_start.md: pip install -e ".[web]"': PIP,
