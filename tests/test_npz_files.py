@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from expalign.npz_files import read_arrays
-from tests.helpers.mutations import mutate_bytes
+from tests.helpers.file_mutations import mutate_bytes
 
 
 def read(path):

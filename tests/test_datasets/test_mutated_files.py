@@ -19,7 +19,7 @@ from mmengine.registry import DATASETS
 from expalign.datasets.checks.check import SourceCheck
 from expalign.datasets.checks.sources import sources_of_split
 from expalign.evaluation.coco_ground_truth import CocoGroundTruth
-from tests.helpers.mutations import mutate_bytes, mutate_value
+from tests.helpers.file_mutations import mutate_bytes, mutate_value
 from tests.helpers.sources import POLYGONS, RLE, coco_source, mdetr_source, odvg_source, refs_source
 
 SECONDS, KIBIBYTES = 10, 2**20

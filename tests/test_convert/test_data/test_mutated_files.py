@@ -17,7 +17,7 @@ from expalign.convert.data.tally import Tally
 from expalign.convert.data.yolo_layout import read_layout
 from expalign.convert.data.yolo_to_coco import convert_yolo
 from tests.helpers.annotations import coco_content, write_yolo_folder
-from tests.helpers.mutations import mutate_bytes, mutate_value
+from tests.helpers.file_mutations import mutate_bytes, mutate_value
 
 SECONDS = 10
 MASK = {'size': [80, 100], 'counts': 'PPW7'}
