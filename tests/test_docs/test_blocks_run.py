@@ -87,9 +87,8 @@ def test_python(reader):
     """All blocks in one process, each with names of its own."""
     pytest.importorskip('onnx', reason='the package onnx is not installed')
     exported = reader.run(
-        'python tools/deploy/export_onnx.py configs/expalign_v8s_minilm-seg.py '
-        '$(python -c "from expalign.convert.warm_start import warm_start_checkpoint as get; '
-        'print(get())") -o m.onnx --text-side text.onnx')
+        'python tools/deploy/export_onnx.py expalign-s expalign://s -o m.onnx '
+        '--text-side text.onnx')
     assert exported.returncode == 0, exported.stderr[-2000:]
     texts = {key: block.text for key, block in BLOCKS.items() if block.language == 'python'}
     (reader.folder / 'blocks.py').write_text(

@@ -11,6 +11,7 @@ from pathlib import Path
 
 import expalign  # noqa: F401  (before mmdet: the compatibility layer)
 from expalign.engine.config import load_config
+from expalign.model_zoo import find
 from expalign.trust import add_trust_argument
 from expalign.utils import check_outputs
 
@@ -53,7 +54,7 @@ def parse_args() -> argparse.Namespace:
         if Path(path).suffix != '.onnx':
             parser.error(f'{path}: the name must end in .onnx')
     for path in filter(None, (args.config, args.checkpoint, args.calibration_images)):
-        if not Path(path).exists():
+        if not Path(path).exists() and '://' not in path and find(path) is None:
             parser.error(f'{path} does not exist')
     if args.text_side and Path(args.out).resolve() == Path(args.text_side).resolve():
         parser.error(f'{args.out}: detector and text side need files of their own')
