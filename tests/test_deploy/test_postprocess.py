@@ -20,9 +20,11 @@ def test_candidates(changes):
     from expalign.models.dense_heads import select_candidates as expected_of
     settings = replace(SETTINGS, **changes)
     logits = torch.randn(5, 40, generator=torch.Generator().manual_seed(0))
-    scores, places, labels = expected_of(
-        logits, torch.ones(5, dtype=torch.bool), settings.score_thr, settings.nms_pre,
+    *columns, valid = expected_of(
+        logits[None], torch.ones(1, 5, dtype=torch.bool), settings.score_thr, settings.nms_pre,
         settings.multi_label, settings.max_per_prompt)
+    scores, places, labels = (column[valid] for column in columns)
+    assert 0 < len(scores) < 200
     found = select_candidates(logits.numpy(), settings)
     np.testing.assert_allclose(found[0], scores, rtol=1e-6)
     assert found[1].tolist() == places.tolist() and found[2].tolist() == labels.tolist()

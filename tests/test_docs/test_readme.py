@@ -40,7 +40,7 @@ def test_train_and_test_commands(run_script, trained):
 
 
 def test_python_code(trained, tmp_path, capsys):
-    (code,) = blocks('python')
+    code = next(block for block in blocks('python') if 'init_detector' in block)
     code = code.replace('work_dirs/expalign_mini/epoch_60.pth', str(trained / 'epoch_1.pth'))
     code = code.replace('outputs/inferencer', str(tmp_path))
     exec(compile(code, 'README.md', 'exec'), {})
