@@ -58,3 +58,9 @@ def test_a_script_of_somebody_else(tmp_path, capsys):
         "import sys, mmcv.ops\nprint(sys.argv[1:], __name__, mmcv.ops.nms.__name__)\n")
     cli.main(['run', str(tmp_path / 'other.py'), '--flag', 'x'])
     assert capsys.readouterr().out == "['--flag', 'x'] __main__ nms\n"
+
+
+def test_errors_of_a_sub_command_are_one_line(tmp_path):
+    with pytest.raises(SystemExit) as stop:
+        cli.main(['convert', 'yolo2coco', str(tmp_path / 'nothing'), str(tmp_path / 'out')])
+    assert str(stop.value.code).startswith('error: ') and '\n' not in str(stop.value.code)

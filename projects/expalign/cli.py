@@ -68,7 +68,8 @@ def main(arguments: Sequence[str] | None = None) -> None:
 
 
 def _run(path: str, name: str, arguments: Sequence[str]) -> None:
-    """Call the ``main`` of a shipped script, under the name of the sub-command."""
+    """Call the ``main`` of a shipped script, as it does itself, under the name of the sub-command.
+    """
     script = FOLDER / path
     if not script.is_file():
         _fail(f'{script} is missing: in a checkout it is a symbolic link; turn on core.symlinks in '
@@ -78,7 +79,10 @@ def _run(path: str, name: str, arguments: Sequence[str]) -> None:
     module = module_from_spec(spec)
     sys.modules[script.stem] = module  # where its functions are looked for by other processes
     spec.loader.exec_module(module)
-    module.main()
+    if 'run_command' in vars(module):  # errors are one line
+        module.run_command(module.main)
+    else:
+        module.main()
 
 
 def _run_other(arguments: Sequence[str]) -> None:
