@@ -114,11 +114,11 @@ def test_in_a_browser(inferencer, tmp_path):
             page = browser.new_page(viewport=dict(width=1400, height=900))
             foreign = keep_local(page)
             page.goto(f'http://127.0.0.1:{port}')
-            find_in_a_sample(page)
             find_and_explain(page, tmp_path)
             take_vocabulary(page)
             refuse_bad_upload(page, tmp_path)
             refuse_large_upload(page, tmp_path)
+            find_in_a_sample(page)
             policy = page.request.get(page.url).headers['content-security-policy']
             browser.close()
     finally:
@@ -144,11 +144,15 @@ def keep_local(page):
 
 
 def find_in_a_sample(page):
-    page.locator('#samples button').first.click()
+    page.get_by_role('tab', name='Found').click()
+    before = page.locator('#found img').get_attribute('src')
+    page.locator('#samples button').nth(1).click()
     page.wait_for_selector('#photograph img', timeout=TIMEOUT)
+    page.fill('#prompts textarea', 'a cup')
     page.click('#search')
-    page.wait_for_selector('#found img', timeout=TIMEOUT)
-    page.get_by_label('Remove Image').first.click()
+    page.wait_for_function(
+        "before => document.querySelector('#found img').getAttribute('src') !== before",
+        arg=before, timeout=TIMEOUT)
 
 
 def find_and_explain(page, tmp_path):
