@@ -3,6 +3,7 @@
 import io
 import json
 import resource
+import socket
 import time
 
 import numpy as np
@@ -93,6 +94,18 @@ def test_uploads(visitor):
     for content in (b'', b'no form', head):
         assert visitor.post('/gradio_api/upload', content=content, headers=form).status_code < 500
     assert visitor.post('/gradio_api/upload', content=b'{}', headers=JSON).status_code == 400
+
+
+def test_uploads_that_stop(visitor, port):
+    """Closed in the middle, or silent: no traceback, and others are not kept waiting."""
+    head = (f'POST /gradio_api/upload HTTP/1.1\r\nhost: 127.0.0.1:{port}\r\ncontent-length: 999\r\n'
+            'content-type: multipart/form-data; boundary=b\r\n\r\n--b\r\n').encode()
+    for _ in range(5):
+        with socket.create_connection(('127.0.0.1', port)) as stopped:
+            stopped.sendall(head)
+            time.sleep(0.05)
+    with socket.create_connection(('127.0.0.1', port)):
+        assert visitor.send_file(photograph(), 'photo.png').status_code == 200
 
 
 def test_many_files_in_one_upload(visitor, monkeypatch):

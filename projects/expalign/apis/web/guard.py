@@ -6,6 +6,8 @@ from collections.abc import Awaitable, Callable
 from typing import Any
 from urllib.parse import parse_qs
 
+from starlette.requests import ClientDisconnect
+
 from . import limits
 from .calls import CallError, check_call, check_session
 from .hosts import Hosts
@@ -124,6 +126,8 @@ class Guard:
                 raise Refused(408, 'the upload took too long') from error
             except TooMuch:
                 request.exceeded = True
+            except ClientDisconnect:
+                return  # nobody waits for an answer
             except (TypeError, ValueError, LookupError, AttributeError) as error:
                 # gradio's reader of forms ends in any of these where it is none.
                 raise Refused(400, 'this is no upload of the page') from error

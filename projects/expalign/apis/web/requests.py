@@ -12,6 +12,7 @@ from .storage import Storage
 Message = MutableMapping[str, Any]
 
 COOKIE = 'expalign_visitor'
+IDLE_SECONDS = 10  # without a byte of a body: a connection that is kept from others
 DRAINED = 256 * 2**20  # bytes of a refused request that are read, so that it hears the answer
 
 # gradio's scripts are partly in the page, and evaluate; pictures and workers are made on the spot.
@@ -88,12 +89,12 @@ class PageRequest:
             raise Refused(413, too_large(limit))
 
     def counted(self, limit: int) -> Callable:
-        """``receive`` that ends where more comes than the limit."""
+        """``receive`` that ends where more comes than the limit, or nothing for long."""
         left = limit
 
         async def receive() -> Message:
             nonlocal left
-            message = await self.receive()
+            message = await asyncio.wait_for(self.receive(), IDLE_SECONDS)
             left -= len(message.get('body', b''))
             if left < 0:
                 self.exceeded = True
