@@ -107,9 +107,9 @@ class Case:
     def train(self):
         """The number of instances in an epoch; images are left out as in training."""
         dataset = DATASETS.build(self.config | dict(pipeline=PIPELINE))
-        count = sum(len(dataset[i]['data_samples'].gt_instances)
-                    + len(dataset[i]['data_samples'].ignored_instances)
-                    for i in range(len(dataset)))
+        samples = [dataset.prepare_data(i) for i in range(len(dataset))]
+        packed = [sample['data_samples'] for sample in samples if sample is not None]
+        count = sum(len(x.gt_instances) + len(x.ignored_instances) for x in packed)
         return count if not len(dataset.bad_images) else -1
 
     def test(self):
@@ -128,7 +128,7 @@ def outcome(action, folder, number):
     except ERRORS as error:
         assert not isinstance(error, UnicodeError | RecursionError | json.JSONDecodeError), number
         assert str(folder) in str(error), (number, repr(error))
-        assert len(str(error)) < 5000, number
+        assert len(str(error)) < 20_000, number
         return None
     finally:
         assert time.process_time() - started < SECONDS, number

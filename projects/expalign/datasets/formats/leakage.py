@@ -8,6 +8,7 @@ MDETR's ``data_source``, Visual Genome's ``coco_id``. Bare numbers of two source
 import re
 from collections.abc import Sequence
 
+from .fields import identifier
 from .refs import read_refs
 from .text_file import read_json
 
@@ -36,11 +37,13 @@ class CocoLeakage:
 
     def __init__(self, vg_image_data: str | None = None) -> None:
         entries = read_json(vg_image_data) if vg_image_data else []
-        if not isinstance(entries, list) or not all('image_id' in entry for entry in entries):
+        if not isinstance(entries, list) or not all(
+                isinstance(entry, dict) and identifier(entry.get('image_id')) is not None
+                for entry in entries):
             raise ValueError(f"file '{vg_image_data}' is not Visual Genome's image_data.json: a "
                              "list of objects with 'image_id' and 'coco_id' is expected")
         self._in_coco = {
-            entry['image_id'] for entry in entries if entry.get('coco_id') is not None}
+            identifier(entry['image_id']) for entry in entries if entry.get('coco_id') is not None}
 
     def reason(self, image: dict) -> str | None:
         """Why an entry of ``images`` is dropped; None if it is kept."""
@@ -48,7 +51,8 @@ class CocoLeakage:
             return 'COCO by file name or URL'
         if image.get('data_source') == 'coco':
             return "COCO by 'data_source'"
-        if image.get('data_source') != 'flickr' and image.get('original_img_id') in self._in_coco:
+        original = identifier(image.get('original_img_id'))  # anything else is no key
+        if image.get('data_source') != 'flickr' and original in self._in_coco:
             return "COCO by Visual Genome's 'coco_id'"
         return None
 
