@@ -11,6 +11,7 @@ from typing import NamedTuple
 from tests.helpers.processes import fork
 
 MEMORY = 10**9  # bytes beyond what the test's process has already
+CHUNK = 200  # attempts a process
 
 
 class Outcome(NamedTuple):
@@ -39,11 +40,13 @@ def attempts(function: Callable[[str], object], names: Iterable[str], folder: Pa
         folder: for the report.
     """
     report = folder / 'outcomes.jsonl'
-    report.unlink(missing_ok=True)
-    names = list(names)
-    assert fork(_run, function, names, report) == 0, 'the process died: ' + ''.join(
-        report.read_text().splitlines()[-1:])
-    return [Outcome(*json.loads(line)) for line in report.read_text().splitlines()]
+    names, found = list(names), []
+    for start in range(0, len(names), CHUNK):
+        code = fork(_run, function, names[start:start + CHUNK], report)
+        lines = report.read_text().splitlines()
+        assert code == 0, f'the process died after {"".join(lines[-1:])}'
+        found += [Outcome(*json.loads(line)) for line in lines]
+    return found
 
 
 def _run(function: Callable[[str], object], names: list[str], report: Path) -> None:
