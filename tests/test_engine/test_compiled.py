@@ -6,6 +6,7 @@ import pytest
 import torch
 from mmengine.registry import init_default_scope
 from torch._dynamo.exc import BackendCompilerFailed
+from torch.utils._pytree import tree_leaves
 
 from expalign.engine import compiled
 from expalign.engine.compiled import CompilationError, compile_model
@@ -113,19 +114,19 @@ def test_predictions_and_gradients_stay_the_same(folder, backend):
     model = build(tiny_segmentation_config, folder)
     other = deepcopy(model)
     compile_model(other, backend=backend)
-    for images in (torch.randn(2, 3, 64, 64), torch.randn(1, 3, 96, 96)):
-        for old, new in zip(predict(model, images), predict(other, images), strict=True):
-            torch.testing.assert_close(new.scores, old.scores, rtol=1e-4, atol=1e-6)
-            torch.testing.assert_close(new.bboxes, old.bboxes, rtol=1e-3, atol=1e-2)
+    images = torch.randn(2, 3, 64, 64)
+    for old, new in zip(predict(model, images), predict(other, images), strict=True):
+        torch.testing.assert_close(new.scores, old.scores, rtol=1e-4, atol=1e-6)
+        torch.testing.assert_close(new.bboxes, old.bboxes, rtol=1e-3, atol=1e-2)
     images = torch.randn(4, 3, 64, 64)
     gradients = []
     for one in (model, other):
         one.train()
         pyramid, hidden = one.neck.trunk(one.backbone(images))
         maps = one.bbox_head.head_module.maps(pyramid)
-        sum(x.square().mean() for x in (*hidden, *maps[0])).backward()
+        sum(x.square().mean() for x in tree_leaves((hidden, maps))).backward()
         gradients.append({name: parameter.grad for name, parameter in one.named_parameters()
                           if parameter.grad is not None})
-    assert gradients[0].keys() == gradients[1].keys() and len(gradients[0]) > 50
+    assert gradients[0].keys() == gradients[1].keys() and len(gradients[0]) > 100
     for name, expected in gradients[0].items():
         torch.testing.assert_close(gradients[1][name], expected, rtol=1e-3, atol=1e-5)
