@@ -10,7 +10,7 @@ from expalign.registry import MODELS
 from expalign.structures import TruthBatch
 
 from .fusion import fuse_to_coarsest, fuse_to_finest
-from .map_ops import check_choice
+from .map_ops import check_choice, full_precision
 from .target_masks import positive_prompts, target_masks
 
 SEM_DEFAULTS = dict(type='expalign.MultiPositiveInfoNCELoss', loss_weight=0.5)
@@ -66,6 +66,8 @@ class ConsistencyRegularizer(nn.Module):
         """
         losses = {}
         truth = TruthBatch.of(batch_gt_instances)
+        # Once for both losses; the fusion does nothing to what is in full precision.
+        eams = [full_precision(eam) for eam in eams]
         num_prompts = prompt_masks.shape[1]
         if self.loss_sem is not None:
             fused = fuse_to_coarsest(eams)
