@@ -47,8 +47,7 @@ class ExpAlignHead(YOLOv8Head):
         prior_generator: dict = dict(
             type='mmdet.MlvlPointGenerator', offset=0.5, strides=[8, 16, 32]),
         bbox_coder: dict = dict(type='mmyolo.DistancePointBBoxCoder'),
-        loss_cls: dict = dict(
-            type='mmdet.CrossEntropyLoss', use_sigmoid=True, reduction='none', loss_weight=0.5),
+        loss_cls: dict = dict(type='expalign.PromptBCELoss', loss_weight=0.5),
         loss_bbox: dict = dict(type='expalign.CIoULoss', loss_weight=7.5),
         # A sum over four sides under a gain of 1.5 / 4 is YOLOv8's mean over sides at 1.5.
         loss_dfl: dict = dict(
@@ -118,11 +117,13 @@ class ExpAlignHead(YOLOv8Head):
         scores = targets['assigned_scores']
         # One assigned score of the global batch is the least the sums are divided by.
         norm = reduce_mean(scores.sum()).clamp(min=1 / get_world_size())
-        bce = self.loss_cls(cls_preds, scores) * prompt_masks[:, None, :].to(cls_preds.dtype)
+        loss_cls = self.loss_cls(
+            cls_preds, scores, weight=prompt_masks[:, None].to(cls_preds.dtype),
+            reduction_override='sum')
         loss_bbox, loss_dfl = self._box_losses(dist_preds, priors, targets, norm)
         images = len(prompt_masks) * get_world_size()
         losses = dict(
-            loss_cls=bce.sum() / norm * images,
+            loss_cls=loss_cls / norm * images,
             loss_bbox=loss_bbox * images,
             loss_dfl=loss_dfl * images)
         return losses, targets

@@ -6,10 +6,11 @@ from .fusion import fuse_to_coarsest, fuse_to_finest
 from .gaco import GACOLoss, geometry_aware_consistency
 from .gibbs import gibbs_distribution
 from .info_nce import MultiPositiveInfoNCELoss, multi_positive_info_nce
+from .prompt_bce import PromptBCELoss
 from .target_masks import positive_prompts, target_masks
 
 __all__ = [
-    'CIoULoss', 'complete_iou',
+    'CIoULoss', 'PromptBCELoss', 'complete_iou',
     'ConsistencyRegularizer', 'GACOLoss', 'MultiPositiveInfoNCELoss', 'fuse_to_coarsest',
     'fuse_to_finest', 'geometry_aware_consistency', 'gibbs_distribution',
     'multi_positive_info_nce', 'positive_prompts', 'target_masks']
