@@ -19,6 +19,7 @@ from expalign.engine.checkpoint import (
 from expalign.engine.frozen_encoders import check_frozen_encoders
 from expalign.models.necks import EAHOutput
 from expalign.models.utils.activations import set_activations_inplace
+from expalign.models.utils.norm_counts import counted_together, counting_norms
 from expalign.models.utils.upload import upload
 from expalign.registry import MODELS
 from expalign.structures import TrainingSamples
@@ -70,6 +71,7 @@ class ExpAlignDetector(SingleStageDetector):
         self.partial_checkpoint = partial_checkpoint
         self.vocabulary: tuple[str, ...] | None = None
         self._token_table: tuple[tuple, PromptBatch] | None = None
+        self._norms = counting_norms(self)
 
     def set_vocabulary(self, texts: str | Sequence[str], custom_entities: bool = True) -> None:
         """Prompts for images that bring none; encoded once and reused until weights change.
@@ -90,6 +92,7 @@ class ExpAlignDetector(SingleStageDetector):
         """
         self._token_table = None
         set_activations_inplace(self, not mode)
+        self._norms = counting_norms(self)
         return super().train(mode)
 
     def loss(
@@ -111,9 +114,10 @@ class ExpAlignDetector(SingleStageDetector):
         # Labels of a prompt that is listed twice mean the first one.
         places = upload(padded(firsts, 0), batch_inputs.device)  # (B, K)
         truth = truth._replace(labels=places.gather(1, truth.labels))
-        neck_out = self.extract_feat(batch_inputs, prompts)
         prompt_masks = prompts.for_images(len(batch_inputs))
-        losses = self.bbox_head.loss(neck_out, prompt_masks, truth)
+        with counted_together(self._norms):
+            neck_out = self.extract_feat(batch_inputs, prompts)
+            losses = self.bbox_head.loss(neck_out, prompt_masks, truth)
         if self.consistency is not None:
             terms = self.consistency(
                 neck_out.eams, prompt_masks, truth, batch_inputs.shape[-2:])
