@@ -51,7 +51,7 @@ SOURCES = re.compile(
     r'facebook/dinov3-[\w-]+|timm/convnext_\w+\.dinov3_\w+|openai/clip-[\w-]+|laion/CLIP-[\w.-]+'
     r'|google/siglip[\w-]*|sentence-transformers/[\w.-]+|package:\w+(/\w[\w.-]*)*', re.ASCII)
 SOURCE_KEYS = frozenset(('model', 'tokenizer', 'vectors'))
-FILE_NAME = re.compile(r'\w[\w.-]*', re.ASCII)
+FILE_NAME = re.compile(r'\w[\w.-]{0,199}', re.ASCII)
 
 
 class Rules(NamedTuple):

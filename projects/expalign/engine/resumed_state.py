@@ -10,6 +10,8 @@ from typing import Any
 from mmengine.optim import OptimWrapper, OptimWrapperDict
 from torch import Tensor
 
+MODES = ('capturable', 'differentiable', 'maximize')  # of the run, not of what it resumes
+
 
 def check_schedules(schedulers: Any, checkpoint: Mapping[str, Any]) -> None:
     """Compare the states of schedules with the schedules that take them.
@@ -53,7 +55,8 @@ def check_optimizer_state(wrapper: OptimWrapper | OptimWrapperDict) -> None:
         optimizer = each.optimizer
         for group in optimizer.param_groups:
             for name, default in optimizer.defaults.items():
-                if name not in group or not _is_alike(group[name], default):
+                if name not in group or not _is_alike(group[name], default) or (
+                        name in MODES and group[name] != default):
                     raise ValueError(f'its optimizer has {name} = {str(group.get(name))[:100]}')
         _check_notes(optimizer.state)
 
