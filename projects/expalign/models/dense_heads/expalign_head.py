@@ -50,8 +50,7 @@ class ExpAlignHead(YOLOv8Head):
         loss_cls: dict = dict(type='expalign.PromptBCELoss', loss_weight=0.5),
         loss_bbox: dict = dict(type='expalign.CIoULoss', loss_weight=7.5),
         # A sum over four sides under a gain of 1.5 / 4 is YOLOv8's mean over sides at 1.5.
-        loss_dfl: dict = dict(
-            type='mmdet.DistributionFocalLoss', reduction='mean', loss_weight=1.5 / 4),
+        loss_dfl: dict = dict(type='expalign.DFLoss', loss_weight=1.5 / 4),
         **kwargs,
     ) -> None:
         # The parent's objectness loss is not part of YOLOv8, but is built and dropped by it.

@@ -107,10 +107,8 @@ class TaskAlignedAssigner(BatchTaskAlignedAssigner):
 
 def _inside(points: Tensor, boxes: Tensor) -> Tensor:
     """Whether points (N, 2) lie inside boxes (B, G, 4), (B, G, N) bool."""
-    x, y = points.unbind(1)
-    x1, y1, x2, y2 = boxes[..., None].unbind(2)  # (B, G, 1) each
-    return ((x - x1 > INSIDE_EPS) & (y - y1 > INSIDE_EPS)
-            & (x2 - x > INSIDE_EPS) & (y2 - y > INSIDE_EPS))
+    low, high = boxes[:, :, None].unflatten(-1, (2, 2)).unbind(-2)  # (B, G, 1, 2) each
+    return ((points - low).minimum(high - points) > INSIDE_EPS).all(-1)
 
 
 def _one_instance_each(picked: Tensor, overlaps: Tensor) -> tuple[Tensor, Tensor, Tensor]:
