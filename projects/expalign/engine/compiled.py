@@ -7,6 +7,8 @@ import torch
 from mmengine.logging import print_log
 from torch import Tensor, nn
 
+from .graphed import GraphedMethod
+
 
 class CompilationError(RuntimeError):
     """``torch.compile`` failed, for want of a compiler as a rule."""
@@ -71,8 +73,8 @@ def compile_model(
 
     Args:
         model: an ``ExpAlignDetector``, bare or in a wrapper that has it as ``module``.
-        cuda_graphs: on a GPU, replay each part as one graph: for prediction, where batches are of
-            one size.
+        cuda_graphs: on a GPU, replay each part as one graph, and candidates, boxes and NMS as
+            another: for prediction, where batches are of one size.
         backend: of ``torch.compile``.
     """
     while hasattr(model, 'module'):
@@ -80,6 +82,9 @@ def compile_model(
     options: dict[str, Any] = dict(backend=backend)
     if cuda_graphs and next(model.parameters()).is_cuda:
         options['mode'] = 'reduce-overhead'
+        head = model.bbox_head
+        if head.nms_is_greedy() and not isinstance(head.first_attempt, GraphedMethod):
+            head.first_attempt = GraphedMethod(head.first_attempt)
     parts = ((model.backbone, 'forward'), (model.neck, 'trunk'),
              (model.bbox_head.head_module, 'maps'))
     for owner, name in parts:

@@ -5,10 +5,17 @@ import pytest
 import torch
 
 from expalign.models.dense_heads import class_wise_nms, detections
-from expalign.models.dense_heads.detections import find_detections
+from expalign.models.dense_heads.letterbox import letterbox_frames
 
 CONFIG = dict(score_thr=0.001, nms_pre=600, max_per_img=30, nms=dict(
     type='nms', iou_threshold=0.7))
+
+
+def find_detections(logits, boxes, masks, config, metas):
+    """The first attempt and what follows."""
+    frames = None if metas is None else letterbox_frames(metas, boxes)
+    attempt = detections.first_attempt(logits, boxes, masks, config, frames)
+    return detections.find_detections(attempt, masks, config, frames)
 
 
 def scene(images, prompts=6, priors=252, seed=0):
@@ -57,7 +64,8 @@ def test_equals_the_plain_steps(monkeypatch, limit, device_path, rounds):
     masks = torch.ones(3, 6, dtype=torch.bool)
     masks[2, :3] = False
     config = dict(CONFIG, max_per_img=limit)
-    found = find_detections(logits, boxes, masks, config, [dict(ori_shape=(70, 60))] * 3)
+    metas = [dict(ori_shape=(70, 60), scale_factor=(1.0, 1.0))] * 3
+    found = find_detections(logits, boxes, masks, config, metas)
     for image, instances in enumerate(found.instances()):
         expected = reference(logits[image], boxes[image], masks[image], config, (70, 60))
         assert len(instances) == len(expected) == found.counts[image]

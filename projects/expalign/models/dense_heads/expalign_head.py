@@ -20,9 +20,10 @@ from expalign.models.task_modules import TaskAlignedAssigner
 from expalign.registry import MODELS
 from expalign.structures import TruthBatch
 
-from .detections import Detections, find_detections
+from .class_wise_nms import is_greedy
+from .detections import Attempt, Detections, find_detections, first_attempt
 from .finite_outputs import refuse_non_finite
-from .letterbox import boxes_to_originals
+from .letterbox import boxes_to_originals, letterbox_frames
 from .levels import at_least_float32, flatten_levels
 
 KEPT_GRIDS = 8
@@ -210,20 +211,35 @@ class ExpAlignHead(YOLOv8Head):
 
         ``others``: further outputs (B, ...) that are to be finite.
         """
-        priors, strides = self._priors(logits)
+        priors = self._priors(logits)[0]
+        frames = letterbox_frames(batch_img_metas, priors) if rescale else None
         # In float32, and nothing converted again and again, whatever the network ran in.
         with torch.autocast(priors.device.type, enabled=False):
-            boxes = self._decode(
-                flatten_levels(dists), priors[:, :2], strides[:, 0])  # (B, N, 4)
-            if rescale:
-                boxes = boxes_to_originals(boxes, batch_img_metas)
-            flat_logits = torch.cat([x.flatten(2) for x in logits], 2)  # (B, K, N)
-            found = find_detections(
-                flat_logits, boxes, prompt_masks, self.test_cfg,
-                batch_img_metas if rescale else None, others)
+            attempt = self.first_attempt(
+                str(self.test_cfg), logits, dists, others, priors, prompt_masks, frames)
+            found = find_detections(attempt, prompt_masks, self.test_cfg, frames)
         refuse_non_finite(
-            found.non_finite, boxes.shape[1], prompt_masks.shape[1], batch_img_metas)
+            found.non_finite, len(priors), prompt_masks.shape[1], batch_img_metas)
         return found
+
+    def nms_is_greedy(self) -> bool:
+        """Whether a GPU does all of :meth:`first_attempt`; soft-NMS goes by the CPU."""
+        return is_greedy(self.test_cfg['nms'])
+
+    def first_attempt(
+        self, settings: str, logits: Sequence[Tensor], dists: Sequence[Tensor],
+        others: Sequence[Tensor], priors: Tensor, prompt_masks: Tensor, frames: Tensor | None,
+    ) -> Attempt:
+        """From the maps of the network to the first word of NMS: fixed shapes, nothing waits.
+
+        It is what can be replayed as a graph. ``settings`` tells graphs of other settings apart.
+        """
+        boxes = self._decode(flatten_levels(dists), priors[:, :2], priors[:, 2])  # (B, N, 4)
+        if frames is not None:
+            boxes = boxes_to_originals(boxes, frames)
+        flat_logits = torch.cat([x.flatten(2) for x in logits], 2)  # (B, K, N)
+        return first_attempt(
+            flat_logits, boxes, prompt_masks, self.test_cfg, frames, others)
 
     def _priors(self, maps: Sequence[Tensor]) -> tuple[Tensor, Tensor]:
         """Points with strides (N, 3 or 4) and the strides alone (N, 1), in pixels."""

@@ -18,20 +18,29 @@ def scale_and_pad(meta: dict) -> tuple[tuple[float, float], tuple[float, float]]
     return (float(x), float(y)), (float(left), float(top))
 
 
-def boxes_to_originals(boxes: Tensor, metas: Sequence[dict]) -> Tensor:
-    """Undo scaling and padding: boxes (B, n, 4) xyxy of B images from input to original pixels."""
-    rows = [[side * 2 for side in scale_and_pad(meta)] for meta in metas]
+def letterbox_frames(metas: Sequence[dict], like: Tensor) -> Tensor:
+    """Padding (left, top), scale (x, y), size (width, height), each twice, of images: (B, 3, 4).
+
+    Args:
+        metas: of B images: see :func:`scale_and_pad`, and ``ori_shape`` (height, width, ...).
+        like: of the type and device wanted.
+    """
+    rows = []
+    for meta in metas:
+        scale, pad = scale_and_pad(meta)
+        rows.append([pad * 2, scale * 2, tuple(meta['ori_shape'][1::-1]) * 2])
     # Not new_tensor, which waits for the device.
-    scale, pad = torch.tensor(rows, dtype=boxes.dtype).to(
-        boxes.device, non_blocking=True).unbind(1)  # (B, 4) each
-    return (boxes - pad[:, None]) / scale[:, None]
+    return torch.tensor(rows, dtype=like.dtype).to(like.device, non_blocking=True)
 
 
-def clip_to_images(boxes: Tensor, metas: Sequence[dict]) -> Tensor:
-    """Boxes (B, n, 4) xyxy cut at the borders of their images, of ``ori_shape`` (height, width)."""
-    sizes = torch.tensor([meta['ori_shape'][1::-1] * 2 for meta in metas], dtype=boxes.dtype)
-    sizes = sizes.to(boxes.device, non_blocking=True)[:, None]
-    return torch.minimum(boxes.clamp(min=0), sizes)
+def boxes_to_originals(boxes: Tensor, frames: Tensor) -> Tensor:
+    """Undo scaling and padding: boxes (B, n, 4) xyxy of B images from input to original pixels."""
+    return (boxes - frames[:, 0, None]) / frames[:, 1, None]
+
+
+def clip_to_images(boxes: Tensor, frames: Tensor) -> Tensor:
+    """Boxes (B, n, 4) xyxy cut at the borders of their images."""
+    return torch.minimum(boxes.clamp(min=0), frames[:, 2, None])
 
 
 def clip_boxes(boxes: Tensor, size: tuple[int, ...]) -> Tensor:
