@@ -71,7 +71,7 @@ class Progress(Hook):
     def after_train_iter(self, runner: Runner, batch_idx: int, data_batch=None,
                          outputs: dict | None = None) -> None:
         """Keep the loss of the iteration."""
-        self.loss = outputs['loss'].item()
+        self.loss = float(outputs['loss'])
 
     def after_train_epoch(self, runner: Runner) -> None:
         """Say how far the training is."""

@@ -26,7 +26,7 @@ def broken_image(tmp_path_factory):
 
 @pytest.mark.parametrize(('arguments', 'message'), [
     (['--image', 'absent.jpg'], 'absent.jpg does not exist'),
-    (['--image', 'BROKEN'], 'broken.jpg cannot be read; is it a JPEG or PNG file?'),
+    (['--image', 'BROKEN'], 'broken.jpg cannot be read; it is damaged, incomplete or not an image'),
     (['--text', ''], "no prompt in ''"),
     (['--text', ' . .'], "no prompt in ' . .'"),
 ])

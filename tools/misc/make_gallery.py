@@ -18,6 +18,7 @@ from mmengine.utils import track_iter_progress
 
 import expalign  # noqa: F401  (before mmdet: the compatibility layer)
 from expalign.apis.command_line import add_model_arguments, build_inferencer, check_arguments
+from expalign.apis.images import read_image
 from expalign.utils import check_outputs, finished_file, run_command
 from expalign.visualization import draw_explanation, draw_instances
 
@@ -96,7 +97,7 @@ def draw_scene(inferencer: Any, photograph: Path, scene: dict, score_thr: float
     ((_, sample),) = inferencer.stream(
         str(photograph), [scene['prompts']], return_eam=bool(scene.get('explain')))
     found = sample.pred_instances[sample.pred_instances.scores >= score_thr]
-    image = cv2.imread(str(photograph))[..., ::-1]
+    image = read_image(str(photograph))[..., ::-1]
     line = caption(scene['prompts'], found)
     if scene.get('explain'):
         picture = draw_explanation(

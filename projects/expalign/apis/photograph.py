@@ -4,10 +4,10 @@ import json
 from collections.abc import Sequence
 from pathlib import Path
 
-import cv2
 import torch
 from mmengine.config import Config
 
+from expalign.image_files import UnreadableImage, decode, read_content
 from expalign.utils import check_outputs, finished_file
 
 from .result_files import write_picture
@@ -25,8 +25,10 @@ def check_photograph(image: str | Path, out: Path) -> Path:
     path = Path(image).resolve()
     if not path.is_file():
         raise ValueError(f'the image {path} does not exist')
-    if cv2.imread(str(path)) is None:
-        raise ValueError(f'the image {path} cannot be read; is it a JPEG or PNG file?')
+    try:
+        decode(read_content(path))
+    except UnreadableImage as error:
+        raise ValueError(f'the image {path} cannot be read; {error}') from error
     check_outputs([out / name for name in RESULTS], [path])
     return path
 

@@ -118,7 +118,17 @@ def _check_lvis_format(content: dict, path: str) -> None:
             if key not in image:
                 raise ValueError(f"annotation file '{path}' is not in LVIS format: image "
                                  f'{image.get("id")} has no {key!r}')
+    known = {category['id'] for category in content['categories']}
+    for image in content['images']:
+        strange = set(image['neg_category_ids']) - known
+        if strange:
+            raise ValueError(f"annotation file '{path}', image {image.get('id')}: "
+                             f"'neg_category_ids' has {min(strange)}, which is no category of it")
     for annotation in content['annotations']:
+        if annotation['category_id'] not in known:
+            raise ValueError(f"annotation file '{path}', annotation {annotation.get('id')} of "
+                             f"image {annotation.get('image_id')}: {annotation['category_id']} is "
+                             'no category of it')
         if annotation.get('ignore') or annotation.get('iscrowd'):
             raise ValueError(f"annotation file '{path}' is not in LVIS format: annotation "
                              f"{annotation.get('id')} is marked 'ignore' or 'iscrowd', which LVIS "

@@ -258,6 +258,14 @@ def test_files_that_are_not_lvis(tmp_path, content):
         path.write_text(json.dumps({**content, 'annotations': annotations}))
         with pytest.raises(ValueError, match="marked 'ignore' or 'iscrowd'"):
             LVISMetric(str(path))
+    annotations = [*content['annotations'][:-1], {**content['annotations'][-1], 'category_id': 77}]
+    path.write_text(json.dumps({**content, 'annotations': annotations}))
+    with pytest.raises(ValueError, match='of image .*: 77 is no category of it'):
+        LVISMetric(str(path))
+    images = [*content['images'][:-1], {**content['images'][-1], 'neg_category_ids': [78]}]
+    path.write_text(json.dumps({**content, 'images': images}))
+    with pytest.raises(ValueError, match="'neg_category_ids' has 78, which is no category"):
+        LVISMetric(str(path))
     with pytest.raises(FileNotFoundError, match="check 'ann_file' of the evaluator"):
         LVISMetric('/nowhere/lvis.json')
 
