@@ -81,3 +81,15 @@ def test_where_recording_fails_it_is_said_once(monkeypatch):
     for number in (1, 2):
         assert method(number, torch.ones(1), torch.zeros(1))[1].tolist() == [float(number)]
     assert said == ['no CUDA graph of double: operation not permitted when stream is capturing']
+
+
+def test_inference_mode_and_gradients_may_come_and_go(recordings):
+    method = GraphedMethod(double)
+    with torch.inference_mode():
+        assert method(1, torch.ones(2), torch.zeros(2))[1].tolist() == [1.0] * 2
+    given = torch.full((2,), 3.0, requires_grad=True)
+    for _ in range(2):
+        found, more = method(1, given, torch.ones(2))
+        assert found.tolist() == [6.0] * 2 and more.tolist() == [2.0] * 2
+        assert not found.requires_grad
+    assert len(recordings) == 1

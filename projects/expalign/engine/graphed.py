@@ -50,15 +50,18 @@ class GraphedMethod:
                 return self.method(key, *args)
             self._graphs = dict([*self._graphs.items()][1 - KEPT_GRAPHS:]) | {shapes: recorded}
         replay, inputs, outputs = self._graphs[shapes]
-        torch._foreach_copy_(inputs, given)
+        with torch.no_grad():
+            torch._foreach_copy_(inputs, given)
         replay()
         return outputs
 
     def _record(self, key: Any, tensors: Sequence[Tensor | None], tree: Any) -> tuple:
         """What replays the method, its inputs and its outputs."""
-        copies = [None if x is None else x.clone() for x in tensors]
-        call = lambda: self.method(key, *tree_unflatten(copies, tree))  # noqa: E731
-        replay, outputs = record_graph(call)
+        # Tensors of inference mode could not be written to outside of it.
+        with torch.inference_mode(False), torch.no_grad():
+            copies = [None if x is None else x.clone() for x in tensors]
+            replay, outputs = record_graph(
+                lambda: self.method(key, *tree_unflatten(copies, tree)))
         return replay, [x for x in copies if x is not None], outputs
 
 
