@@ -45,6 +45,9 @@ class TokenTable(NamedTuple):
         values: what the expected keys are made of: ``keys``, or in the dense form (S, K * L,
             C + 8), keys with the shifts behind them.
         copies: ``values`` in the types of maps that were asked for, see :meth:`values_in`.
+        columns: (S, K * L, 1), the offsets.
+        dense: whether every prompt has L rows of keys.
+        single: whether every prompt has one token and no place for more.
     """
 
     keys: Tensor
@@ -56,11 +59,9 @@ class TokenTable(NamedTuple):
     complete: bool
     values: Tensor
     copies: dict[torch.dtype, Tensor]
-
-    @property
-    def dense(self) -> bool:
-        """Whether every prompt has L rows of keys."""
-        return self.values.shape[2] != self.keys.shape[2]
+    columns: Tensor
+    dense: bool
+    single: bool
 
     def values_in(self, dtype: torch.dtype) -> Tensor:
         """``values`` in the type of the maps; converted once, not once an image."""
@@ -115,9 +116,10 @@ def fold_tokens(
             values[..., -SHIFT_COLUMNS] = shifts
             values = values.flatten(1, 2)
             keys = values[..., :-SHIFT_COLUMNS]
+        complete = bool(txt_masks.any(1).all())
         return TokenTable(
-            keys, offsets, shifts, rows, txt_masks, tuple(c for c, _ in logit_terms),
-            bool(txt_masks.any(1).all()), values, {})
+            keys, offsets, shifts, rows, txt_masks, tuple(c for c, _ in logit_terms), complete,
+            values, {}, offsets.flatten(1)[..., None], dense, complete and txt_masks.shape[1] == 1)
 
 
 def folded_alignment(
@@ -139,17 +141,18 @@ def folded_alignment(
         # The types are chosen here; autocast would convert the table once an image.
         with torch.autocast(device, enabled=False):
             return folded_alignment(hidden, table, tau)
-    if table.complete and table.masks.shape[1] == 1:
-        prompts, shifts, weights = _only_keys(len(hidden[0]), table, hidden[0].dtype)
+    if table.dense and not table.single:
+        prompts, shifts, weights = _dense_expectation(hidden, table, tau)
+    elif table.single:
+        prompts, shifts, weights = _only_keys(hidden, table)
     else:
-        pooled = torch.stack([x.mean((2, 3), dtype=table.keys.dtype) for x in hidden])  # (S, B, C)
-        expected = _dense_expectation if table.dense else _indexed_expectation
-        prompts, shifts, weights = expected(pooled, table, hidden[0].dtype, tau)
+        prompts, shifts, weights = _indexed_expectation(hidden, table, tau)
     logits = []
     for x, own, shift, factor in zip(hidden, prompts, shifts, table.factors, strict=True):
+        images, _, height, width = x.shape
         # The factor comes with the product, so that logits are written once.
-        product = torch.baddbmm(shift, own, x.flatten(2), alpha=factor)  # (B, K, N)
-        logits.append(product.view(*product.shape[:2], *x.shape[2:]))
+        logits.append(torch.baddbmm(shift, own, x.flatten(2), alpha=factor).view(
+            images, -1, height, width))
     return tuple(logits), weights.unbind(1)
 
 
@@ -158,8 +161,14 @@ def folded_alignment(
 Expectation = tuple[Iterable[Tensor], Iterable[Tensor], Tensor]
 
 
-def _only_keys(images: int, table: TokenTable, dtype: torch.dtype) -> Expectation:
+def _pooled(hidden: Sequence[Tensor], dtype: torch.dtype) -> Tensor:
+    """Means of the hidden maps, (S, B, C)."""
+    return torch.stack([x.mean((2, 3), dtype=dtype) for x in hidden])
+
+
+def _only_keys(hidden: Sequence[Tensor], table: TokenTable) -> Expectation:
     """Of prompts of one token each: nothing to weigh."""
+    images, dtype = len(hidden[0]), hidden[0].dtype
     values = table.values_in(dtype)[..., :table.keys.shape[2]]  # (S, K, C)
     weights = table.shifts.new_ones(1).expand(images, *table.shifts.shape)
     return (values[:, None].expand(-1, images, -1, -1).unbind(0),
@@ -167,42 +176,42 @@ def _only_keys(images: int, table: TokenTable, dtype: torch.dtype) -> Expectatio
 
 
 def _dense_expectation(
-    pooled: Tensor, table: TokenTable, dtype: torch.dtype, tau: float
+    hidden: Sequence[Tensor], table: TokenTable, tau: float
 ) -> Expectation:
     """By one product for the scores, one softmax, and one product for keys and shifts.
 
     Args:
-        pooled: (S, B, C), means of the hidden maps.
+        hidden: X of every level.
         table: in the dense form.
-        dtype: of the maps.
         tau: softmax temperature.
     """
+    keys, dtype = table.keys, hidden[0].dtype
     levels, prompts, tokens = table.shifts.shape
     scores = torch.baddbmm(
-        table.offsets.view(levels, -1, 1), table.keys, pooled.mT, beta=1 / tau, alpha=1 / tau)
-    weights = scores.view(levels, prompts, tokens, -1).softmax(dim=2)  # (S, K, L, B)
-    values = table.values_in(dtype)
+        table.columns, keys, _pooled(hidden, keys.dtype).mT, beta=1 / tau, alpha=1 / tau)
+    weights = scores.view(levels * prompts, tokens, -1).softmax(1)
     expected = torch.bmm(
-        weights.flatten(0, 1).mT.to(dtype), values.view(levels * prompts, tokens, -1))
-    expected = expected.view(levels, prompts, -1, values.shape[2]).transpose(1, 2)  # (S, B, K, .)
+        weights.mT if dtype == keys.dtype else weights.mT.to(dtype),
+        table.values_in(dtype).view(levels * prompts, tokens, -1))
+    expected = expected.view(levels, prompts, -1, table.values.shape[2]).transpose(1, 2)
+    weights = weights.view(levels, prompts, tokens, -1).permute(3, 0, 1, 2)
     if not table.complete:
-        weights = weights * table.masks[:, :, None]
-    width = table.keys.shape[2]
-    return (expected[..., :width].unbind(0), expected[..., width:width + 1].unbind(0),
-            weights.permute(3, 0, 1, 2))
+        weights = weights * table.masks
+    width = keys.shape[2]
+    return expected[..., :width].unbind(0), expected[..., width:width + 1].unbind(0), weights
 
 
 def _indexed_expectation(
-    pooled: Tensor, table: TokenTable, dtype: torch.dtype, tau: float
+    hidden: Sequence[Tensor], table: TokenTable, tau: float
 ) -> Expectation:
     """By rows that are picked from the keys, so that absent tokens are never read.
 
     Args:
-        pooled: (S, B, C), means of the hidden maps.
+        hidden: X of every level.
         table: of the vocabulary.
-        dtype: of the maps.
         tau: softmax temperature.
     """
+    pooled, dtype = _pooled(hidden, table.keys.dtype), hidden[0].dtype
     # With the keys in front, a large table is read twice as fast.
     scores = torch.bmm(table.keys, pooled.mT).index_select(1, table.rows.view(-1))
     scores = scores.view(*table.shifts.shape, -1).permute(3, 0, 1, 2) + table.offsets
