@@ -6,6 +6,8 @@ from pathlib import Path
 from mmengine.config import Config
 from torch import nn
 
+from expalign.models.data_preprocessor import channel_order
+
 from .settings import DetectorSettings
 
 RESIZE, LETTERBOX = 'mmyolo.YOLOv5KeepRatioResize', 'mmyolo.LetterResize'
@@ -43,7 +45,7 @@ def detector_settings(
             'in the ONNX operator; export without --nms, OnnxDetector does it outside')
     return DetectorSettings(
         image_size=_image_size(cfg), pad_value=114,
-        channel_order='RGB' if model.data_preprocessor._channel_conversion else 'BGR',
+        channel_order=channel_order(model.data_preprocessor),
         embed_dims=model.neck.embed_dims,
         score_thr=test_cfg.score_thr, nms_pre=test_cfg.nms_pre, iou_threshold=nms.iou_threshold,
         class_agnostic=bool(nms.get('class_agnostic', False)), max_per_img=test_cfg.max_per_img,

@@ -2,6 +2,7 @@
 
 from . import (
     backbones,
+    data_preprocessor,
     dense_heads,
     detectors,
     losses,
@@ -12,5 +13,5 @@ from . import (
 )
 
 __all__ = [
-    'backbones', 'dense_heads', 'detectors', 'losses', 'necks', 'task_modules',
+    'backbones', 'data_preprocessor', 'dense_heads', 'detectors', 'losses', 'necks', 'task_modules',
     'test_time_augs', 'text_encoders']
