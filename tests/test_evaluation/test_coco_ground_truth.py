@@ -90,6 +90,29 @@ def test_absent_and_null_ids_are_given(tmp_path):
     assert report['coco/bbox_mAP'] == 1.0
 
 
+@pytest.mark.parametrize('make', [CocoMetric, LVISMetric])
+def test_sizes_of_images_may_be_text(tmp_path, make):
+    content = content_of()
+    samples = perfect(content)
+    content['images'][0].update(width='120.0', height=' 100 ')
+    report = scores_of(write_json(tmp_path / 'a.json', content), samples, make=make)
+    assert {value for name, value in report.items() if name.endswith('AP')} == {1.0}
+    del content['images'][1]['width']
+    path = write_json(tmp_path / 'b.json', content)
+    with pytest.raises(ValueError, match="b.json', image 1: 'height' and 'width' must be positive"):
+        scores_of(path, samples, make=make)
+
+
+@pytest.mark.parametrize('make', [CocoMetric, LVISMetric])
+def test_ids_of_images_that_no_evaluator_can_sort(tmp_path, make):
+    content = content_of()
+    content['images'][1]['id'] = 'one'
+    content['annotations'][-1]['image_id'] = 'one'
+    path = write_json(tmp_path / 'a.json', content)
+    with pytest.raises(ValueError, match="a.json', image 0 and image 'one': image ids of which"):
+        scores_of(path, perfect(content), make=make)
+
+
 @pytest.mark.parametrize('key', ['area', 'iscrowd'])
 @pytest.mark.parametrize('value', ['absent', None])
 def test_area_and_crowd_flag_may_be_absent(tmp_path, key, value):

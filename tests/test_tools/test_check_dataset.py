@@ -158,6 +158,15 @@ def test_an_image_turned_by_exif_is_no_problem(run_script, tmp_path, capsys):
     assert check(run_script, capsys, config)[0] == 0
 
 
+def test_a_file_without_images_is_a_problem(run_script, tmp_path, capsys):
+    content = clean_folder(tmp_path)
+    write_json(tmp_path / 'coco.json', content | dict(images=[], annotations=[]))
+    config = write_config(tmp_path / 'c.py', coco_dataset(tmp_path))
+    status, out = check(run_script, capsys, config)
+    assert status == 1
+    assert '1 no image can be used (training stops at it)' in out
+
+
 def test_coco_val_is_meant_in_val_and_can_be_told_by_id(run_script, tmp_path, capsys):
     content = clean_folder(tmp_path)
     _extra_image(file_name='COCO_val2014_000000000042.jpg')(tmp_path, content)

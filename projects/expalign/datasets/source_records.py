@@ -12,6 +12,7 @@ from .formats.outside import outside_reason
 from .formats.problems import AnnotationProblems
 from .prompted_samples import PromptedSamples
 
+NO_IMAGES = 'no image can be used'
 MAX_NAME = 200  # letters of a name in a message
 
 
@@ -64,10 +65,6 @@ class SourceRecords(PromptedSamples):
         records = list(self.records_with(problems))
         self.problems.report()
         self._report_leakage(len(records))
-        if not records:
-            why = (f": 'leakage' of the dataset dropped {self.dropped_images}"
-                   if self.dropped_images else ', which has none')
-            raise ValueError(f"no image is left of annotation file '{self.ann_file}'{why}")
         return records
 
     def records_with(self, problems: AnnotationProblems) -> Iterator[dict]:
@@ -75,7 +72,14 @@ class SourceRecords(PromptedSamples):
         self.problems = problems
         self.dropped_images = {}
         self.leakage_rule = None if self.test_mode else build_leakage(self._leakage)
-        return self.read_records()
+        empty = True
+        for record in self.read_records():
+            empty = False
+            yield record
+        if empty:
+            dropped = (f": 'leakage' of the dataset dropped {self.dropped_images}"
+                       if self.dropped_images else '')
+            problems.refuse(NO_IMAGES, detail=dropped)
 
     def read_records(self) -> Iterator[dict]:
         """The records, one an image, without those that leak; a subclass has it."""

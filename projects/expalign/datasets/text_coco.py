@@ -17,7 +17,12 @@ from .class_names import (
 )
 from .formats.class_text import read_class_text
 from .formats.coco import parse_image
-from .formats.coco_layout import annotations_by_image, by_id, check_layout, named_categories
+from .formats.coco_layout import (
+    annotations_by_image,
+    check_layout,
+    named_categories,
+    sortable_by_id,
+)
 from .formats.fields import identifier
 from .formats.text_file import read_json
 from .sample_seed import SeededSamples
@@ -64,7 +69,7 @@ class TextCocoDataset(SeededSamples, SourceRecords, MMDetCocoDataset):
     def read_records(self) -> Iterator[dict]:
         """Read the annotation file into one record an image."""
         content, categories = self.read_content()
-        images = by_id(content['images'], 'image', self.problems)
+        images = sortable_by_id(content['images'], 'image', self.problems)
         grouped = annotations_by_image(content, images, self.problems)
         used = {identifier(a.get('category_id')) for a in content['annotations']}
         self._find_classes(list(categories.values()), used)

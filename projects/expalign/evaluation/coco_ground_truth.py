@@ -9,6 +9,8 @@ from mmdet.datasets.api_wrappers import COCO
 
 from expalign.datasets.api_wrappers import NamedCategoryCOCO
 from expalign.datasets.formats.coco import complete_annotation
+from expalign.datasets.formats.coco_layout import complete_size
+from expalign.datasets.formats.fields import shown
 
 from .ground_truth_masks import ignored_region, read_masks
 
@@ -41,7 +43,10 @@ class CocoGroundTruth(NamedCategoryCOCO):
             self.maskless = read_masks(self.dataset['annotations'], self.imgs, self.name)
 
     def createIndex(self) -> None:
-        """Complete the annotations, then number and index them."""
+        """Complete images and annotations, then number and index the annotations."""
+        for image in self.dataset['images']:
+            complete_size(
+                image, f"annotation file '{self.name}', image {shown(image.get('id'))}")
         for annotation in self.dataset['annotations']:
             complete_annotation(
                 annotation, f"annotation file '{self.name}', image {annotation.get('image_id')!r}, "

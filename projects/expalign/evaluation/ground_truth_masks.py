@@ -28,7 +28,7 @@ def read_masks(annotations: Sequence[dict], images: Mapping, source: str) -> set
         image = images[annotation['image_id']]
         try:
             segmentation = usable_segmentation(
-                annotation.get('segmentation'), (int(image['height']), int(image['width'])))
+                annotation.get('segmentation'), (image['height'], image['width']))
         except (TypeError, ValueError) as error:
             raise ValueError(
                 f"annotation file '{source}', image {annotation['image_id']!r} "

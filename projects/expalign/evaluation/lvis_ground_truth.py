@@ -16,7 +16,8 @@ from lvis import LVIS
 
 from expalign.datasets.annotation_file import check_annotation_file
 from expalign.datasets.formats.coco import complete_annotation
-from expalign.datasets.formats.coco_layout import check_layout
+from expalign.datasets.formats.coco_layout import check_layout, complete_size, sortable_by_id
+from expalign.datasets.formats.problems import AnnotationProblems
 from expalign.datasets.formats.text_file import read_json
 
 from .ground_truth_masks import read_masks
@@ -62,6 +63,10 @@ class LVISGroundTruth:
         check_annotation_file(ann_file, "'ann_file' of the evaluator", backend_args)
         content = read_json(ann_file, backend_args, 'annotation file')
         check_layout(content, ann_file)
+        problems = AnnotationProblems(ann_file, strict=True)
+        for image in sortable_by_id(content['images'], 'image', problems).values():
+            complete_size(image, f"annotation file '{ann_file}', image {image['id']!r}")
+        sortable_by_id(content['categories'], 'category', problems)
         for number, annotation in enumerate(content['annotations'], start=1):
             complete_annotation(
                 annotation, f"annotation file '{ann_file}', image {annotation.get('image_id')!r}, "

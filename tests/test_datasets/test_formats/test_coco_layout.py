@@ -7,6 +7,7 @@ from expalign.datasets.formats.coco_layout import (
     by_id,
     check_layout,
     named_categories,
+    sortable_by_id,
 )
 from expalign.datasets.formats.problems import AnnotationProblems
 
@@ -33,6 +34,19 @@ def test_ids_are_numbers_or_text():
             by_id([dict(id=1), dict(id=value)], 'image', PROBLEMS)
     with pytest.raises(ValueError, match="image 1: image ids that occur twice"):
         by_id([dict(id=1), dict(id=1.0)], 'image', PROBLEMS)
+
+
+def test_ids_are_of_one_kind():
+    """Evaluators sort them, which numbers and text together do not allow."""
+    with pytest.raises(ValueError, match="'x.json', category 1 and category '2': category ids of "
+                                         'which some are numbers and some text'):
+        sortable_by_id([dict(id=1), dict(id='2')], 'category', PROBLEMS)
+
+
+def test_names_are_unicode():
+    content = dict(categories=[dict(id=1, name='cat \ud800')])
+    with pytest.raises(ValueError, match='category 1: the name has characters that are no valid'):
+        named_categories(content, PROBLEMS)
 
 
 def test_annotations_need_an_image():

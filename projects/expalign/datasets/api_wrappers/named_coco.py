@@ -5,7 +5,12 @@ from collections.abc import Sequence
 from mmdet.datasets.api_wrappers import COCO
 
 from ..class_names import category_ids_of_classes
-from ..formats.coco_layout import annotations_by_image, by_id, check_layout, named_categories
+from ..formats.coco_layout import (
+    annotations_by_image,
+    check_layout,
+    named_categories,
+    sortable_by_id,
+)
 from ..formats.fields import identifier
 from ..formats.problems import AnnotationProblems
 from ..formats.text_file import read_json
@@ -27,7 +32,7 @@ class NamedCategoryCOCO(COCO):
         self.annotation_file = annotation_file
         self.dataset = read_json(annotation_file, what='annotation file')
         check_layout(self.dataset, annotation_file)
-        images = by_id(self.dataset['images'], 'image', problems)
+        images = sortable_by_id(self.dataset['images'], 'image', problems)
         named_categories(self.dataset, problems)
         annotations_by_image(self.dataset, images, problems)
         self.createIndex()

@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 
 from ..transforms.phrases import plain
+from .record import is_unicode
 from .text_file import read_json
 
 
@@ -29,7 +30,7 @@ def read_class_text(path: str, classes: Sequence[str] | None = None) -> list[str
 def _names(entry: object, where: str) -> list[str]:
     names = [entry] if isinstance(entry, str) else entry
     if not isinstance(names, list) or not names or not all(
-            isinstance(name, str) and name.strip() for name in names):
+            isinstance(name, str) and name.strip() and is_unicode(name) for name in names):
         raise ValueError(f'{where} must be a list of names that are not empty, got {entry!r}')
     return list(dict.fromkeys(' '.join(name.split()) for name in names))
 

@@ -10,7 +10,7 @@ from collections.abc import Sequence
 
 from .fields import identifier, number, shown
 from .problems import AnnotationProblems
-from .record import BadEntry, size_of_image
+from .record import NOT_UNICODE_NAME, BadEntry, image_size, is_unicode, size_of_image
 
 NO_IMAGE = 'annotation of an image that the file does not have'
 COCO_LISTS = ('images', 'annotations', 'categories')
@@ -57,9 +57,28 @@ def by_id(entries: Sequence[dict], what: str, problems: AnnotationProblems) -> d
     return found
 
 
+def sortable_by_id(entries: Sequence[dict], what: str, problems: AnnotationProblems) -> dict:
+    """:func:`by_id` of entries whose ids COCO's and LVIS's evaluators sort."""
+    found = by_id(entries, what, problems)
+    one_of_each = list({isinstance(key, str): key for key in found}.values())
+    if len(one_of_each) > 1:
+        problems.refuse(f'{what} ids of which some are numbers and some text: write all in one way',
+                        f'{what} {one_of_each[0]!r} and {what} {one_of_each[1]!r}')
+    return found
+
+
+def complete_size(image: dict, where: str) -> None:
+    """Make ``height`` and ``width`` of an entry of ``images`` whole numbers, in place.
+
+    Raises:
+        ValueError: they are none; the message starts with ``where``.
+    """
+    image['height'], image['width'] = image_size(image, where)
+
+
 def named_categories(content: dict, problems: AnnotationProblems) -> dict[int | str, dict]:
     """The categories by id, each with a text as ``name``; numbers become text."""
-    categories = by_id(content['categories'], 'category', problems)
+    categories = sortable_by_id(content['categories'], 'category', problems)
     for key, category in list(categories.items()):
         name = category.get('name')
         if number(name) is not None and not isinstance(name, str):
@@ -68,6 +87,9 @@ def named_categories(content: dict, problems: AnnotationProblems) -> dict[int | 
         elif not isinstance(name, str):
             problems.refuse("category without a 'name'", f'category {key!r}',
                             f' (got {shown(name)})')
+            del categories[key]
+        elif not is_unicode(name):
+            problems.refuse(NOT_UNICODE_NAME, f'category {key!r}', f' ({shown(name)})')
             del categories[key]
     return categories
 

@@ -25,6 +25,7 @@ from .record import (
     PhraseList,
     clean_phrase,
     instance,
+    is_unicode,
     is_usable_box,
     is_usable_phrase,
     size_of_image,
@@ -42,7 +43,8 @@ def parse_label_map(content: object, path: str) -> list[str]:
     """
     labels = sorted(content, key=lambda key: (len(key), key)) if isinstance(content, dict) else ()
     if not labels or labels != [str(i) for i in range(len(labels))] or not all(
-            isinstance(name, str) and name.strip() for name in content.values()):
+            isinstance(name, str) and name.strip() and is_unicode(name)
+            for name in content.values()):
         raise ValueError(
             f"label map '{path}' must be a JSON object of names by label, "
             '{"0": "first name", "1": "second name", ...}')

@@ -27,6 +27,7 @@ OUTSIDE_BOX = 'box outside of the image'
 NO_PHRASE = 'the phrase is empty or no text'
 NO_SIZE = "'height' and 'width' must be positive whole numbers"
 NOT_UNICODE = 'the phrase has characters that are no valid Unicode (lone surrogates)'
+NOT_UNICODE_NAME = NOT_UNICODE.replace('the phrase', 'the name')
 
 
 class BadEntry(ValueError):
@@ -148,9 +149,16 @@ def is_usable_phrase(phrase: object, problems: AnnotationProblems, where: str) -
     if not isinstance(phrase, str) or not clean_phrase(phrase):
         problems.bad(NO_PHRASE, where)
         return False
-    try:
-        phrase.encode('utf-8')
-    except UnicodeEncodeError:
+    if not is_unicode(phrase):
         problems.bad(NOT_UNICODE, where)
+        return False
+    return True
+
+
+def is_unicode(text: str) -> bool:
+    """Whether a text can be written as UTF-8; JSON's escapes can spell half of a character."""
+    try:
+        text.encode('utf-8')
+    except UnicodeEncodeError:
         return False
     return True

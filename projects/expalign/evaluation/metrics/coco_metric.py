@@ -124,7 +124,7 @@ class CocoMetric(MMDetCocoMetric):
                 image = self._coco_api.imgs.get(sample['img_id'])
                 if image is None:
                     raise ValueError(f'image id {sample["img_id"]!r} is not in {self.ann_file}')
-                size = int(image['height']), int(image['width'])
+                size = image['height'], image['width']
             if 'segm' in self.metrics:
                 check_mask_sizes(sample, size)
         super().process(data_batch, data_samples)
