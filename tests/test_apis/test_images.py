@@ -73,6 +73,16 @@ def test_folder_pattern_list(folder, log):
     assert mixed[2] == 'https://example.org/a b.jpg'
 
 
+def test_folders_with_signs_of_patterns_in_their_names(tmp_path):
+    folder = tmp_path / 'run [1]' / 'b*d'
+    folder.mkdir(parents=True)
+    for name in ('a[1].jpg', 'b.jpg'):
+        (folder / name).write_bytes(b'')
+    assert list(ImageStream(folder / '*.jpg')) == [str(folder / 'a[1].jpg'), str(folder / 'b.jpg')]
+    assert list(ImageStream(tmp_path / 'run [1]/**/b.*')) == [str(folder / 'b.jpg')]
+    assert list(ImageStream(folder / 'a[1].jpg')) == [str(folder / 'a[1].jpg')]
+
+
 @pytest.mark.parametrize(('inputs', 'error', 'message'), [
     ('absent.jpg', FileNotFoundError, 'the input absent.jpg does not exist'),
     ('absent/*.jpg', FileNotFoundError, r'no file fits the pattern absent/\*.jpg'),
@@ -166,6 +176,15 @@ def test_a_stated_number_is_an_estimate(mp4, log):
         assert (frames.read, frames.broken, frames.cut_off) == (FRAMES, 0, cut_off)
     assert log == [f'{mp4}: 12 frames read, 0 could not be decoded; the file states 10.0 s and its '
                    'last frame is at 1.1 s: it may be cut off']
+
+
+def test_a_film_of_a_frame_in_ten_seconds_is_whole(mp4):
+    frames = VideoFrames(mp4)
+    frames.fps, frames.num_frames = 0.1, FRAMES
+    frames.read, frames.last = FRAMES, 110.0
+    assert not frames.cut_off
+    frames.last = 100.0
+    assert frames.cut_off
 
 
 def test_a_film_without_a_frame_is_an_error_that_names_its_codec(video):

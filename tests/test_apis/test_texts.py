@@ -90,3 +90,7 @@ def test_several_images_refused():
         prompts_of_images(['cat', ['dog']], 2)
     with pytest.raises(ValueError, match='no prompt in'):
         prompts_of_images([], 2)
+    for texts, kind in ((b'cat', 'got bytes'), ([b'cat'], "b'cat' of type bytes"),
+                        (range(3), 'prompt 0 is 0 of type int')):
+        with pytest.raises(TypeError, match=kind):
+            prompts_of_images(texts, 2)

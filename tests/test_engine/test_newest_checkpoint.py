@@ -89,7 +89,15 @@ def test_a_record_of_nothing_is_an_error(tmp_path):
 
 
 def test_a_fresh_folder_has_none(tmp_path):
+    torch.save({}, tmp_path / 'pretrained.pth')
     assert newest_checkpoint(tmp_path) is None
+
+
+def test_the_best_weights_alone_are_nothing_to_go_on_from(tmp_path):
+    """They have no optimizer; a run that starts anew in their folder would replace them."""
+    torch.save({}, tmp_path / 'best_coco_bbox_mAP_epoch_11.pth')
+    with pytest.raises(NothingToResume, match='last_checkpoint is missing, and .* has no other'):
+        newest_checkpoint(tmp_path)
 
 
 def test_torch_does_not_see_a_flipped_bit_and_this_does(folder):

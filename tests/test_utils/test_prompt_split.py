@@ -38,6 +38,14 @@ from expalign.utils.prompt_split import split_prompts
     ('a 24" screen, a 27" screen', ['a 24" screen', 'a 27" screen']),
     # other scripts
     ('猫，狗。鸟', ['猫', '狗', '鸟']),
+    ('犬､猫｡鳥、ソフト・ドリンク', ['犬', '猫', '鳥', 'ソフト・ドリンク']),
+    ('قط، كلب؛ حصان', ['قط', 'كلب', 'حصان']),
+    ('cat\u2028dog\u2029owl\x85fox', ['cat', 'dog', 'owl', 'fox']),
+    ('«cat, dog», „big, red“; 「犬、猫」', ['cat, dog', 'big, red', '犬、猫']),
+    # no separators
+    ('a clock at 10:30. see https://a.org/b', ['a clock at 10:30', 'see https://a.org/b']),
+    ('3.5mm jack, usb-c cable', ['3.5mm jack', 'usb-c cable']),
+    ('"red cat, a \'dog', ['"red cat', "a 'dog"]),
 ])
 def test_what_separates(text, prompts):
     with warnings.catch_warnings():
@@ -55,3 +63,5 @@ def test_one_prompt_by_mistake_is_said(text):
 def test_many_prompts_take_no_time():
     text = ', '.join(f'thing {number}.5 of "x"' for number in range(20_000))
     assert len(split_prompts(text)) == 20_000
+    for sign in '“„«「':
+        assert split_prompts(sign * 100_000) == [sign * 100_000]

@@ -33,10 +33,19 @@ def test_a_prompt_of_white_space_is_named():
 
 
 @pytest.mark.parametrize(('text', 'message'), [
-    (3, 'string or a list of strings, got int'), (['cat', 7], 'prompt 1 is 7 of type int')])
+    (3, 'string or a list of strings, got int'), (['cat', 7], 'prompt 1 is 7 of type int'),
+    (b'cat', 'string or a list of strings, got bytes'), ([b'cat'], "prompt 0 is b'cat' of type")])
 def test_other_types_are_named(text, message):
     with pytest.raises(TypeError, match=message):
         parse_prompts(text)
+
+
+@pytest.mark.parametrize('prompt', ['caf\udce9', 'cat \ud800'])
+def test_halves_of_characters_are_named(prompt):
+    """The first is what a terminal's Latin-1 bytes become; no tokenizer takes them."""
+    for text in (prompt, ['dog', prompt]):
+        with pytest.raises(ValueError, match='no valid Unicode: was it typed or stored in another'):
+            parse_prompts(text)
 
 
 def test_case_and_white_space_do_not_count():

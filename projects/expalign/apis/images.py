@@ -149,7 +149,8 @@ def _sources_of(entry: Input, index: int) -> list[Image | VideoFrames]:
     if os.path.isfile(text):
         return [VideoFrames(text) if text.lower().endswith(VIDEO_EXTENSIONS) else text]
     if glob.has_magic(text):
-        found = sorted(path for path in glob.glob(text, recursive=True) if os.path.isfile(path))
+        found = sorted(path for path in glob.glob(_pattern(text), recursive=True)
+                       if os.path.isfile(path))
         if not found:
             raise FileNotFoundError(f'no file fits the pattern {entry}')
         return [source for path in found for source in _sources_of(path, index)]
@@ -157,6 +158,16 @@ def _sources_of(entry: Input, index: int) -> list[Image | VideoFrames]:
     if kind is not None:
         raise ValueError(f'the input {entry} is {kind}')
     raise FileNotFoundError(f'the input {entry} does not exist')
+
+
+def _pattern(text: str) -> str:
+    """A pattern in which folders that are there by name, such as ``run [1]``, stand for them."""
+    start, parts = '', Path(text).parts
+    for index, part in enumerate(parts):
+        if not os.path.isdir(os.path.join(start, part)):
+            return os.path.join(glob.escape(start), *parts[index:])
+        start = os.path.join(start, part)
+    return glob.escape(start)
 
 
 def _check_address(address: str) -> None:

@@ -99,12 +99,13 @@ def prompts_of_images(
     if isinstance(texts, str) or not isinstance(texts, Sequence):
         return repeat(read_vocabulary(texts, custom_entities))
     strings = [isinstance(entry, str) for entry in texts]
-    if not any(strings) and texts:
+    lists = [isinstance(entry, list | tuple) for entry in texts]
+    if all(lists) and texts:
         if len(texts) != num_images:
             raise ValueError(
                 f'texts has the prompts of {len(texts)} images, but there are {num_images} images')
         return [parse_prompts(entry) for entry in texts]
-    if not all(strings):
+    if any(strings) and any(lists):
         raise TypeError(
             'texts mixes strings and lists: give a list of strings, or one list of prompts an '
             'image')

@@ -101,7 +101,8 @@ class VideoFrames:
     def cut_off(self) -> bool:
         """Whether the frames end long before the stated end; for the end of an iteration."""
         length = self.num_frames / self.fps
-        return 0 < self.last < length - max(MIN_LAST, LAST_PART * length)
+        last = max(MIN_LAST, LAST_PART * length, 1.5 / self.fps)  # it is shown for 1 / fps
+        return 0 < self.last < length - last
 
     def _begin(self) -> None:
         self.read = self.broken = 0

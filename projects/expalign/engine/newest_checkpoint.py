@@ -10,6 +10,8 @@ from pathlib import Path
 from mmengine.logging import print_log
 
 STEP_FILE = re.compile(r'(?:epoch|iter)_(\d+)\.pth')
+# What has no optimizer is not gone on from, and shows that there has been a training.
+TRACE_FILE = re.compile(rf'{STEP_FILE.pattern}|best_.+\.pth')
 RECORD = 'last_checkpoint'
 
 
@@ -58,7 +60,7 @@ def _named(folder: Path) -> tuple[str | None, list[str]]:
     """The file that ``last_checkpoint`` names, if it is there, and what is wrong."""
     record = folder / RECORD
     if not record.exists():
-        found = any(STEP_FILE.fullmatch(path.name) for path in folder.glob('*.pth'))
+        found = any(TRACE_FILE.fullmatch(path.name) for path in folder.glob('*.pth'))
         return None, [f'{record} is missing'] if found else []
     try:
         text = record.read_text(encoding='utf-8').strip()

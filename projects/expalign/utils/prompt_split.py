@@ -6,7 +6,8 @@ import warnings
 # The first alternative that fits at a place counts, so what protects a sign comes before the signs.
 _TOKENS = re.compile(
     r"""
-    (?P<quoted> (?<!\w)"[^"\n]*"(?!\w) | (?<!\w)'[^'\n]*'(?!\w) | “[^”\n]*” )
+    (?P<quoted> (?<!\w)"[^"\n]*"(?!\w) | (?<!\w)'[^'\n]*'(?!\w) | “[^“”\n]*”
+        | „[^„“”\n]*[“”] | «[^«»\n]*» | 「[^「」\n]*」 )
     | (?P<kept>
         (?<=\d)[.,](?=\d)                          # 2.5 mm, 1,000 pieces
         | (?<![\w.])(?:[^\W\d_]\.){2,}             # U.S., e.g.
@@ -14,7 +15,7 @@ _TOKENS = re.compile(
         | (?<![\w.])(?i:St|Mt|Ft|Mr|Mrs|Ms|Dr|Prof|Jr|Sr|vs|ca|approx|Inc|Ltd|Co|Bros)\.(?=\s+\S)
         | (?<![\w.])(?i:No|Nr|Fig|Vol|pp?|ch)\.(?=\s*\d)
     )
-    | (?P<cut> [\r\n;,；，、。] | \.+(?=\s|$|[;,]) | (?:\A|(?<=\s))\.(?!\d) )
+    | (?P<cut> [\r\n\x85\u2028\u2029;,；，、。､｡،؛] | \.+(?=\s|$|[;,]) | (?:\A|(?<=\s))\.(?!\d) )
     """, re.VERBOSE)
 # In a string that is one prompt these may have been meant to separate several.
 _DOUBTFUL = re.compile(r'[^\W\d_]{2}\.[^\W\d_]|[|/\t]')
@@ -23,9 +24,10 @@ _DOUBTFUL = re.compile(r'[^\W\d_]{2}\.[^\W\d_]|[|/\t]')
 def split_prompts(text: str) -> list[str]:
     """The prompts that a string lists, without outer white space; empty parts do not count.
 
-    Line ends, ';' and ',' separate, and so does a '.' that ends a sentence: before white space or
-    at the end. No sign does so within quotes, numbers ('2.5 mm screw') and abbreviations
-    ('U.S. flag', 'e.g. a horse', 'St. Bernard'). Quotes around a whole prompt are taken off.
+    Line ends, ';' and ',' (those of other scripts, too) separate, and so does a '.' that ends a
+    sentence: before white space or at the end. No sign does so within quotes, numbers ('2.5 mm
+    screw') and abbreviations ('U.S. flag', 'e.g. a horse', 'St. Bernard'). Quotes around a whole
+    prompt are taken off.
 
     Where a string with a sign that could separate is one prompt, a warning says how it was read.
     """

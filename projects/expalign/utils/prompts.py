@@ -24,11 +24,11 @@ def parse_prompts(text: str | Sequence[str], custom_entities: bool = True) -> li
 
     Raises:
         TypeError: ``text`` is neither a string nor a sequence of strings.
-        ValueError: there is no prompt, or a prompt is only white space.
+        ValueError: there is no prompt, or a prompt is only white space or no valid Unicode.
     """
     if isinstance(text, str):
         prompts = split_prompts(text) if custom_entities else [text]
-    elif isinstance(text, Sequence):
+    elif isinstance(text, Sequence) and not isinstance(text, bytes | bytearray):
         prompts = list(text)
     else:
         raise TypeError(f'prompts must be a string or a list of strings, got {type(text).__name__}')
@@ -38,11 +38,27 @@ def parse_prompts(text: str | Sequence[str], custom_entities: bool = True) -> li
         if not isinstance(prompt, str):
             raise TypeError(
                 f'prompt {index} is {prompt!r} of type {type(prompt).__name__}, not a string')
+        if not is_unicode(prompt):
+            raise ValueError(f'prompt {index}, {prompt!r}, has characters that are no valid '
+                             'Unicode: was it typed or stored in another encoding than UTF-8?')
         if not prompt.strip():
             raise ValueError(
                 f'prompt {index} of {list(prompts)!r} is only white space: remove it or write a '
                 'phrase that names what to find')
     return [prompt.strip() for prompt in prompts]
+
+
+def is_unicode(text: str) -> bool:
+    """Whether a text can be written as UTF-8.
+
+    JSON's escapes can spell half of a character, and a terminal's bytes of another encoding come as
+    such halves; no tokenizer reads them.
+    """
+    try:
+        text.encode('utf-8')
+    except UnicodeEncodeError:
+        return False
+    return True
 
 
 @lru_cache(maxsize=20_000)

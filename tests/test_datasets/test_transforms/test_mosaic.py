@@ -22,6 +22,8 @@ def test_images_of_less_than_a_pixel(size):
     results = sample(*size) | dict(mix_results=[sample(40, 50), sample(*size), sample(50, 40)])
     mixed = Mosaic(img_scale=(64, 64), pad_val=114.0).mix_img_transform(results)
     assert mixed['img'].shape == (128, 128, 3)
-    assert len(mixed['gt_bboxes']) == len(mixed['gt_masks']) == 2  # thin ones are of no use
-    thin, short = np.sort(mixed['gt_bboxes'].numpy()[:, 2:] - mixed['gt_bboxes'].numpy()[:, :2])[0]
-    assert thin <= short <= 64
+    assert len(mixed['gt_bboxes']) == len(mixed['gt_masks']) == 4
+    sides = np.sort(mixed['gt_bboxes'].numpy()[:, 2:] - mixed['gt_bboxes'].numpy()[:, :2])
+    thin = 64 * min(size) / max(size)  # 0.02 or 0.04 pixels
+    np.testing.assert_allclose(sides[[0, 2], 0], thin, atol=1e-4)
+    assert (sides <= 64).all()

@@ -2,8 +2,9 @@
 
 from collections.abc import Sequence
 
+from expalign.utils.prompts import is_unicode
+
 from ..transforms.phrases import plain
-from .record import is_unicode
 from .text_file import read_json
 
 

@@ -8,9 +8,11 @@ and testing, and is only counted by ``check_dataset``.
 from collections import defaultdict
 from collections.abc import Sequence
 
+from expalign.utils.prompts import is_unicode
+
 from .fields import identifier, number, shown
 from .problems import AnnotationProblems
-from .record import NOT_UNICODE_NAME, BadEntry, image_size, is_unicode, size_of_image
+from .record import NOT_UNICODE_NAME, BadEntry, image_size, size_of_image
 
 NO_IMAGE = 'annotation of an image that the file does not have'
 COCO_LISTS = ('images', 'annotations', 'categories')

@@ -16,6 +16,8 @@ the instance is ignored. One file may hold lines of both kinds.
 import json
 from collections.abc import Sequence
 
+from expalign.utils.prompts import is_unicode
+
 from .coco import NO_FLAG
 from .fields import flag, identifier, shown
 from .mdetr import is_span
@@ -25,7 +27,6 @@ from .record import (
     PhraseList,
     clean_phrase,
     instance,
-    is_unicode,
     is_usable_box,
     is_usable_phrase,
     size_of_image,

@@ -15,6 +15,7 @@ A record is a dict:
 """
 
 from expalign.limits import IMAGE_PIXELS, LimitExceeded
+from expalign.utils.prompts import is_unicode
 
 from ..transforms.phrases import plain
 from .fields import number, shown, whole
@@ -151,14 +152,5 @@ def is_usable_phrase(phrase: object, problems: AnnotationProblems, where: str) -
         return False
     if not is_unicode(phrase):
         problems.bad(NOT_UNICODE, where)
-        return False
-    return True
-
-
-def is_unicode(text: str) -> bool:
-    """Whether a text can be written as UTF-8; JSON's escapes can spell half of a character."""
-    try:
-        text.encode('utf-8')
-    except UnicodeEncodeError:
         return False
     return True
