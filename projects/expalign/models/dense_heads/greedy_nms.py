@@ -8,10 +8,13 @@ rounds every candidate whose chain of overlaps is shorter than t is decided for 
 that changes nothing is the answer of one candidate after the other.
 """
 
+import math
+
 import torch
 from torch import Tensor
 
-BLOCK = 1536
+BLOCK = 1536  # candidates at most; fewer where a batch has many pairs of them
+PAIRS = 2**24
 LARGEST_TEMPORARY = 2**28  # bytes
 
 
@@ -31,7 +34,9 @@ def greedy_nms(
     Returns:
         kept (B, n) bool, and whether an image's result is final, (B) bool.
     """
-    images = max(1, LARGEST_TEMPORARY // (4 * min(boxes.shape[1], BLOCK)**2))
+    # Small blocks compare fewer pairs, large ones take fewer operations.
+    size = min(BLOCK, max(256, math.isqrt(PAIRS // len(boxes))))
+    images = max(1, LARGEST_TEMPORARY // (4 * min(boxes.shape[1], size)**2))
     if len(boxes) > images:
         parts = zip(*(x.split(images) for x in (boxes, valid)), strict=True)
         labelled = labels.split(images) if labels is not None else [None] * -(-len(boxes) // images)
@@ -41,8 +46,8 @@ def greedy_nms(
         return kept, settled
     kept = valid.clone()
     settled = torch.ones_like(valid[:, 0])
-    for start in range(0, boxes.shape[1], BLOCK):
-        block = slice(start, start + BLOCK)
+    for start in range(0, boxes.shape[1], size):
+        block = slice(start, start + size)
         own = boxes[:, block]
         groups = None if labels is None else labels[:, block]
         alive = valid[:, block]
