@@ -123,12 +123,23 @@ def head(out, name, level, c_in, hidden, c_out):
 
 
 def tensors(layout, seed=0):
-    """Random half-precision tensors of the layout's shapes; counters are integers."""
+    """Random half-precision tensors of the layout's shapes; counters are integers.
+
+    Kernels and variances are such that what a network of them computes stays finite.
+    """
     generator = torch.Generator().manual_seed(seed)
-    return {
-        name: torch.tensor(7) if name.endswith('num_batches_tracked')
-        else torch.randn(shape, generator=generator).half()
-        for name, shape in layout.items()}
+    made = {}
+    for name, shape in layout.items():
+        values = torch.randn(shape, generator=generator)
+        if name.endswith('num_batches_tracked'):
+            made[name] = torch.tensor(7)
+        elif name.endswith('running_var'):
+            made[name] = (values.abs() + 0.5).half()
+        elif len(shape) == 4:
+            made[name] = (values * (2 / values[0].numel()) ** 0.5).half()
+        else:
+            made[name] = values.half()
+    return made
 
 
 @contextmanager

@@ -111,7 +111,7 @@ def test_resume_keeps_what_the_config_loads(repo_root):
 
     from mmengine.config import Config
     apply_options = run_path(str(repo_root / 'tools/train.py'))['apply_options']
-    options = dict(work_dir='w', config='c.py', amp=None, auto_scale_lr=False)
+    options = dict(work_dir='w', config='c.py', amp=None, auto_scale_lr=False, compile=False)
     for resume, expected in ((None, (False, 'stage1.pth')), ('auto', ('auto', 'stage1.pth')),
                              ('x.pth', (True, 'x.pth'))):
         cfg = Config(dict(resume=False, load_from='stage1.pth'))

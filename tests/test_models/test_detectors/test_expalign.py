@@ -75,6 +75,7 @@ def test_order_of_prompts_permutes_labels(model, images):
 
 def test_duplicates_are_kept_and_scored_once(model, images):
     plain = predictions(model, images[:1], sample(['cat', 'dog']))[0]
+    prompts._warned_duplicates.clear()
     with pytest.warns(UserWarning, match='duplicate prompts'):
         doubled = predictions(model, images[:1], sample(['cat', 'cat', 'dog']))[0]
     assert_same(plain, doubled, labels=[0, 2])
