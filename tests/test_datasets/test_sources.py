@@ -101,12 +101,16 @@ def test_odvg_has_both_kinds_in_one_file(tmp_path):
         'green box', ['red box', 'crimson box']]
     with pytest.raises(ValueError, match="line 1 is a detection line: set 'label_map_file'"):
         build(config, label_map_file=None)
+    write_json(tmp_path / 'label_map.json', {'0': 'red box', '1': 'red box'})
+    with pytest.raises(ValueError, match="label map '.*label_map.json': .* 'red box' more than"):
+        build(config)
 
 
 @pytest.mark.parametrize(('line', 'message'), [
     (b'{"filename": ', 'not JSON'),
     (b'[1, 2]', 'a record must be an object'),
     (b'{"filename": "caf\xe9.jpg"}', r'byte 17 is not UTF-8 \(0xe9\)'),
+    ('{"filename": "a.jpg"}'.encode('utf-16'), "text in UTF-16. .*'iconv -f utf-16 -t utf-8'"),
     (b'{"filename": "a.jpg"}', "a line needs either an object 'detection'"),
 ])
 def test_bad_odvg_lines_have_a_number(line, message, tmp_path):

@@ -103,6 +103,30 @@ def test_sizes_of_images_may_be_text(tmp_path, make):
         scores_of(path, samples, make=make)
 
 
+@pytest.mark.parametrize('ids', [['a', 'b'], ['7', '12'], [-5, -4], [-1, 2**64]])
+@pytest.mark.parametrize('make', [CocoMetric, LVISMetric])
+def test_ids_of_images_may_be_anything_that_can_be_sorted(tmp_path, make, ids):
+    content = content_of()
+    for image in content['images']:
+        image['id'] = ids[image['id']]
+    for annotation in content['annotations']:
+        annotation['image_id'] = ids[annotation['image_id']]
+    report = scores_of(write_json(tmp_path / 'a.json', content), perfect(content), make=make)
+    assert {value for name, value in report.items() if name.endswith('AP')} == {1.0}
+
+
+@pytest.mark.parametrize('make', [CocoMetric, LVISMetric])
+def test_nothing_found_in_any_form(tmp_path, make):
+    content = content_of()
+    samples = perfect(content, keep=lambda annotation: annotation['image_id'] == 0)
+    samples[1]['pred_instances'] = dict(
+        bboxes=torch.zeros(0), scores=torch.zeros(0), labels=torch.zeros(0), masks=[])
+    report = scores_of(write_json(tmp_path / 'a.json', content), samples, make=make)
+    # Four of five cats and dogs: the recall of one class is 2 / 3, of 101 points 67 count.
+    found = [value for name, value in report.items() if name.endswith('AP')]
+    np.testing.assert_allclose(found, (67 / 101 + 1) / 2, atol=1e-3)
+
+
 @pytest.mark.parametrize('make', [CocoMetric, LVISMetric])
 def test_ids_of_images_that_no_evaluator_can_sort(tmp_path, make):
     content = content_of()

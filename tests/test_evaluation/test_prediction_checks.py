@@ -17,7 +17,11 @@ from expalign.evaluation import (
     PhraseGroundingMetric,
     RefExpMetric,
 )
-from expalign.evaluation.prediction_checks import BadPredictions, check_predictions
+from expalign.evaluation.prediction_checks import (
+    BadPredictions,
+    check_mask_sizes,
+    check_predictions,
+)
 from tests.helpers.annotations import coco_content, write_json
 from tests.helpers.grounded import grounded_sample
 
@@ -101,6 +105,36 @@ def test_an_image_of_another_file_is_named(metrics):
     for metric in metrics[:4]:
         with pytest.raises(ValueError, match=r'image (of )?id 7|no image of id 7'):
             metric.process({}, [sample_of(7)])
+
+
+@pytest.mark.parametrize(('changes', 'message'), [
+    (dict(labels=torch.zeros(1)), r'labels \(n,\) whole numbers, got .* of float32'),
+    (dict(labels=torch.zeros(1, dtype=torch.bool)), 'whole numbers, got .* of bool'),
+    (dict(bboxes=torch.ones(1, 5)), r'boxes must be \(n, 4\)'),
+    (dict(scores=torch.ones(1, 1)), r'scores \(n,\)'),
+    (dict(scores=torch.ones(1).bfloat16()), r"'scores' in bfloat16: convert them with .float\(\)"),
+    (dict(bboxes=torch.tensor([[50., 10, 10, 50]])), '1 of 1 boxes have a negative width or'),
+])
+def test_every_metric_refuses_other_forms(metrics, changes, message):
+    sample = sample_of(source='Raccoon')
+    sample['pred_instances'].update(changes)
+    for metric in metrics:
+        with pytest.raises(BadPredictions, match=rf'image 1 \(1.jpg\).*{message}'):
+            metric.process({}, [copy.deepcopy(sample)])
+
+
+def test_what_is_left_out_is_named():
+    with pytest.raises(BadPredictions, match="the predictions of image 1 have no 'scores'"):
+        check_predictions(dict(img_id=1, pred_instances=dict(bboxes=torch.zeros(0, 4))))
+
+
+@pytest.mark.parametrize('masks', [
+    None, [[[1, 1, 5, 1, 5, 5]]], [dict(size=[100, 100], counts=[10000])], [dict(counts=b'1')]])
+def test_masks_of_other_forms(masks):
+    sample = sample_of()
+    sample['pred_instances']['masks'] = masks
+    with pytest.raises(BadPredictions, match='image 1 .* have masks that are neither an array'):
+        check_mask_sizes(sample, (100, 100))
 
 
 def test_numbers_must_agree():

@@ -48,7 +48,10 @@ class ODVGDataset(RecordDataset):
                 self.label_map_file, "'label_map_file' of the dataset", self.backend_args)
             names = parse_label_map(
                 read_json(self.label_map_file, self.backend_args), self.label_map_file)
-            self._metainfo['classes'] = clean_class_names(names)
+            try:
+                self._metainfo['classes'] = clean_class_names(names)
+            except ValueError as error:
+                raise ValueError(f"label map '{self.label_map_file}': {error}") from error
             self._text = names
             if self.class_text_path:
                 self._text = read_class_text(self.class_text_path, names)

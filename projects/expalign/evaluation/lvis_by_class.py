@@ -90,8 +90,13 @@ def _one_class(truth: LVISGroundTruth, number: int, rows: Columns,
     for index, record in enumerate(results, start=1):
         record['id'] = index
         record['area'] = _area(record, iou_type)
-    ids = {record['image_id'] for record in (*annotations, *results)}
-    shared = dict(images=[truth.api.imgs[key] for key in sorted(ids)], categories=[category])
+    # The evaluator takes numbers from 0 on alone as ids of images.
+    ids = sorted({record['image_id'] for record in (*annotations, *results)})
+    places = {key: place for place, key in enumerate(ids)}
+    for record in (*annotations, *results):
+        record['image_id'] = places[record['image_id']]
+    shared = dict(images=[dict(truth.api.imgs[key], id=places[key]) for key in ids],
+                  categories=[category])
     evaluator = COCOeval_faster(
         _coco(dict(shared, annotations=annotations)), _coco(dict(shared, annotations=results)),
         iou_type, lvis_style=True, print_function=logging.getLogger(__name__).debug)

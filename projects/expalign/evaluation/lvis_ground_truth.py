@@ -16,7 +16,13 @@ from lvis import LVIS
 
 from expalign.datasets.annotation_file import check_annotation_file
 from expalign.datasets.formats.coco import complete_annotation
-from expalign.datasets.formats.coco_layout import check_layout, complete_size, sortable_by_id
+from expalign.datasets.formats.coco_layout import (
+    annotations_by_image,
+    check_layout,
+    complete_size,
+    sortable_by_id,
+)
+from expalign.datasets.formats.fields import identifier
 from expalign.datasets.formats.problems import AnnotationProblems
 from expalign.datasets.formats.text_file import read_json
 
@@ -64,7 +70,9 @@ class LVISGroundTruth:
         content = read_json(ann_file, backend_args, 'annotation file')
         check_layout(content, ann_file)
         problems = AnnotationProblems(ann_file, strict=True)
-        for image in sortable_by_id(content['images'], 'image', problems).values():
+        images = sortable_by_id(content['images'], 'image', problems)
+        annotations_by_image(content, images, problems)
+        for image in images.values():
             complete_size(image, f"annotation file '{ann_file}', image {image['id']!r}")
         sortable_by_id(content['categories'], 'category', problems)
         for number, annotation in enumerate(content['annotations'], start=1):
@@ -120,9 +128,9 @@ def shared_ground_truth(ann_file: str, backend_args: dict | None = None) -> LVIS
 def _check_lvis_format(content: dict, path: str) -> None:
     for image in content['images']:
         for key in IMAGE_KEYS:
-            if key not in image:
+            if not isinstance(image.get(key), list) or None in map(identifier, image[key]):
                 raise ValueError(f"annotation file '{path}' is not in LVIS format: image "
-                                 f'{image.get("id")} has no {key!r}')
+                                 f'{image.get("id")} has no {key!r}, a list of ids')
     known = {category['id'] for category in content['categories']}
     for image in content['images']:
         strange = set(image['neg_category_ids']) - known

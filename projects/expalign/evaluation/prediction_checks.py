@@ -5,10 +5,11 @@ moves the others' ranks; a label of -1 would be the last class. Neither is a mat
 """
 
 import logging
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Mapping, Sequence
 from typing import Any
 
 import numpy as np
+import torch
 from mmengine.logging import print_log
 
 
@@ -23,7 +24,7 @@ def image_name(sample: Mapping[str, Any]) -> str:
 
 
 def check_predictions(sample: Mapping[str, Any], num_labels: int | None = None) -> None:
-    """Refuse boxes and scores that are not finite, and labels of no class.
+    """Refuse boxes and scores that are not finite, turned boxes, and labels of no class.
 
     Args:
         sample: ``img_id`` and ``pred_instances``: ``bboxes`` (n, 4), ``scores`` (n) and
@@ -34,9 +35,9 @@ def check_predictions(sample: Mapping[str, Any], num_labels: int | None = None) 
         BadPredictions: with the image, how many and what.
     """
     predictions = sample['pred_instances']
-    boxes, scores, labels = (
-        _array(predictions[key]) for key in ('bboxes', 'scores', 'labels'))
     where = f'the predictions of {image_name(sample)}'
+    boxes, scores, labels = (
+        _array(predictions, key, where) for key in ('bboxes', 'scores', 'labels'))
     if not len(boxes) == len(scores) == len(labels):
         raise BadPredictions(f'{where} are {len(boxes)} boxes, {len(scores)} scores and '
                              f'{len(labels)} labels: there must be as many of each')
@@ -48,6 +49,8 @@ def check_predictions(sample: Mapping[str, Any], num_labels: int | None = None) 
                 f'{where} cannot be evaluated: {len(wrong)} of {len(values)} {what} are not finite '
                 f'(the first is {values[wrong[0]].tolist()}). Weights or input are damaged, or '
                 'half precision overflowed')
+    if len(boxes):
+        _check_forms(boxes, scores, labels, where)
     wrong = labels[(labels < 0) | (labels >= (np.inf if num_labels is None else num_labels))]
     if len(wrong):
         known = 'no negative ones' if num_labels is None else f'0 to {num_labels - 1}'
@@ -72,6 +75,11 @@ def check_mask_sizes(sample: Mapping[str, Any], size: tuple[int, int]) -> None:
         raise BadPredictions(f"metric 'segm' needs masks, {where} have none: use metric='bbox' or "
                              'a model with masks')
     masks = predictions['masks']
+    if not hasattr(masks, 'shape') and not (isinstance(masks, Sequence) and all(
+            isinstance(mask, dict) and isinstance(mask.get('counts'), str | bytes)
+            and 'size' in mask for mask in masks)):
+        raise BadPredictions(f'{where} have masks that are neither an array (n, H, W) nor a list '
+                             "of compressed encodings (dicts of 'size' and 'counts')")
     if len(masks) != len(predictions['labels']):
         raise BadPredictions(
             f'{where} are {len(predictions["labels"])} boxes and {len(masks)} masks')
@@ -118,5 +126,25 @@ def report_untested(name: str, tested: Collection, annotated: Collection, source
             f'{", ..." if len(left_out) > 5 else ""})', 'current', logging.WARNING)
 
 
-def _array(values: Any) -> np.ndarray:
-    return np.asarray(values.detach().cpu() if hasattr(values, 'detach') else values)
+def _array(predictions: Mapping[str, Any], key: str, where: str) -> np.ndarray:
+    if key not in predictions:
+        raise BadPredictions(f'{where} have no {key!r}')
+    values = predictions[key]
+    if not isinstance(values, torch.Tensor):
+        return np.asarray(values)
+    if values.dtype == torch.bfloat16:  # which neither NumPy nor the evaluators know
+        raise BadPredictions(f'{where} have {key!r} in bfloat16: convert them with .float()')
+    return values.detach().cpu().numpy()
+
+
+def _check_forms(boxes: np.ndarray, scores: np.ndarray, labels: np.ndarray, where: str) -> None:
+    forms = boxes.shape[1:], scores.shape[1:], labels.shape[1:]
+    if forms != ((4,), (), ()) or labels.dtype.kind not in 'iu':
+        raise BadPredictions(
+            f'{where} cannot be evaluated: boxes must be (n, 4), scores (n,) and labels (n,) whole '
+            f'numbers, got {boxes.shape}, {scores.shape} and {labels.shape} of {labels.dtype}')
+    turned = boxes[(boxes[:, 2:] < boxes[:, :2]).any(axis=1)]
+    if len(turned):
+        raise BadPredictions(
+            f'{where} cannot be evaluated: {len(turned)} of {len(boxes)} boxes have a negative '
+            f'width or height (the first is {turned[0].tolist()}): they must be x1, y1, x2, y2')

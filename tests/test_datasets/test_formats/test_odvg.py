@@ -99,6 +99,13 @@ def test_bad_lines_are_errors(change, message):
         parse(DETECTION | change)
 
 
+def test_synonyms_are_unicode():
+    region = dict(GROUNDING['grounding']['regions'][0], synonyms=['dog', 'cat \ud800'])
+    record, problems = parse(dict(GROUNDING, grounding=dict(caption='', regions=[region])))
+    assert record['instances'] == []
+    assert problems.counts == {"'synonyms' is no list of phrases": 1}
+
+
 def test_detection_needs_a_label_map():
     with pytest.raises(ValueError, match="line 4 is a detection line: set 'label_map_file'"):
         parse(DETECTION, None)
@@ -114,6 +121,7 @@ def test_label_maps():
     names = {str(i): f'name {i}' for i in range(11)}
     shuffled = dict(sorted(names.items()))  # '10' before '2'
     assert parse_label_map(shuffled, 'm.json') == list(names.values())
-    for content in ([], {}, {'1': 'a'}, {'0': ''}, {'0': 'a', '2': 'b'}, {'person': '0'}):
+    for content in ([], {}, {'1': 'a'}, {'0': ''}, {'0': 'a', '2': 'b'}, {'person': '0'},
+                    {'0': 'a \ud800'}):
         with pytest.raises(ValueError, match="label map 'm.json' must be a JSON object of names"):
             parse_label_map(content, 'm.json')

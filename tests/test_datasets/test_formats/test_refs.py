@@ -19,8 +19,8 @@ from expalign.datasets.formats.refs import (
 IMAGES = {581857: dict(id=581857, file_name='COCO_train2014_000000581857.jpg', height=100,
                        width=200)}
 BOXES = {1: [10, 20, 30, 40], 2: [50, 20, 30, 40], 3: [90, 20, 30, 40]}
-ANNOTATIONS = {i: dict(id=i, bbox=box, segmentation=[[0, 0, 9, 0, 9, 9]], iscrowd=0)
-               for i, box in BOXES.items()}
+ANNOTATIONS = {i: dict(id=i, image_id=581857, bbox=box, segmentation=[[0, 0, 9, 0, 9, 9]],
+                       iscrowd=0) for i, box in BOXES.items()}
 
 
 def ref(number, *texts, split='train', **more):
@@ -139,6 +139,18 @@ def test_one_record_an_expression():
     records = list(records_by_expression(refs, IMAGES, ANNOTATIONS, AnnotationProblems('x')))
     assert [record['text'] for record in records] == [['left man'], ['guy in blue'], ['dog']]
     assert [record['instances'][0]['bbox'][0] for record in records] == [10, 10, 90]
+
+
+def test_an_annotation_of_another_image_is_not_the_object():
+    problems = AnnotationProblems('refs')
+    annotations = {1: dict(ANNOTATIONS[1], image_id=2), 2: ANNOTATIONS[2]}
+    record, = records_by_image([ref(1, 'left man'), ref(2, 'dog')], IMAGES, annotations, problems)
+    assert record['text'] == ['dog'] and len(record['instances']) == 1
+    assert problems.counts == {'the reference names an annotation of another image': 1}
+
+
+def test_expressions_are_unicode():
+    assert expressions(ref(1, 'left \ud800', 'dog')) == ['dog']
 
 
 def test_references_to_nothing():

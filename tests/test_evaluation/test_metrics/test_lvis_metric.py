@@ -266,6 +266,15 @@ def test_files_that_are_not_lvis(tmp_path, content):
     path.write_text(json.dumps({**content, 'images': images}))
     with pytest.raises(ValueError, match="'neg_category_ids' has 78, which is no category"):
         LVISMetric(str(path))
+    for value in (None, {}, 3, [[1]], [None]):
+        images = [*content['images'][:-1], {**content['images'][-1], 'neg_category_ids': value}]
+        path.write_text(json.dumps({**content, 'images': images}))
+        with pytest.raises(ValueError, match="has no 'neg_category_ids', a list of ids"):
+            LVISMetric(str(path))
+    annotations = [*content['annotations'][:-1], {**content['annotations'][-1], 'image_id': 7}]
+    path.write_text(json.dumps({**content, 'annotations': annotations}))
+    with pytest.raises(ValueError, match='annotation of an image that the file does not have'):
+        LVISMetric(str(path))
     with pytest.raises(FileNotFoundError, match="check 'ann_file' of the evaluator"):
         LVISMetric('/nowhere/lvis.json')
 

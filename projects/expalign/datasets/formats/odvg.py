@@ -177,7 +177,7 @@ def _fault_of_region(region: dict) -> str | None:
     if not isinstance(spans, list) or not all(map(is_span, spans)):
         return "'tokens_positive' is no list of spans"
     if not isinstance(synonyms, list) or not all(
-            isinstance(text, str) and clean_phrase(text) for text in synonyms):
+            isinstance(text, str) and clean_phrase(text) and is_unicode(text) for text in synonyms):
         return "'synonyms' is no list of phrases"
     return None
 

@@ -15,6 +15,7 @@ from typing import Any
 from expalign.file_kinds import describe_file
 from expalign.limits import RECORD_STEPS
 from expalign.pickle_scan import ALL_STEPS, BoundedReader, check_pickle
+from expalign.utils.prompts import is_unicode
 
 from .coco import usable_object
 from .coco_layout import checked_image
@@ -24,6 +25,7 @@ from .record import PhraseList, clean_phrase, instance, xyxy
 from .text_file import check_text_file, read_json
 
 NO_OBJECT = 'the reference names an annotation that the file does not have'
+OTHER_IMAGE = 'the reference names an annotation of another image'
 NO_EXPRESSION = 'the reference has no expression'
 NO_REFERRED_IMAGE = 'a reference names an image that the file does not have'
 KEYS = ('image_id', 'ann_id', 'split', 'sentences')
@@ -79,7 +81,7 @@ def read_refs(path: str) -> list[dict]:
 def expressions(ref: dict) -> list[str]:
     """The distinct expressions of a reference, in their order."""
     texts = (sentence.get('raw') or sentence.get('sent') or '' for sentence in ref['sentences'])
-    cleaned = (clean_phrase(text) for text in texts if isinstance(text, str))
+    cleaned = (clean_phrase(text) for text in texts if isinstance(text, str) and is_unicode(text))
     return list({text.casefold(): text for text in reversed(list(cleaned)) if text}.values())[::-1]
 
 
@@ -158,6 +160,8 @@ def _add(record: dict, phrases: PhraseList, ref: dict, texts: Sequence[str],
     raw = annotations.get(ref['ann_id'])
     if raw is None:
         problems.bad(NO_OBJECT, place)
+    elif identifier(raw.get('image_id')) != record['img_id']:
+        problems.bad(OTHER_IMAGE, place)
     elif not texts:
         problems.bad(NO_EXPRESSION, place)
     else:

@@ -63,10 +63,11 @@ def parse_json(content: bytes, where: str, joint: str = ': ') -> object:
     try:
         text = content.decode('utf-8-sig')
     except UnicodeDecodeError as error:
+        what = describe_content(content[:512], len(content))
+        encoding = 'utf-16' if 'UTF-16' in what else 'latin1'
         raise ValueError(
-            f'{where}: byte {error.start} is not UTF-8 ({content[error.start]:#04x}); it is '
-            f"{describe_content(content[:512], len(content))}. Convert text, for example with "
-            "'iconv -f latin1 -t utf-8'") from error
+            f'{where}: byte {error.start} is not UTF-8 ({content[error.start]:#04x}); it is {what}.'
+            f" Convert text, for example with 'iconv -f {encoding} -t utf-8'") from error
     try:
         return json.loads(text)
     except RecursionError:

@@ -149,7 +149,7 @@ class CocoMetric(MMDetCocoMetric):
                 type(self).__name__, tested, self._coco_api.imgs.keys(), self.ann_file)
         if self._label_ranks is not None:
             results = [
-                (gt, {**pred, 'labels': self._label_ranks[pred['labels']]})
+                (gt, {**pred, 'labels': self._label_ranks[pred['labels'].astype(np.int64)]})
                 for gt, pred in results
             ]
         scores = {}

@@ -146,7 +146,7 @@ class LVISMetric(BaseMetric):
         rank = np.arange(len(scores), dtype=np.int32)
         if self.per_image is not None and len(scores) > self.per_image:
             rank = np.sort(np.argsort(-scores, kind='stable')[:self.per_image]).astype(np.int32)
-        labels = self._category_of_label[pred['labels'].cpu().numpy()[rank]]
+        labels = self._category_of_label[pred['labels'].cpu().numpy().astype(np.int64)[rank]]
         countable = self.truth.countable(sample['img_id'])[labels]
         if not self.fixed and self.outfile_prefix is None:
             # Nobody is pushed out of a place by these.
