@@ -110,7 +110,8 @@ def test_odvg_has_both_kinds_in_one_file(tmp_path):
     (b'{"filename": ', 'not JSON'),
     (b'[1, 2]', 'a record must be an object'),
     (b'{"filename": "caf\xe9.jpg"}', r'byte 17 is not UTF-8 \(0xe9\)'),
-    ('{"filename": "a.jpg"}'.encode('utf-16'), "text in UTF-16. .*'iconv -f utf-16 -t utf-8'"),
+    ('{"filename": "a.jpg"}'.encode('utf-16'),
+     "byte 0 is .* text in UTF-16. .*'iconv -f utf-16 -t utf-8'"),
     (b'{"filename": "a.jpg"}', "a line needs either an object 'detection'"),
 ])
 def test_bad_odvg_lines_have_a_number(line, message, tmp_path):
