@@ -30,17 +30,22 @@ def check_schedules(schedulers: Any, checkpoint: Mapping[str, Any]) -> None:
     if isinstance(schedulers, Mapping):
         pairs = [(own, states[name]) for name, own in schedulers.items()]
     for own, given in pairs:
-        if not isinstance(given, list) or len(given) != len(own):
-            continue  # of another recipe: the run's schedules are brought to its iteration
-        for scheduler, state in zip(own, given, strict=True):
-            known = vars(scheduler)
+        if not isinstance(given, list):
+            continue  # the run's schedules are brought to its iteration
+        # Another number of them is of another recipe, which may note other things.
+        same_recipe = len(given) == len(own)
+        for scheduler, state in zip(own, given, strict=False):
             for name, value in state.items():
-                number = isinstance(value, int | float) and isinstance(
-                    known.get(name), int | float)
-                if name not in known or not (
-                        number or known[name] is None or isinstance(value, type(known[name]))):
+                if not _fits(vars(scheduler), name, value, same_recipe):
                     raise ValueError(f'its schedules have {name} = {str(value)[:100]}, which '
                                      f'{type(scheduler).__name__} has not')
+
+
+def _fits(known: Mapping[str, Any], name: str, value: Any, must_be_known: bool) -> bool:
+    if name not in known:
+        return not must_be_known
+    number = isinstance(value, int | float) and isinstance(known[name], int | float)
+    return number or known[name] is None or isinstance(value, type(known[name]))
 
 
 def check_optimizer_state(wrapper: OptimWrapper | OptimWrapperDict) -> None:
