@@ -117,3 +117,14 @@ def test_prompts_of_a_model_whose_adapter_has_no_weights(run_at_root):
     text, _ = run('model', '--config', 'configs/expalign_v8s_clip.py', '--prompts', 3, '--size', 64,
                   '--candidates', 9, '--repeats', 1)
     assert 'K = 3 takes 1.00 times as long as K = 3' in text
+
+
+def test_rates_of_training_and_prediction(run_at_root):
+    text, (table,) = run('rates', '--train', CONFIG, '--predict', CONFIG, '--batch', 2,
+                         '--prompts', 3, '--instances', 1, '--size', 64, '--repeats', 1,
+                         '--amp', 'bf16')
+    assert 'K = 3, 64 x 64, bf16, ' in text
+    train, predict = table[f'{CONFIG}, training'], table[f'{CONFIG}, prediction']
+    for row in (train, predict):
+        assert float(row[2]) == pytest.approx(2000 / float(row[1]), rel=0.05)
+    assert train[3:] == ['', ''] and float(predict[4]) > 0.5

@@ -6,5 +6,5 @@ its line below.
 """
 
 TASKS = {name: f'expalign.benchmarks.{name}' for name in (
-    'dataloader', 'eah', 'model', 'forms', 'scaling', 'stream', 'postprocess', 'text',
+    'dataloader', 'eah', 'model', 'rates', 'forms', 'scaling', 'stream', 'postprocess', 'text',
     'train_step')}
