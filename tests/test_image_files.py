@@ -80,6 +80,12 @@ def test_heads_and_missing_ends(suffix, tmp_path):
             decode(part)
 
 
+def test_a_whole_tiff_that_opencv_does_not_read(tmp_path):
+    photograph(90, 70).convert('F').save(tmp_path / 'a.tif')
+    with pytest.raises(UnreadableImage, match='a TIFF image; OpenCV reads those of 8 and 16 bits'):
+        decode((tmp_path / 'a.tif').read_bytes())
+
+
 def claimed(width, height):
     """The head of a PNG file of this size, and hardly more."""
     data = b'IHDR' + struct.pack('>IIBBBBB', width, height, 8, 2, 0, 0, 0)

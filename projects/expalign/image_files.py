@@ -166,6 +166,8 @@ def _unreadable(content: bytes) -> UnreadableImage:
     if not content:
         return UnreadableImage('the file is empty')
     kind = describe_content(content[:512], len(content))
+    if content.startswith(TIFFS):
+        return UnreadableImage(DAMAGED, f'{kind}; OpenCV reads those of 8 and 16 bits a sample')
     return UnreadableImage(DAMAGED, '' if kind.endswith(' image') else kind)
 
 

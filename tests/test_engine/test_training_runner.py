@@ -111,6 +111,25 @@ def test_weights_alone_cannot_be_resumed(model, two_epochs, tmp_path):
         resume(model, tmp_path, tmp_path / 'weights')
 
 
+def test_a_training_that_is_over_says_so(model, two_epochs, tmp_path, warnings):
+    runner = resume(model, two_epochs, tmp_path / 'over', epochs=2)
+    assert (runner.epoch, runner.iter) == (2, 4)
+    assert 'epoch_2.pth has had 2 epochs, and the training ends after 2' in warnings()
+
+
+def test_a_checkpoint_of_another_model_is_named(model, two_epochs, tmp_path):
+    saved = torch.load(two_epochs / 'epoch_2.pth', weights_only=True)
+    other = {f'other.{name}': value for name, value in saved['state_dict'].items()}
+    torch.save(saved | dict(state_dict=other), tmp_path / 'epoch_2.pth')
+    with pytest.raises(RuntimeError, match='checkpoint .*epoch_2.pth: .* does not match the model'):
+        resume(model, tmp_path, tmp_path / 'other_model')
+    frozen = next(name for name in saved['state_dict'] if name.startswith('backbone.model.'))
+    saved['state_dict'][frozen] += 1
+    torch.save(saved, tmp_path / 'epoch_2.pth')
+    with pytest.raises(RuntimeError, match='checkpoint .*epoch_2.pth: the frozen backbone'):
+        resume(model, tmp_path, tmp_path / 'other_encoder')
+
+
 def test_resume_without_anything_starts_from_load_from(model, two_epochs, tmp_path, warnings):
     start = torch.load(two_epochs / 'epoch_2.pth', weights_only=True)['state_dict']
     runner = runner_of(model, tmp_path / 'fresh', resume='auto',

@@ -8,7 +8,7 @@ from typing import Any
 from mmengine.dataset import InfiniteSampler
 from mmengine.dist import broadcast_object_list, get_world_size, is_main_process
 from mmengine.logging import print_log
-from mmengine.runner import Runner
+from mmengine.runner import IterBasedTrainLoop, Runner
 from torch.utils.data import DataLoader
 
 from .newest_checkpoint import NothingToResume, flipped_part, newest_checkpoint
@@ -102,6 +102,7 @@ class TrainingRunner(Runner):
         try:
             super().resume(filename, *args, **kwargs)
             check_optimizer_state(self.optim_wrapper)
+            self._say_what_is_left(filename)
         # Whatever mmengine, torch and hooks make of a state that is not as they wrote it.
         except (KeyError, TypeError, ValueError, AttributeError, AssertionError, IndexError,
                 ArithmeticError) as error:
@@ -111,6 +112,16 @@ class TrainingRunner(Runner):
                              f'{type(error).__name__}: {error}') from error
         finally:
             self._resumed_from = None
+
+    def _say_what_is_left(self, filename: str) -> None:
+        """Warn where the training is over before it goes on."""
+        done, end, unit = self.epoch, self.max_epochs, 'epochs'
+        if isinstance(self.train_loop, IterBasedTrainLoop):
+            done, end, unit = self.iter, self.max_iters, 'iterations'
+        if done >= end > 0:
+            self.logger.warning(
+                f'{filename} has had {done} {unit}, and the training ends after {end}: there is '
+                'nothing left to train. To train longer, raise the number in train_cfg')
 
     def load_checkpoint(self, filename: str, map_location: str | Callable = 'cpu', *args,
                         **kwargs) -> dict:
@@ -124,7 +135,12 @@ class TrainingRunner(Runner):
             raise ValueError(
                 f'checkpoint {filename} is damaged: its part {part} is not what was written (bits '
                 'have changed on disk or in transfer). Copy it again, or use another')
-        checkpoint = super().load_checkpoint(filename, map_location, *args, **kwargs)
+        try:
+            checkpoint = super().load_checkpoint(filename, map_location, *args, **kwargs)
+        except RuntimeError as error:  # of another model, or of another frozen encoder
+            if str(filename) in str(error):
+                raise
+            raise type(error)(f'checkpoint {filename}: {error}') from error
         if self._resumed_from is not None:
             check_schedules(self.param_schedulers, checkpoint)
             fit_to_run(self, checkpoint, filename)
