@@ -44,8 +44,14 @@ def check_schedules(schedulers: Any, checkpoint: Mapping[str, Any]) -> None:
 def _fits(known: Mapping[str, Any], name: str, value: Any, must_be_known: bool) -> bool:
     if name not in known:
         return not must_be_known
-    number = isinstance(value, int | float) and isinstance(known[name], int | float)
-    return number or known[name] is None or isinstance(value, type(known[name]))
+    return _is_of_kind(value, known[name])
+
+
+def _is_of_kind(value: Any, own: Any) -> bool:
+    if isinstance(value, list) and isinstance(own, list):
+        return len(value) == len(own) and all(map(_is_of_kind, value, own))
+    number = isinstance(value, int | float) and isinstance(own, int | float)
+    return number or own is None or isinstance(value, type(own))
 
 
 def check_optimizer_state(wrapper: OptimWrapper | OptimWrapperDict) -> None:
