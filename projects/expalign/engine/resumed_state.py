@@ -50,8 +50,9 @@ def _fits(known: Mapping[str, Any], name: str, value: Any, must_be_known: bool) 
 def _is_of_kind(value: Any, own: Any) -> bool:
     if isinstance(value, list) and isinstance(own, list):
         return len(value) == len(own) and all(map(_is_of_kind, value, own))
-    number = isinstance(value, int | float) and isinstance(own, int | float)
-    return number or own is None or isinstance(value, type(own))
+    if isinstance(own, int | float | None):
+        return isinstance(value, int | float) or value is own is None
+    return isinstance(value, type(own))
 
 
 def check_optimizer_state(wrapper: OptimWrapper | OptimWrapperDict) -> None:
