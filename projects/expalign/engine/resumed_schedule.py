@@ -95,15 +95,32 @@ def _replay_schedules(runner: Runner, checkpoint: dict[str, Any]) -> None:
                 group.update(values[index])
 
 
+def try_schedules(schedulers: Any, groups: Sequence[dict]) -> None:
+    """Take one step with copies of schedules, whose settings came from a checkpoint.
+
+    Raises:
+        ArithmeticError, TypeError, ValueError, ...: what the step raises.
+    """
+    for scheduler in schedulers if isinstance(schedulers, list) else ():
+        twin = copy.copy(scheduler)
+        twin.optimizer = _stand_in(groups)
+        twin._last_value = list(twin._last_value)
+        twin.step()
+
+
+def _stand_in(groups: Sequence[dict]) -> SimpleNamespace:
+    """What a schedule needs of an optimizer, for groups that are copies."""
+    return SimpleNamespace(
+        param_groups=[{key: value for key, value in group.items() if key != 'params'}
+                      for group in groups],
+        step=SimpleNamespace(_with_counter=True), _global_step=0)
+
+
 def _stepped(schedulers: Sequence, groups: Sequence[dict], kinds: Sequence[int], last: int,
              per_epoch: int) -> tuple[list[dict], list[dict]]:
     """States of the schedulers after iteration ``last``, and the values of the groups then."""
     names = {scheduler.param_name for scheduler in schedulers}
-    stand_in = SimpleNamespace(
-        param_groups=[{key: value for key, value in group.items() if key != 'params'}
-                      for group in groups],
-        step=SimpleNamespace(_with_counter=True), _global_step=0)
-    copies = []
+    stand_in, copies = _stand_in(groups), []
     for scheduler in schedulers:
         twin = copy.copy(scheduler)
         twin.optimizer = stand_in

@@ -12,7 +12,7 @@ from mmengine.runner import IterBasedTrainLoop, Runner
 from torch.utils.data import DataLoader
 
 from .newest_checkpoint import NothingToResume, flipped_part, newest_checkpoint
-from .resumed_schedule import fit_to_run
+from .resumed_schedule import fit_to_run, try_schedules
 from .resumed_state import check_optimizer_state, check_schedules
 
 AUTO = 'auto'
@@ -102,6 +102,7 @@ class TrainingRunner(Runner):
         try:
             super().resume(filename, *args, **kwargs)
             check_optimizer_state(self.optim_wrapper)
+            try_schedules(self.param_schedulers, getattr(self.optim_wrapper, 'param_groups', ()))
             self._say_what_is_left(filename)
         # Whatever mmengine, torch and hooks make of a state that is not as they wrote it.
         except (KeyError, TypeError, ValueError, AttributeError, AssertionError, IndexError,
