@@ -16,6 +16,9 @@ from mmengine.runner import EpochBasedTrainLoop, Runner
 PER_EPOCH = 'iters_per_epoch'  # in a checkpoint's 'meta'
 
 
+MOST_STEPS = 10**12  # epochs or iterations: more were never counted
+
+
 def fit_to_run(runner: Runner, checkpoint: dict[str, Any], name: str) -> None:
     """Make a checkpoint one that ``runner`` can go on from.
 
@@ -34,7 +37,9 @@ def fit_to_run(runner: Runner, checkpoint: dict[str, Any], name: str) -> None:
     meta = checkpoint.get('meta')
     try:
         meta['epoch'], meta['iter'] = int(meta['epoch']), int(meta['iter'])
-    except (KeyError, TypeError, ValueError) as error:
+        if not (0 <= meta['epoch'] <= MOST_STEPS and 0 <= meta['iter'] <= MOST_STEPS):
+            raise ValueError('no training has come so far')
+    except (KeyError, TypeError, ValueError, OverflowError) as error:
         raise ValueError(
             f'{name} does not say which epoch and iteration it is of, so no training can be '
             'resumed from it: to start from its weights, set load_from in the config or '
