@@ -13,6 +13,16 @@ from expalign.utils.finished_file import remove_leftovers
 from tests.helpers.processes import fork
 
 
+@pytest.fixture(autouse=True)
+def signals_as_in_a_terminal():
+    """Tests that are started by nohup begin with SIGHUP ignored."""
+    before = {number: signal.signal(number, signal.SIG_DFL)
+              for number in (signal.SIGTERM, signal.SIGHUP)}
+    yield
+    for number, handler in before.items():
+        signal.signal(number, handler)
+
+
 def test_a_file_appears_with_the_end_of_the_block(tmp_path):
     path = tmp_path / 'new' / 'photo.of.a cat.jpg'
     with finished_file(path) as temporary:

@@ -14,8 +14,6 @@ from mmengine.logging import print_log
 from mmengine.runner import EpochBasedTrainLoop, Runner
 
 PER_EPOCH = 'iters_per_epoch'  # in a checkpoint's 'meta'
-
-
 MOST_STEPS = 10**12  # epochs or iterations: more were never counted
 
 
