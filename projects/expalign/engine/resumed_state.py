@@ -10,7 +10,9 @@ from typing import Any
 from mmengine.optim import OptimWrapper, OptimWrapperDict
 from torch import Tensor
 
-MODES = ('capturable', 'differentiable', 'maximize')  # of the run, not of what it resumes
+# Of the run, not of what it resumes.
+MODES = ('amsgrad', 'capturable', 'centered', 'differentiable', 'maximize')
+LARGEST = 2**53  # no number of steps, and no setting, is larger
 
 
 def check_schedules(schedulers: Any, checkpoint: Mapping[str, Any]) -> None:
@@ -53,6 +55,23 @@ def _is_of_kind(value: Any, own: Any) -> bool:
     if isinstance(own, int | float | None):
         return isinstance(value, int | float) or value is own is None
     return isinstance(value, type(own))
+
+
+def check_modes(checkpoint: Mapping[str, Any]) -> None:
+    """Look at the settings of a checkpoint's optimizer, which torch reads while it loads it.
+
+    Raises:
+        ValueError: a switch is neither true nor false, or a setting is several numbers or a number
+            beyond all measure.
+    """
+    saved = checkpoint.get('optimizer')
+    groups = saved.get('param_groups') if isinstance(saved, Mapping) else None
+    for group in groups if isinstance(groups, list) else ():
+        for name, value in group.items() if isinstance(group, Mapping) else ():
+            several = isinstance(value, Tensor) and value.numel() != 1
+            endless = isinstance(value, int) and abs(value) > LARGEST
+            if several or endless or name in MODES and not isinstance(value, bool | None):
+                raise ValueError(f'its optimizer has {name} = {str(value)[:100]}')
 
 
 def check_optimizer_state(wrapper: OptimWrapper | OptimWrapperDict) -> None:
@@ -104,3 +123,6 @@ def _check_notes(states: Mapping[Tensor, Mapping[str, Any]]) -> None:
                 raise ValueError(
                     f'its optimizer has {name} of shape {tuple(value.shape)} for a weight of '
                     f'shape {tuple(weight.shape)}')
+            if name == 'step' and value is not None and not shaped and not (
+                    0 <= float(value) <= LARGEST):
+                raise ValueError(f'its optimizer has made {float(value):g} steps')

@@ -13,7 +13,7 @@ from torch.utils.data import DataLoader
 
 from .newest_checkpoint import NothingToResume, flipped_part, newest_checkpoint
 from .resumed_schedule import fit_to_run, try_schedules
-from .resumed_state import check_optimizer_state, check_schedules
+from .resumed_state import check_modes, check_optimizer_state, check_schedules
 
 AUTO = 'auto'
 
@@ -143,6 +143,7 @@ class TrainingRunner(Runner):
                 raise
             raise type(error)(f'checkpoint {filename}: {error}') from error
         if self._resumed_from is not None:
+            check_modes(checkpoint)
             check_schedules(self.param_schedulers, checkpoint)
             fit_to_run(self, checkpoint, filename)
         return checkpoint
