@@ -8,14 +8,15 @@ from pathlib import Path
 
 import pytest
 
-from expalign.utils import finished_file, scratch_folder
+from expalign.utils import finished_file, scratch_folder, termination
 from expalign.utils.finished_file import remove_leftovers
 from tests.helpers.processes import fork
 
 
 @pytest.fixture(autouse=True)
-def signals_as_in_a_terminal():
-    """Tests that are started by nohup begin with SIGHUP ignored."""
+def signals_as_in_a_terminal(monkeypatch):
+    """Tests that are started by nohup begin with SIGHUP ignored; other tests may hold a block."""
+    monkeypatch.setattr(termination, '_nesting', termination._Nesting())
     before = {number: signal.signal(number, signal.SIG_DFL)
               for number in (signal.SIGTERM, signal.SIGHUP)}
     yield
