@@ -152,7 +152,7 @@ def run(kind, folder, numbers):
 
 @pytest.mark.parametrize('kind', SOURCES)
 def test_a_few_mutations(kind, tmp_path):
-    run(kind, tmp_path, range(20))
+    run(kind, tmp_path, range(100))
 
 
 @pytest.mark.slow

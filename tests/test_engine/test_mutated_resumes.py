@@ -34,7 +34,7 @@ def run(folder: Path, epochs: int, load_from: str | None = None) -> TrainingRunn
     return runner
 
 
-@pytest.mark.parametrize('count', [60, pytest.param(2000, marks=pytest.mark.slow)])
+@pytest.mark.parametrize('count', [100, pytest.param(2000, marks=pytest.mark.slow)])
 def test_states(tmp_path, count):
     run(tmp_path / 'first', 2)
     base = torch.load(tmp_path / 'first' / 'epoch_1.pth', weights_only=True)
