@@ -85,11 +85,10 @@ def spread_weights(model: nn.Module) -> None:
             value.fill_(-3.0 if name == 'biases' else 0.7)
 
 
-def export(form: str, folder: Path) -> Exported:
+def make(form: str, folder: Path) -> Exported:
+    """A tiny detector of a form on the CPU, without its files."""
     from mmengine.registry import init_default_scope
 
-    from expalign.deploy.export_graph import export_detector
-    from expalign.deploy.export_text import export_text_side
     from expalign.engine.config import load_config
     from expalign.registry import MODELS
     init_default_scope('mmdet')
@@ -99,7 +98,14 @@ def export(form: str, folder: Path) -> Exported:
     model = MODELS.build(cfg.model).eval()
     spread_weights(model)
     model.cfg = cfg
-    exported = Exported(cfg, model, folder)
+    return Exported(cfg, model, folder)
+
+
+def export(form: str, folder: Path) -> Exported:
+    from expalign.deploy.export_graph import export_detector
+    from expalign.deploy.export_text import export_text_side
+    exported = make(form, folder)
+    model = exported.model
     export_detector(model, exported.settings(), exported.detector_file)
     export_text_side(model, exported.text_file, 'tiny.py')
     return exported

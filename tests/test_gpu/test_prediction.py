@@ -8,8 +8,7 @@ import torch
 from mmdet.apis import DetInferencer
 
 from expalign.apis import ExpAlignInferencer
-from expalign.registry import MODELS
-from tests.helpers.exported import FORMS, IMAGES, Exported, model_config, spread_weights
+from tests.helpers.exported import FORMS, IMAGES, make
 
 pytestmark = pytest.mark.gpu
 
@@ -25,21 +24,6 @@ def full_precision():
     torch.backends.cuda.matmul.allow_tf32 = torch.backends.cudnn.allow_tf32 = False
     yield
     torch.backends.cuda.matmul.allow_tf32, torch.backends.cudnn.allow_tf32 = before
-
-
-def make(form, folder) -> Exported:
-    """A tiny detector of a form on the CPU."""
-    from mmengine.registry import init_default_scope
-
-    from expalign.engine.config import load_config
-    init_default_scope('mmdet')
-    cfg = load_config('configs/expalign_v8s_minilm.py')
-    cfg.model = model_config(form, folder)
-    torch.manual_seed(0)
-    model = MODELS.build(cfg.model).eval()
-    spread_weights(model)
-    model.cfg = cfg
-    return Exported(cfg, model, folder)
 
 
 def share_matched(found, expected) -> float:

@@ -32,16 +32,15 @@ from . import (
     safetensors_scheme,
     silent_onedl,
 )
-from .import_hooks import SourceHook, StandInFinder
+from .import_hooks import ChangeHook, SourceHook, StandInFinder
 from .mmyolo_version import RelaxedVersionLoader
 
+_CHANGES = [ChangeHook(part.MODULE, part.change) for part in (
+    safetensors_scheme, config_package, inferencer_config, resumed_files)]
 _FINDERS = (
     SourceHook('mmyolo', RelaxedVersionLoader),
     SourceHook('lvis.eval', lvis_numpy.NumpyFloatLoader),
-    SourceHook('mmengine.runner.checkpoint', safetensors_scheme.RegisteringLoader),
-    SourceHook('mmengine.config.utils', config_package.AddingLoader),
-    SourceHook('mmengine.infer.infer', inferencer_config.DataConfigLoader),
-    SourceHook('mmengine.hooks.checkpoint_hook', resumed_files.OwnFilesLoader),
+    *_CHANGES,
     *(SourceHook(name, silent_onedl.SilentLoader) for name in silent_onedl.MODULES),
 )
 _STAND_IN = StandInFinder('mmcv._ext', 'mmcv_ext.py')
@@ -55,10 +54,8 @@ def install() -> None:
     if _STAND_IN not in sys.meta_path:
         sys.meta_path.append(_STAND_IN)
     lvis_numpy.patch_if_imported()
-    safetensors_scheme.register_if_imported()
-    config_package.add_if_imported()
-    inferencer_config.change_if_imported()
-    resumed_files.change_if_imported()
+    for hook in _CHANGES:
+        hook.change_if_imported()
 
 
 def mmcv_ops_compiled() -> bool:

@@ -1,10 +1,10 @@
-"""The two kinds of import hook that the compatibility layer uses.
+"""The kinds of import hook that the compatibility layer uses.
 
 Each finder answers for exactly one module name and declines every other.
 """
 
 import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from importlib.machinery import ModuleSpec, SourceFileLoader
 from importlib.util import spec_from_file_location
 from pathlib import Path
@@ -58,3 +58,26 @@ class SourceHook:
                   if finder is not self and hasattr(finder, 'find_spec'))
         specs = (finder.find_spec(self.name, path, target) for finder in others)
         return next((spec for spec in specs if spec is not None), None)
+
+
+class ChangeHook(SourceHook):
+    """Loads module ``name`` from where it is found anyway, and calls ``change`` with it.
+
+    Args:
+        name: of the module.
+        change: may be called with the module more than once.
+    """
+
+    def __init__(self, name: str, change: Callable[[ModuleType], None]) -> None:
+        class ChangingLoader(SourceFileLoader):
+            def exec_module(self, module: ModuleType) -> None:
+                super().exec_module(module)
+                change(module)
+
+        super().__init__(name, ChangingLoader)
+        self.change = change
+
+    def change_if_imported(self) -> None:
+        """Change a module that was imported before the hook existed."""
+        if self.name in sys.modules:
+            self.change(sys.modules[self.name])

@@ -5,29 +5,14 @@ mmengine runs that config's text, and builds whatever types it names. Every infe
 """
 
 import functools
-import sys
-from importlib.machinery import SourceFileLoader
 from types import ModuleType
 from typing import Any
 
-_MODULE = 'mmengine.infer.infer'
+MODULE = 'mmengine.infer.infer'
 
 
-class DataConfigLoader(SourceFileLoader):
-    """Loads mmengine's inferencer module and changes it."""
-
-    def exec_module(self, module: ModuleType) -> None:
-        super().exec_module(module)
-        _change(module)
-
-
-def change_if_imported() -> None:
-    """Change a module that was imported before the hook existed."""
-    if _MODULE in sys.modules:
-        _change(sys.modules[_MODULE])
-
-
-def _change(module: ModuleType) -> None:
+def change(module: ModuleType) -> None:
+    """Change mmengine's module, when it is imported or after."""
     build = module.BaseInferencer._init_model
     if getattr(build, 'reads_data', False):
         return

@@ -6,29 +6,14 @@ is wrapped.
 """
 
 import functools
-import sys
-from importlib.machinery import SourceFileLoader
 from types import ModuleType
 from typing import Any
 
-_MODULE = 'mmengine.hooks.checkpoint_hook'
+MODULE = 'mmengine.hooks.checkpoint_hook'
 
 
-class OwnFilesLoader(SourceFileLoader):
-    """Loads the module of mmengine's checkpoint hook and changes it."""
-
-    def exec_module(self, module: ModuleType) -> None:
-        super().exec_module(module)
-        _change(module)
-
-
-def change_if_imported() -> None:
-    """Change a module that was imported before the hook existed."""
-    if _MODULE in sys.modules:
-        _change(sys.modules[_MODULE])
-
-
-def _change(module: ModuleType) -> None:
+def change(module: ModuleType) -> None:
+    """Change mmengine's module, when it is imported or after."""
     start = module.CheckpointHook.before_train
     if getattr(start, 'own_files_only', False):
         return

@@ -8,37 +8,22 @@ functions that unpickle, and these two are exchanged.
 
 import functools
 import os
-import sys
-from importlib.machinery import SourceFileLoader
 from types import ModuleType
 from typing import Any
 
 # mmengine tries its patterns in reverse alphabetical order; its own for local paths, '', is last.
 LOCAL_SAFETENSORS = r'(?s:.*)\.safetensors$'
-_MODULE = 'mmengine.runner.checkpoint'
+MODULE = 'mmengine.runner.checkpoint'
 
 
-class RegisteringLoader(SourceFileLoader):
-    """Loads mmengine's checkpoint module and changes it."""
-
-    def exec_module(self, module: ModuleType) -> None:
-        super().exec_module(module)
-        _change(module)
-
-
-def register_if_imported() -> None:
-    """Change a module that was imported before the hook existed."""
-    if _MODULE in sys.modules:
-        _change(sys.modules[_MODULE])
-
-
-def _change(module: ModuleType) -> None:
+def change(module: ModuleType) -> None:
+    """Change mmengine's module, when it is imported or after."""
     module.CheckpointLoader.register_scheme(LOCAL_SAFETENSORS, load_from_safetensors, force=True)
     module.CheckpointLoader.register_scheme('expalign://', load_named, force=True)
     for name, replacement in (('_safe_torch_load', load_torch_file), ('load_url', load_torch_url)):
         if name not in vars(module):
             raise ImportError(
-                f'{_MODULE} has no {name}: this version of mmengine loads checkpoints otherwise '
+                f'{MODULE} has no {name}: this version of mmengine loads checkpoints otherwise '
                 'than the one that expalign makes safe; install the version of requirements.txt')
         setattr(module, name, replacement)
     _take_paths(module.CheckpointLoader)
