@@ -3,13 +3,13 @@
 import pytest
 from mmengine.config import Config
 
-KINDS = [('', 'bbox'), ('-seg', ['bbox', 'segm'])]
+KINDS = [('cnxt', 'bbox'), ('cnxt-seg', ['bbox', 'segm']), ('v8s_minilm-seg', ['bbox', 'segm'])]
 
 
 @pytest.mark.parametrize('split', ['minival', 'val'])
 @pytest.mark.parametrize(('form', 'metric'), KINDS)
 def test_data_metric_and_limits(split, form, metric):
-    cfg = Config.fromfile(f'configs/lvis/expalign_cnxt{form}_lvis_{split}.py')
+    cfg = Config.fromfile(f'configs/lvis/expalign_{form}_lvis_{split}.py')
     for loader in (cfg.val_dataloader, cfg.test_dataloader):
         assert loader.dataset.type == 'expalign.LVISV1Dataset'
         assert loader.dataset.ann_file == f'lvis/lvis_v1_{split}.json'

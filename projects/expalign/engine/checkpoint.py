@@ -7,13 +7,16 @@ from torch import Tensor, nn
 # Encoders load their own weights when they are built, so a checkpoint may be published without.
 ENCODERS = ('backbone', 'text_encoder')
 MAX_LISTED = 5
+# What only a head for masks has. Without them the rest of such a checkpoint is the detection form.
+MASK_BRANCHES = tuple(
+    f'bbox_head.head_module.{part}.' for part in ('coeff_branches', 'prototype_branch'))
 
 
 def describe_mismatch(model: nn.Module, state_dict: Mapping[str, Tensor]) -> str | None:
     """Compare names and shapes, without loading anything.
 
     The weights of an encoder may be absent, see :func:`optional_prefixes`, and so may counters of
-    batches in normalisation layers.
+    batches in normalisation layers; :func:`mask_branches_left_over` may be there.
 
     Args:
         model: the model, without a wrapper.
@@ -28,7 +31,8 @@ def describe_mismatch(model: nn.Module, state_dict: Mapping[str, Tensor]) -> str
     missing = [
         name for name in wanted if name not in state_dict
         and not name.startswith(optional) and not name.endswith('num_batches_tracked')]
-    unknown = [name for name in state_dict if name not in wanted]
+    left_over = set(mask_branches_left_over(model, state_dict))
+    unknown = [name for name in state_dict if name not in wanted and name not in left_over]
     reshaped = [
         f'{name} {tuple(state_dict[name].shape)} instead of {tuple(wanted[name].shape)}'
         for name in wanted
@@ -60,6 +64,18 @@ def trained_encoders_left_out(
     """The encoders that ``model`` trains and of which the checkpoint has nothing."""
     return [name for name in ENCODERS if is_trained(getattr(model, name, None))
             and not any(key.startswith(f'{name}.') for key in state_dict)]
+
+
+def mask_branches_left_over(model: nn.Module, state_dict: Mapping[str, Tensor]) -> list[str]:
+    """Names of a checkpoint's weights of mask branches, where ``model`` predicts no masks.
+
+    Empty unless the checkpoint has all of :data:`MASK_BRANCHES` and the model has none of them.
+    """
+    found = [name for name in state_dict if name.startswith(MASK_BRANCHES)]
+    whole = all(any(name.startswith(part) for name in found) for part in MASK_BRANCHES)
+    if not whole or any(name.startswith(MASK_BRANCHES) for name in model.state_dict()):
+        return []
+    return found
 
 
 def frozen_prefixes(model: nn.Module) -> tuple[str, ...]:

@@ -324,3 +324,37 @@ def test_partial_checkpoint_is_accepted_where_the_config_says_so(model, config):
     state = model.state_dict()
     del state['text_adapter.proj.weight']
     MODELS.build({**config, 'partial_checkpoint': True}).load_state_dict(state, strict=False)
+
+
+def test_the_detection_form_takes_a_checkpoint_with_masks_and_says_so_once(
+        tmp_path, model, monkeypatch, images):
+    lines = []
+    monkeypatch.setattr(detector_module, 'print_log', lambda line, *_, **__: lines.append(line))
+    state = MODELS.build(tiny_segmentation_config(tmp_path)).state_dict()
+    extra = [name for name in state if name not in model.state_dict()]
+    assert model.load_state_dict(state).unexpected_keys == []  # strictly
+    assert lines == [f'the checkpoint has mask branches ({len(extra)} weights), which this model, '
+                     'the detection form, does not use']
+    assert len(extra) == len(state) - len(model.state_dict()) > 40
+    for name, value in model.state_dict().items():
+        assert torch.equal(value, state[name]), name
+
+
+@pytest.mark.parametrize(('removed', 'added', 'word'), [
+    ('prototype_branch', None, 'unknown'), ('coeff_branches', None, 'unknown'),
+    (None, 'mask_head.weight', 'unknown'), ('box_branches', None, 'missing')])
+def test_any_other_difference_stays_an_error(tmp_path, model, removed, added, word):
+    state = MODELS.build(tiny_segmentation_config(tmp_path)).state_dict()
+    state = {name: x for name, x in state.items() if removed is None or removed not in name}
+    if added:
+        state[added] = torch.zeros(1)
+    with pytest.raises(RuntimeError, match=f'does not match the model: [0-9]+ {word}'):
+        model.load_state_dict(state)
+    if added:
+        with pytest.raises(RuntimeError, match=r'1 unknown to the model \(mask_head'):
+            model.load_state_dict(state)
+
+
+def test_a_model_with_masks_does_not_take_a_checkpoint_without(tmp_path, model):
+    with pytest.raises(RuntimeError, match='missing from the checkpoint'):
+        MODELS.build(tiny_segmentation_config(tmp_path)).load_state_dict(model.state_dict())

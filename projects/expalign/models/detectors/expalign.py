@@ -13,6 +13,7 @@ from torch import Tensor
 
 from expalign.engine.checkpoint import (
     describe_mismatch,
+    mask_branches_left_over,
     optional_prefixes,
     trained_encoders_left_out,
 )
@@ -262,6 +263,12 @@ class ExpAlignDetector(SingleStageDetector):
             for name in trained_encoders_left_out(self, state_dict):
                 print_log(f'the checkpoint has no {name}, which this model trains: it starts from '
                           "the encoder's own weights", 'current', level=30)
+            left_over = mask_branches_left_over(self, state_dict)
+            for name in left_over:
+                del state_dict[name]
+            if left_over:
+                print_log(f'the checkpoint has mask branches ({len(left_over)} weights), which this '
+                          'model, the detection form, does not use', 'current')
             # Encoders that a checkpoint leaves out keep the weights they have.
             prefixes = optional_prefixes(self, state_dict)
             for name, value in self.state_dict().items():
