@@ -267,8 +267,8 @@ class ExpAlignDetector(SingleStageDetector):
             for name in left_over:
                 del state_dict[name]
             if left_over:
-                print_log(f'the checkpoint has mask branches ({len(left_over)} weights), which this '
-                          'model, the detection form, does not use', 'current')
+                print_log(f'the checkpoint has mask branches ({len(left_over)} weights), which '
+                          'this model, the detection form, does not use', 'current')
             # Encoders that a checkpoint leaves out keep the weights they have.
             prefixes = optional_prefixes(self, state_dict)
             for name, value in self.state_dict().items():
