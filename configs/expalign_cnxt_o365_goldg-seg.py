@@ -8,6 +8,7 @@ _base_ = [
     './_base_/schedules/stage1_30e.py',
 ]
 
+val_cfg = dict(type='expalign.OptionalValLoop')  # COCO val2017 is no training set
 train_dataloader = dict(dataset=dict(pipeline=_base_.segmentation_pipelines.stage1))
 val_evaluator = dict(metric=['bbox', 'segm'])
 test_evaluator = val_evaluator

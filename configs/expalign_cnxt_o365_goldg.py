@@ -7,6 +7,7 @@ _base_ = [
     './_base_/schedules/stage1_30e.py',
 ]
 
+val_cfg = dict(type='expalign.OptionalValLoop')  # COCO val2017 is no training set
 custom_hooks = [
     _base_.finite_loss_hook,
     _base_.ema_hook,

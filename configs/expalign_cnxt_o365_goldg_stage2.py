@@ -13,6 +13,7 @@ model = dict(
         type='expalign.ConsistencyRegularizer',
         sem=dict(loss_weight=0.5),
         geo=dict(loss_weight=1.0)))
+val_cfg = dict(type='expalign.OptionalValLoop')  # COCO val2017 is no training set
 train_dataloader = dict(dataset=dict(pipeline=_base_.detection_pipelines.stage2))
 custom_hooks = [
     _base_.finite_loss_hook,

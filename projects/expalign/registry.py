@@ -7,6 +7,7 @@ mmengine imports this module by itself when a config names ``expalign.Something`
 from mmengine.registry import DATASETS as MMENGINE_DATASETS
 from mmengine.registry import FUNCTIONS as MMENGINE_FUNCTIONS
 from mmengine.registry import HOOKS as MMENGINE_HOOKS
+from mmengine.registry import LOOPS as MMENGINE_LOOPS
 from mmengine.registry import METRICS as MMENGINE_METRICS
 from mmengine.registry import MODELS as MMENGINE_MODELS
 from mmengine.registry import OPTIM_WRAPPER_CONSTRUCTORS as MMENGINE_CONSTRUCTORS
@@ -25,6 +26,7 @@ TRANSFORMS = Registry(
 METRICS = Registry(
     'metric', parent=MMENGINE_METRICS, scope='expalign', locations=['expalign.evaluation'])
 HOOKS = Registry('hook', parent=MMENGINE_HOOKS, scope='expalign', locations=['expalign.engine'])
+LOOPS = Registry('loop', parent=MMENGINE_LOOPS, scope='expalign', locations=['expalign.engine'])
 OPTIM_WRAPPER_CONSTRUCTORS = Registry(
     'optimizer wrapper constructor', parent=MMENGINE_CONSTRUCTORS, scope='expalign',
     locations=['expalign.engine'])
@@ -39,8 +41,8 @@ FUNCTIONS = Registry(
 # mmengine warns where a scope lacks a registry that it asks for, and uses its own. What is not
 # ours is found in the parents, so these are empty.
 _OWN = {registry.parent for registry in (
-    MODELS, DATASETS, TRANSFORMS, METRICS, HOOKS, OPTIM_WRAPPER_CONSTRUCTORS, OPTIM_WRAPPERS,
-    TASK_UTILS, FUNCTIONS)}
+    MODELS, DATASETS, TRANSFORMS, METRICS, HOOKS, LOOPS, OPTIM_WRAPPER_CONSTRUCTORS,
+    OPTIM_WRAPPERS, TASK_UTILS, FUNCTIONS)}
 _EMPTY = [
     Registry(parent.name, build_func=parent.build_func, parent=parent, scope='expalign',
              locations=['expalign.registry'])

@@ -12,6 +12,7 @@ from mmengine.runner import Runner
 from tests.helpers.reduced import Reduction
 from tests.helpers.sources import CAPTION, image_entry, two_annotations, write_image, write_json
 
+OBJECTS365 = 'configs/expalign_cnxt_o365.py'
 STAGE_2 = 'configs/expalign_cnxt_o365_goldg_refc-seg_stage2.py'
 REPLAY = 'configs/expalign_v8s_minilm_own-data_replay.py'
 REFERRING = {'refcoco': ('val', 'testA', 'testB'), 'refcoco+': ('val', 'testA', 'testB'),
@@ -30,8 +31,8 @@ def mdetr_file(path: Path, names: list[str], images: Path | None = None) -> None
         write_image(images / name)
 
 
-def write_data(root: Path) -> None:
-    """Two images for every training set, some of which are evaluated on elsewhere."""
+def write_objects365(root: Path) -> None:
+    """Two images of Objects365."""
     categories = [dict(id=i, name=name)
                   for i, name in enumerate(Objects365V1Dataset.METAINFO['classes'], 1)]
     write_json(root / 'Objects365v1/annotations/objects365_train.json', dict(
@@ -39,6 +40,11 @@ def write_data(root: Path) -> None:
         annotations=[a for i in range(2) for a in two_annotations(i, 2 * i)]))
     for i in range(2):
         write_image(root / f'Objects365v1/train/obj365_{i}.jpg')
+
+
+def write_data(root: Path) -> None:
+    """Two images for every training set, some of which are evaluated on elsewhere."""
+    write_objects365(root)
     flickr, mixed = root / 'flickr', root / 'mixed_grounding'
     mdetr_file(flickr / 'annotations/final_flickr_separateGT_train.json', ['1.jpg', '2.jpg'],
                flickr / 'images')
@@ -141,6 +147,16 @@ def test_encoders_stay_and_the_average_is_saved(run):
     assert not any(key.startswith('module.backbone.') for key in saved['ema_state_dict'])
     assert {'train/loss_mask', 'train/loss_sem', 'train/loss_geo'} <= set(
         run.message_hub.log_scalars)
+
+
+def test_the_main_recipe_needs_objects365_alone(tmp_path, caplog):
+    write_objects365(tmp_path / 'data')
+    with caplog.at_level('WARNING', logger='mmengine'):
+        runner = make_runner(OBJECTS365, tmp_path)
+        runner.train()
+    assert (runner.epoch, runner.iter) == (2, 2)
+    assert runner.val_loop.left_out and runner.val() == {}
+    assert 'train/loss_cls' in runner.message_hub.log_scalars
 
 
 def test_replay_mixes_and_reports(tmp_path):

@@ -5,7 +5,7 @@ import pytest
 import torch
 from mmdet.structures.bbox import HorizontalBoxes
 
-from expalign.datasets.transforms import SamplePrompts
+from expalign.datasets.transforms import SamplePrompts, sample_prompts
 
 
 def make_results(labels, num_classes, ignored=None):
@@ -226,3 +226,18 @@ def test_one_seed_gives_one_choice_with_every_option(tmp_path):
             make_results([5, 6], 0) | dict(text=text))['text']
 
     assert draw(1) == draw(1) != draw(2)
+
+
+def test_a_vocabulary_that_is_not_there_is_one_line_for_detection_and_an_error_for_grounding(
+        monkeypatch):
+    lines = []
+    monkeypatch.setattr(
+        sample_prompts, 'print_log', lambda line, *_, **__: lines.append(line))
+    step = SamplePrompts(4, 'data/none.json')
+    (line,) = lines
+    assert "'data/none.json' does not exist" in line and 'build_negative_vocabulary.py' in line
+    results = step(make_results([0], 6))
+    assert len(results['text']) == 4 and results['prompt_masks'] == [True] * 4
+    with pytest.raises(FileNotFoundError, match="image 'a.jpg': its captions .*'data/none.json'"):
+        step(grounding(['dog'], [0], img_path='a.jpg'))
+    assert len(lines) == 1

@@ -37,11 +37,18 @@ def load_phrases(source: Source) -> list[str]:
     return phrases
 
 
+def missing_file(source: Source | None) -> str | None:
+    """What is to be said of a vocabulary whose file does not exist; None where nothing is."""
+    if not isinstance(source, str | Path) or Path(source).is_file():
+        return None
+    return (f"negative vocabulary '{source}' does not exist: write it with tools/"
+            'dataset_converters/build_negative_vocabulary.py, or set negative_vocabulary=None')
+
+
 def _read(path: Path):
-    if not path.is_file():
-        raise FileNotFoundError(
-            f"negative vocabulary '{path}' not found: write it with tools/dataset_converters/"
-            'build_negative_vocabulary.py, or leave negative_vocabulary out')
+    missing = missing_file(path)
+    if missing is not None:
+        raise FileNotFoundError(missing)
     if path.suffix == '.npz':
         return load_vectors(path)[0]
     if path.suffix == '.txt':

@@ -3,16 +3,18 @@
 Axes: V entries of the image's vocabulary, K chosen prompts, G instances.
 """
 
+import logging
 import warnings
 from collections.abc import Iterable, Iterator
 from itertools import compress, islice
 
 import numpy as np
 from mmcv.transforms import BaseTransform
+from mmengine.logging import print_log
 
 from expalign.registry import TRANSFORMS
 
-from .negative_vocabulary import NegativeVocabulary, SimilarityWindow, Source
+from .negative_vocabulary import NegativeVocabulary, SimilarityWindow, Source, missing_file
 from .phrases import Entry, forms_of, plain, says_one_of, synonyms
 from .prompt_merge import true_negatives
 from .randomness import transform_generator
@@ -54,6 +56,8 @@ class SamplePrompts(BaseTransform):
     Args:
         num_prompts: K, unless there are fewer prompts. 80 in the paper.
         negative_vocabulary: list of phrases or file (:func:`~.negative_vocabulary.load_phrases`).
+            Without the file detection sets are trained with negatives of their own, which the
+            log says; grounding data has no others, and its first image is an error.
         similarity_range: bounds of the cosine of negatives with the closest positive
             (:class:`~.negative_vocabulary.SimilarityWindow`); None for none.
         embeddings: ``.npz`` file with the vectors for it; by default ``negative_vocabulary``.
@@ -70,7 +74,11 @@ class SamplePrompts(BaseTransform):
             raise ValueError(f'SamplePrompts: num_prompts must be 1 or more, got {num_prompts}')
         self.num_prompts = num_prompts
         self.vocabulary = self.window = None
-        if negative_vocabulary is not None:
+        self._missing = missing_file(negative_vocabulary)
+        if self._missing is not None:
+            print_log(f'{self._missing}. Detection data is trained with the negatives of its own '
+                      'classes alone; grounding data needs it', 'current', logging.WARNING)
+        elif negative_vocabulary is not None:
             self.vocabulary = NegativeVocabulary(negative_vocabulary)
         if similarity_range is not None:
             embeddings = embeddings or negative_vocabulary
@@ -86,6 +94,9 @@ class SamplePrompts(BaseTransform):
             raise KeyError(
                 "SamplePrompts needs the vocabulary in results['text']: use a dataset of "
                 'expalign, such as expalign.TextCocoDataset')
+        if self._missing is not None and results.get('text_kind') == 'grounding':
+            raise FileNotFoundError(f"image '{results.get('img_path')}': its captions tell no "
+                                    f'negatives, and the {self._missing}')
         generator = transform_generator()
         text, absent = results['text'], true_negatives(results)
         positives = self._positives(generator, results)
