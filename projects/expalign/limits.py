@@ -69,5 +69,6 @@ YAML_DEPTH = Limit('EXPALIGN_MAX_YAML_DEPTH', 50, 'lists and keys inside one ano
 LABEL_BYTES = Limit('EXPALIGN_MAX_LABEL_BYTES', 16 * 2**20, 'bytes of labels or names')
 LIST_BYTES = Limit('EXPALIGN_MAX_LIST_BYTES', 2**30, 'bytes in a list of images')
 ARRAY_BYTES = Limit('EXPALIGN_MAX_ARRAY_BYTES', 2**30, 'bytes of arrays')
+DOWNLOAD_BYTES = Limit('EXPALIGN_MAX_DOWNLOAD_BYTES', 16 * 2**30, 'bytes in a file to fetch')
 PICKLE_STEPS = Limit('EXPALIGN_MAX_PICKLE_STEPS', 500_000, 'steps in the pickle of a checkpoint')
 RECORD_STEPS = Limit('EXPALIGN_MAX_RECORD_STEPS', 1_000_000_000, 'steps in a pickle of records')
