@@ -1,6 +1,7 @@
 """Forms of ``texts``: strings, files, vocabularies, several images."""
 
 import json
+import warnings
 from itertools import islice
 
 import pytest
@@ -74,6 +75,34 @@ def test_named_vocabularies(name, size, member, absent):
 def test_unknown_vocabulary():
     with pytest.raises(ValueError, match="no vocabulary named 'voc': there are coco, lvis, o365"):
         read_vocabulary('$: voc')
+    with pytest.raises(ValueError, match='lvis, o365; did you mean lvis'):
+        read_vocabulary('$: lvsi')
+
+
+def test_a_vocabulary_that_is_nearly_named():
+    for spelled in ('COCO', ' Coco '):
+        assert len(read_vocabulary(spelled)) == 80
+    for text, near in (('lvsi', 'lvis'), ('coca', 'coco'), ('Objects365', 'o365'),
+                       ('O-365', 'o365'), ('MS COCO', 'coco'), (['coco'], 'coco')):
+        with pytest.warns(UserWarning, match=f'did you mean the vocabulary {near}'):
+            assert len(read_vocabulary(text)) == 1
+    with warnings.catch_warnings():
+        warnings.simplefilter('error')
+        for text in ('cat', 'a coat', 'live oak', ['lvis', 'coco'], 'lvsi, cat'):
+            read_vocabulary(text)
+
+
+def test_several_prompts_in_a_list_of_one():
+    for read in (read_vocabulary, lambda texts: next(iter(prompts_of_images(texts, 3)))):
+        with pytest.warns(UserWarning, match='for 2 prompts give a string, or a list with an en'):
+            assert read(['a cat. a dog']) == ['a cat. a dog']
+
+
+def test_class_names_in_another_kind_of_file(tmp_path):
+    names = tmp_path / 'data.yaml'
+    names.write_text('names: [cat]')
+    with pytest.raises(ValueError, match='prompts are not read from .*yaml: write them to a .txt'):
+        read_vocabulary(str(names))
 
 
 def test_several_images():

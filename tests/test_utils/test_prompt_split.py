@@ -4,7 +4,7 @@ import warnings
 
 import pytest
 
-from expalign.utils.prompt_split import split_prompts
+from expalign.utils.prompt_split import split_prompts, warn_of_unsplit
 
 
 @pytest.mark.parametrize(('text', 'prompts'), [
@@ -30,6 +30,25 @@ from expalign.utils.prompt_split import split_prompts
     ('St. Bernard, Dr. Pepper can. No. 5 bus', ['St. Bernard', 'Dr. Pepper can', 'No. 5 bus']),
     ('George W. Bush. a chair', ['George W. Bush', 'a chair']),
     ('no. yes', ['no', 'yes']),
+    ('a house on Main St. a dog', ['a house on Main St', 'a dog']),
+    ('a flag of the U.S. an eagle', ['a flag of the U.S', 'an eagle']),
+    ('a Ph.D. student, T. rex, a T. rex skull. vitamin C. a pill', [
+        'a Ph.D. student', 'T. rex', 'a T. rex skull', 'vitamin C', 'a pill']),
+    ('vitamin C. A pill', ['vitamin C', 'A pill']),
+    ('i.e. the red one; z.B. ein Hund', ['i.e. the red one', 'z.B. ein Hund']),
+    ('a 3.5 in. floppy disk. a 6 ft. ladder. a 12 oz. can', [
+        'a 3.5 in. floppy disk', 'a 6 ft. ladder', 'a 12 oz. can']),
+    ('a cat in. a dog', ['a cat in', 'a dog']),
+    ('Gen. Grant. a gen. a col', ['Gen. Grant', 'a gen', 'a col']),
+    ('a Dec. 25 page, vol. 2. dec', ['a Dec. 25 page', 'vol. 2', 'dec']),
+    ('Apple Inc. logo. a .com sign. Warner Bros. a cat', [
+        'Apple Inc. logo', 'a .com sign', 'Warner Bros', 'a cat']),
+    ('a $1.50 coin. version 2.0. 2,5 mm', ['a $1.50 coin', 'version 2.0', '2,5 mm']),
+    # lists as they are written
+    ('["a cat", "St. Bernard, big"]', ['a cat', 'St. Bernard, big']),
+    (" ['cat','dog'] ", ['cat', 'dog']),
+    ('[1, 2]', ['[1', '2]']),
+    ('[a cat], dog', ['[a cat]', 'dog']),
     # quotes
     ('"St. Bernard, big". a cat', ['St. Bernard, big', 'a cat']),
     ("'cat, dog' , owl", ['cat, dog', 'owl']),
@@ -40,6 +59,9 @@ from expalign.utils.prompt_split import split_prompts
     ('猫，狗。鸟', ['猫', '狗', '鸟']),
     ('犬､猫｡鳥、ソフト・ドリンク', ['犬', '猫', '鳥', 'ソフト・ドリンク']),
     ('قط، كلب؛ حصان', ['قط', 'كلب', 'حصان']),
+    ('بلی۔ کتا', ['بلی', 'کتا']),
+    ('बिल्ली। कुत्ता', ['बिल्ली', 'कुत्ता']),
+    ('猫．犬．', ['猫', '犬']),
     ('cat\u2028dog\u2029owl\x85fox', ['cat', 'dog', 'owl', 'fox']),
     ('«cat, dog», „big, red“; 「犬、猫」', ['cat, dog', 'big, red', '犬、猫']),
     # no separators
@@ -60,8 +82,18 @@ def test_one_prompt_by_mistake_is_said(text):
         assert split_prompts(text) == [text.strip(' .,')]
 
 
+def test_several_in_one_entry_are_said():
+    with pytest.warns(UserWarning, match=r"'a cat. a dog' is searched for as one prompt; for 2"):
+        warn_of_unsplit('a cat. a dog', 'give a list')
+    with warnings.catch_warnings():
+        warnings.simplefilter('error')
+        for prompt in ('a St. Bernard', 'cat/dog', '2.5 mm screw'):
+            warn_of_unsplit(prompt, 'give a list')
+
+
 def test_many_prompts_take_no_time():
     text = ', '.join(f'thing {number}.5 of "x"' for number in range(20_000))
     assert len(split_prompts(text)) == 20_000
-    for sign in '“„«「':
+    for sign in '“„«「[':
         assert split_prompts(sign * 100_000) == [sign * 100_000]
+    assert split_prompts('[' * 100_000 + ']') == ['[' * 100_000 + ']']

@@ -2,6 +2,7 @@
 
 import warnings
 
+import numpy as np
 import pytest
 
 from expalign.utils.prompts import distinct_prompts, first_occurrences, parse_prompts
@@ -17,6 +18,16 @@ from expalign.utils.prompts import distinct_prompts, first_occurrences, parse_pr
 ])
 def test_lists_are_prompts_and_strings_split_on_demand(text, custom, prompts):
     assert parse_prompts(text, custom) == prompts
+
+
+def test_what_has_an_order_is_a_list():
+    names = {0: 'cat', 1: 'dog'}
+    for text in (np.array(['cat', 'dog']), names.values(), dict.fromkeys(['cat', 'dog']).keys(),
+                 (name for name in ('cat', 'dog'))):
+        assert parse_prompts(text) == ['cat', 'dog']
+    for text in (names, {'cat', 'dog'}):
+        with pytest.raises(TypeError, match='list of strings, got (dict|set)'):
+            parse_prompts(text)
 
 
 @pytest.mark.parametrize('text', [[], '', ' . . '])

@@ -25,6 +25,7 @@ from expalign.visualization.screen import check_screen
 from .alignment import Alignment, alignments_of
 from .embedded_config import config_of_checkpoint
 from .images import Image, Inputs, read_image
+from .keywords import check_keywords
 from .requests import Requests
 from .result_files import explanation_stem, picture_file, prediction_file, write_picture
 from .supervision import to_supervision
@@ -134,9 +135,11 @@ class ExpAlignInferencer(DetInferencer):
             ``masks`` where the model has them; and ``visualization``.
 
         Raises:
+            TypeError: an argument that there is not; the message suggests the right one.
             ValueError: texts and images do not belong together, or ``explain`` without
                 ``out_dir``.
         """
+        check_keywords('inferencer', kwargs, self._keywords())
         if explain and not out_dir:
             raise ValueError('explain=True writes files: give out_dir')
         if kwargs.get('show'):
@@ -274,6 +277,12 @@ class ExpAlignInferencer(DetInferencer):
     def _requests(self, inputs: Inputs, texts: Texts | None, custom_entities: bool
                   ) -> Requests:
         return Requests(inputs, texts, custom_entities, self.show_bar, self.model.vocabulary)
+
+    def _keywords(self) -> set[str]:
+        """Names of a call's arguments."""
+        return {'inputs', 'batch_size', 'texts', 'custom_entities', 'return_eam', 'explain',
+                'out_dir', 'return_datasamples', *self.preprocess_kwargs, *self.forward_kwargs,
+                *self.visualize_kwargs, *self.postprocess_kwargs} - {'img_out_dir', 'pred_out_dir'}
 
     def _for_one_call(self, num_images: int) -> 'ExpAlignInferencer':
         """A copy with the same model, on which mmdet's methods keep what belongs to a call.

@@ -10,7 +10,7 @@ from mmengine.utils import track_iter_progress
 from expalign.datasets.bad_samples import BadSample
 
 from .images import Image, ImageStream, Inputs
-from .texts import Texts, prompts_of_images
+from .texts import Texts, prompts_of_images, say_once
 
 
 class Requests:
@@ -19,7 +19,7 @@ class Requests:
     Args:
         inputs: see :class:`ImageStream`.
         texts, custom_entities: see :func:`prompts_of_images`.
-        show_bar: whether a bar shows how far it is.
+        show_bar: whether a bar shows how far it is, and a line how a string was read.
         vocabulary: the prompts where there are no texts, to the end of the call; None: the model
             says what to do.
     """
@@ -31,6 +31,8 @@ class Requests:
         self.prompts = None
         if texts is not None:
             self.prompts = prompts_of_images(texts, len(self.images), custom_entities)
+            if show_bar and isinstance(texts, str):
+                say_once(texts, next(iter(self.prompts)))
         elif vocabulary is not None:
             self.prompts = repeat(list(vocabulary))
         self.show_bar = show_bar

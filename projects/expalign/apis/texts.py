@@ -5,15 +5,19 @@ files, named vocabularies, and several images.
 """
 
 import json
+import warnings
 from collections.abc import Iterable, Sequence
 from itertools import repeat
 from pathlib import Path
 
+from expalign.utils.prompt_split import warn_of_unsplit
 from expalign.utils.prompts import describe_prompts, distinct_prompts, parse_prompts
 
-from .vocabularies import SOURCES, named_vocabulary
+from .vocabularies import SOURCES, named_vocabulary, near_vocabulary
 
 SUFFIXES = ('.txt', '.json')
+# Files of class names in other forms: a text that ends so is no prompt.
+FOREIGN_SUFFIXES = ('.yaml', '.yml', '.csv', '.names', '.xml', '.py')
 MARK = '$:'  # in front of a vocabulary's name, in mmdet's demos
 
 Texts = str | Sequence[str] | Sequence[Sequence[str]]
@@ -24,22 +28,41 @@ def read_vocabulary(texts: str | Sequence[str], custom_entities: bool = True) ->
 
     Args:
         texts: a list of prompts; the name of a vocabulary (``'coco'``, ``'o365'``, ``'lvis'``,
-            or mmdet's spelling ``'$: coco'``); the path of a file, see :func:`read_prompt_file`;
-            or a string of prompts.
+            or mmdet's spelling ``'$: coco'``; case does not count); the path of a file, see
+            :func:`read_prompt_file`; or a string of prompts. A warning suggests the vocabulary
+            that a string nearly names.
         custom_entities: whether a string is split into prompts, see
             :func:`~expalign.utils.prompt_split.split_prompts`; False: it is one prompt.
 
     Raises:
         FileNotFoundError: a string that ends in .txt or .json and names no file.
-        TypeError, ValueError: there is no prompt, or something that is not one.
+        TypeError, ValueError: there is no prompt, or something that is not one, or a file of
+            another kind.
     """
     if not isinstance(texts, str):
-        return parse_prompts(texts)
-    if texts in SOURCES or texts.startswith(MARK):
-        return list(named_vocabulary(texts.removeprefix(MARK).strip()))
-    if texts.lower().endswith(SUFFIXES):
-        return read_prompt_file(texts)
-    return parse_prompts(texts, custom_entities)
+        prompts = parse_prompts(texts)
+        if len(prompts) == 1:
+            warn_of_unsplit(prompts[0], 'give a string, or a list with an entry for each')
+            _suggest_vocabulary(prompts[0], in_list=True)
+        return prompts
+    name = texts.strip().lower()
+    if name in SOURCES or texts.startswith(MARK):
+        return list(named_vocabulary(name.removeprefix(MARK).strip()))
+    if name.endswith(SUFFIXES):
+        return read_prompt_file(texts.strip())
+    if name.endswith(FOREIGN_SUFFIXES) and Path(texts.strip()).expanduser().is_file():
+        raise ValueError(f'prompts are not read from {texts}: write them to a .txt file, one a '
+                         'line, or to a .json file, a list')
+    prompts = parse_prompts(texts, custom_entities)
+    if len(prompts) == 1:
+        _suggest_vocabulary(prompts[0])
+    return prompts
+
+
+def _suggest_vocabulary(prompt: str, in_list: bool = False) -> None:
+    if (near := near_vocabulary(prompt)) is not None and (in_list or prompt != near):
+        warnings.warn(f"{prompt!r} is searched for as a word; did you mean the vocabulary "
+                      f"{near}? Its classes are texts='{near}'", stacklevel=4)
 
 
 def understood_prompts(texts: str, custom_entities: bool = True) -> list[str]:
@@ -51,6 +74,16 @@ def understood_prompts(texts: str, custom_entities: bool = True) -> list[str]:
     prompts = distinct_prompts(read_vocabulary(texts, custom_entities))
     print(describe_prompts(prompts), flush=True)
     return prompts
+
+
+_said: set[str] = set()
+
+
+def say_once(texts: str, prompts: Sequence[str]) -> None:
+    """Print how a string was read, the first time that it is given."""
+    if texts not in _said:
+        _said.add(texts)
+        print(describe_prompts(distinct_prompts(prompts)), flush=True)
 
 
 def read_prompt_file(path: str | Path) -> list[str]:
@@ -109,7 +142,7 @@ def prompts_of_images(
         raise TypeError(
             'texts mixes strings and lists: give a list of strings, or one list of prompts an '
             'image')
-    return repeat(parse_prompts(texts))
+    return repeat(read_vocabulary(texts))
 
 
 def _json_list(content: str) -> list:

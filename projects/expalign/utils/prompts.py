@@ -2,7 +2,7 @@
 
 import unicodedata
 import warnings
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from functools import lru_cache
 from typing import Any
 
@@ -14,9 +14,9 @@ MAX_LISTED = 8
 def parse_prompts(text: str | Sequence[str], custom_entities: bool = True) -> list[str]:
     """The prompts that a text stands for, stripped of outer white space.
 
-    A list or tuple is the prompts themselves. A string is a list of prompts, see
-    :func:`split_prompts`; with ``custom_entities=False`` it is one prompt, as for mmdet's
-    functions, whose default that is.
+    A list or tuple is the prompts themselves, and so are arrays and what else has an order. A
+    string is a list of prompts, see :func:`split_prompts`; with ``custom_entities=False`` it is
+    one prompt, as for mmdet's functions, whose default that is.
 
     Args:
         text: list of K prompts, or a string.
@@ -28,7 +28,8 @@ def parse_prompts(text: str | Sequence[str], custom_entities: bool = True) -> li
     """
     if isinstance(text, str):
         prompts = split_prompts(text) if custom_entities else [text]
-    elif isinstance(text, Sequence) and not isinstance(text, bytes | bytearray):
+    elif isinstance(text, Iterable) and not isinstance(
+            text, bytes | bytearray | Mapping | set | frozenset):
         prompts = list(text)
     else:
         raise TypeError(f'prompts must be a string or a list of strings, got {type(text).__name__}')

@@ -24,6 +24,7 @@ from expalign.models.utils.norm_counts import counted_together, counting_norms
 from expalign.models.utils.upload import upload
 from expalign.registry import MODELS
 from expalign.structures import TrainingSamples
+from expalign.utils.prompt_split import warn_of_unsplit
 from expalign.utils.prompts import first_occurrences, key_of_sample, parse_prompts
 
 from .prompt_batch import PromptBatch, encode_prompt_lists, padded
@@ -195,7 +196,11 @@ class ExpAlignDetector(SingleStageDetector):
         """
         text = sample.get('text')
         if text is not None:
-            return parse_prompts(text, bool(sample.get('custom_entities', False)))
+            custom_entities = bool(sample.get('custom_entities', False))
+            if isinstance(text, str) and 'custom_entities' in sample and not custom_entities:
+                # mmdet's default, where a user does not think of it.
+                warn_of_unsplit(text, 'give custom_entities=True, or a list')
+            return parse_prompts(text, custom_entities)
         vocabulary = self.vocabulary  # read once: another thread may set it
         if vocabulary is None:
             raise ValueError(
