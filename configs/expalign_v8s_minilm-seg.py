@@ -1,5 +1,5 @@
 # The embedded default: any text, boxes and masks, no training. The checkpoint is made of three
-# files (see docs/warm_start.md): YOLO-World v2-S's converted image side, and text side and mask
+# files (see docs/weights.md): YOLO-World v2-S's converted image side, and text side and mask
 # branches of projects/expalign/weights.
 _base_ = [
     './_base_/models/expalign_v8s_minilm-seg.py',

@@ -1,5 +1,5 @@
 # Your own data, the text adapter alone (1.1 M parameters) for 10 epochs: it learns what your names
-# look like, boxes and image side stay as they are. See docs/fine_tuning.md.
+# look like, boxes and image side stay as they are. See docs/own_data.md.
 _base_ = [
     './_base_/default_runtime.py',
     './_base_/models/expalign_v8s_minilm.py',

@@ -1,5 +1,5 @@
 # Your own data, everything trained: 80 epochs, image encoder and MiniLM at a tenth of the rate.
-# Best for a closed list of classes; costs zero-shot ability. See docs/fine_tuning.md.
+# Best for a closed list of classes; costs zero-shot ability. See docs/own_data.md.
 _base_ = [
     './_base_/default_runtime.py',
     './_base_/models/expalign_v8s_minilm.py',

@@ -1,5 +1,5 @@
 # Your own data, linear probe: neck, head and text adapter are trained for 10 epochs, the image
-# encoder and MiniLM are frozen. See docs/fine_tuning.md.
+# encoder and MiniLM are frozen. See docs/own_data.md.
 _base_ = [
     './_base_/default_runtime.py',
     './_base_/models/expalign_v8s_minilm.py',

@@ -1,6 +1,6 @@
 # Your own data, keeping the zero-shot ability: grounding data is mixed in, the text side and the
 # image encoder are frozen, and a report compares COCO val2017 before and after. See
-# docs/fine_tuning.md.
+# docs/own_data.md.
 _base_ = [
     './_base_/default_runtime.py',
     './_base_/models/expalign_v8s_minilm.py',

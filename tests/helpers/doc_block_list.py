@@ -9,28 +9,28 @@ A line that is left out of a block that is run stands in ``WITHOUT``, with the r
 
 QUICK = {
     "README.md: config, weights = 'configs/expalign_mini.py', 'work_dirs/exp",
-    'docs/checkpoints.md: expalign.trust_checkpoints()        # this process; trust_ch',
     'docs/compatibility.md: import expalign',
     "docs/explanation.md: result = inferencer(image, texts='a horse . a giraffe', retu",
     "docs/inference.md: inferencer = ExpAlignInferencer(config, weights, device='cpu",
     "docs/inference.md: inferencer.set_vocabulary('lvis')",
-    "docs/masks.md: model = init_detector('configs/expalign_mini-seg.py', 'work_",
+    "docs/method.md: model = init_detector('configs/expalign_mini-seg.py', 'work_",
+    'docs/weights.md: expalign.trust_checkpoints()        # this process; trust_ch',
 }
 
 # The default detector's image side is fetched from the package index, once.
 RUN = {
-    "docs/deployment.md: detector = OnnxDetector('m.onnx', text_side='text.onnx')",
     "README.md: ExpAlignInferencer()('photo.jpg', texts=['a cat', 'a red cha",
     'README.md: python demo/image_demo.py photo.jpg --texts "a cat . a red c',
+    "docs/deployment.md: detector = OnnxDetector('m.onnx', text_side='text.onnx')",
     'docs/explanation.md: python demo/image_demo.py demo/data/mini/val2017/00000021475',
     'docs/inference.md: python demo/image_demo.py aerial.png --texts "a car . a boat',
+    'docs/inference.md: python demo/image_demo.py demo/data/mini/val2017/00000022999',
+    "docs/inference.md: inferencer = ExpAlignInferencer('expalign-s', device='cpu')",
     'docs/prompting.md: python demo/detect_text.py --image demo/data/mini/val2017/00',
     'docs/prompting.md: python demo/image_demo.py demo/data/mini/val2017/00000021475',
-    'docs/prompts.md: python tools/analysis_tools/browse_dataset.py configs/_base_',
-    'docs/quick_start.md: python demo/image_demo.py demo/data/mini/val2017/00000022999',
-    "docs/quick_start.md: inferencer = ExpAlignInferencer('expalign-s', device='cpu')",
-    'docs/warm_start.md: python -c "from expalign.convert.fetch import yolo_world_che',
-    "docs/warm_start.md: text, masks = (f'projects/expalign/weights/expalign_v8s_mini",
+    'docs/training_data.md: python tools/analysis_tools/browse_dataset.py configs/_base_',
+    'docs/weights.md: python -c "from expalign.convert.fetch import yolo_world_che',
+    "docs/weights.md: text, masks = (f'projects/expalign/weights/expalign_v8s_mini",
 }
 
 WITHOUT = {
@@ -52,60 +52,58 @@ DRY = {
     'README.md: python tools/train.py configs/expalign_mini.py': HOURS.format('test_readme.py'),
     'README.md: cp configs/expalign_mini_own-data.py configs/my_data.py': HOURS.format(
         'test_readme.py'),
-    'docs/checkpoints.md: python tools/test.py CONFIG old.pth --trust-checkpoint': READERS,
-    'docs/checkpoints.md: python tools/model_converters/publish_model.py CONFIG work_d': READERS,
+    'configs/README.md: tools/dist_train.sh configs/expalign_cnxt_o365_goldg-seg.py': GPU,
     'docs/compatibility.md: expalign run mmdetection/tools/test.py CONFIG CHECKPOINT': READERS,
     'docs/compatibility.md: pip install --no-deps --target compiled_mmcv WHEEL': PIP,
     'docs/compatibility.md: pip install --no-build-isolation --no-cache-dir --no-deps --': PIP,
-    'docs/consistency.md: model = dict(': FRAGMENT,
-    'docs/converters.md: python tools/dataset_converters/build_negative_vocabulary.py': READERS,
-    'docs/converters.md: python tools/dataset_converters/generate_sam_masks.py data/f': GPU,
-    'docs/data.md: python tools/train.py CONFIG --cfg-options train_dataloader.': READERS,
-    'docs/data.md: train_dataloader = dict(': FRAGMENT,
-    'docs/data.md: python -m pytest -m slow tests/test_datasets/test_mixture.py': 'a test',
-    'docs/datasets.md: python tools/test.py configs/odinw/expalign_cnxt_odinw13.py': READERS,
-    'docs/datasets.md: refcoco_val=dict(': FRAGMENT,
     'docs/deployment.md: pip install onnx==1.23.0 onnxruntime==1.32.0      # or: pip': PIP,
     'docs/deployment.md: python tools/deploy/export_onnx.py configs/expalign_v8s_mini': READERS,
     'docs/deployment.md: trtexec --onnx=m.onnx --saveEngine=m.engine --fp16 \\': GPU,
     'docs/distributed.md: tools/dist_train.sh CONFIG 8': GPU,
     'docs/distributed.md: OMP_NUM_THREADS=1 python tools/analysis_tools/training_plan.':
         'builds the largest model; test_training_plan.py runs it with a small one',
-    "docs/encoders.md: backbone = dict(type='expalign.DINOv3ConvNeXt', model='timm/": FRAGMENT,
+    'docs/evaluation.md: python tools/test.py configs/odinw/expalign_cnxt_odinw13.py': READERS,
+    'docs/evaluation.md: refcoco_val=dict(': FRAGMENT,
+    'docs/evaluation.md: test_evaluator = [': FRAGMENT,
     "docs/explanation.md: custom_hooks = [dict(type='expalign.ExplanationHook', num_im": FRAGMENT,
-    'docs/fine_tuning.md: cp configs/expalign_v8s_minilm_own-data_probe.py configs/my_':
-        HOURS.format('test_recipe_runs.py'),
-    'docs/fine_tuning.md: custom_hooks = [': FRAGMENT,
     'docs/gallery.md: python tools/misc/make_gallery.py': 'minutes; test_make_gallery.py',
+    'docs/inference.md: make demo': VENV,
     'docs/inference.md: python demo/image_demo.py photo.jpg --texts "a cat . a red c':
         'the block of README.md, which is run',
     'docs/inference.md: pip install -e ".[web]"': PIP,
     'docs/inference.md: pytest tests/test_apis/test_web                   # needs gr': 'tests',
-    'docs/masks.md: python tools/train.py configs/expalign_v8s_minilm-seg_coco-m': DATA,
-    'docs/masks.md: python tools/test.py configs/coco_mini/expalign_v8s_minilm-s': DATA,
-    'docs/masks.md: python tools/train.py configs/expalign_mini-seg.py': HOURS.format(
+    'docs/method.md: model = dict(': FRAGMENT,
+    'docs/method.md: python tools/train.py configs/expalign_mini-seg.py': HOURS.format(
         'test_train_test_segmentation.py'),
-    'docs/masks.md: python tools/test.py configs/expalign_mini-seg_stage2.py wor':
+    'docs/method.md: python tools/test.py configs/expalign_mini-seg_stage2.py wor':
         'needs the training above it',
-    'docs/metrics.md: test_evaluator = [': FRAGMENT,
+    'docs/own_data.md: cp configs/expalign_v8s_minilm_own-data_probe.py configs/my_':
+        HOURS.format('test_recipe_runs.py'),
+    'docs/own_data.md: custom_hooks = [': FRAGMENT,
     'docs/own_data.md: python tools/dataset_converters/yolo2coco.py path/to/yolo_fo': HOURS.format(
         'test_own_data.py'),
     'docs/prompting.md: python -c "': DATA,
-    'docs/prompts.md: dict(': FRAGMENT,
-    'docs/prompts.md: python tools/analysis_tools/benchmark.py --task dataloader c': DATA,
-    'docs/quick_start.md: make demo': VENV,
-    'docs/quick_start.md: make demo IMAGE=demo/data/mini/val2017/000000160012.jpg TEXT': VENV,
-    'docs/quick_start.md: pip install -e ".[web]"': PIP,
     'docs/results.md: V=$EXPALIGN_DATA/clip-names/clip_vitb32_names.npz': DATA,
     'docs/results.md: python -c "': DATA,
     'docs/results.md: python tools/analysis_tools/held_out_vectors.py $V k.npz --f': DATA,
     'docs/results.md: python -c "from expalign.convert.assemble import assemble; a': DATA,
-    'docs/warm_start.md: python tools/model_converters/yolo_world_to_expalign.py SRC':
+    'docs/training_data.md: python tools/train.py CONFIG --cfg-options train_dataloader.': READERS,
+    'docs/training_data.md: train_dataloader = dict(': FRAGMENT,
+    'docs/training_data.md: python -m pytest -m slow tests/test_datasets/test_mixture.py': 'a test',
+    'docs/training_data.md: dict(': FRAGMENT,
+    'docs/training_data.md: python tools/analysis_tools/benchmark.py --task dataloader c': DATA,
+    'docs/weights.md: python tools/test.py CONFIG old.pth --trust-checkpoint': READERS,
+    'docs/weights.md: python tools/model_converters/publish_model.py CONFIG work_d': READERS,
+    "docs/weights.md: backbone = dict(type='expalign.DINOv3ConvNeXt', model='timm/": FRAGMENT,
+    'docs/weights.md: python tools/train.py configs/expalign_v8s_minilm-seg_coco-m': DATA,
+    'docs/weights.md: python tools/test.py configs/coco_mini/expalign_v8s_minilm-s': DATA,
+    'docs/weights.md: python tools/model_converters/yolo_world_to_expalign.py SRC':
         "files of the reader's; test_blocks_run.py runs it with the checkpoint that is fetched",
-    "docs/warm_start.md: inferencer = DetInferencer('configs/expalign_v8s_clip.py', '":
+    "docs/weights.md: inferencer = DetInferencer('configs/expalign_v8s_clip.py', '":
         'needs the weights of CLIP',
-    'docs/warm_start.md: python tools/model_converters/yolo_world_to_expalign.py yolo': DATA,
-    'docs/warm_start.md: python tools/test.py configs/yolo_world/expalign_v8s_clip-ve': DATA,
-    'docs/warm_start.md: EXPALIGN_YOLO_WORLD=yolov8s-worldv2.pt python -m pytest -m r': DATA,
-    'configs/README.md: tools/dist_train.sh configs/expalign_cnxt_o365_goldg-seg.py': GPU,
+    'docs/weights.md: python tools/model_converters/yolo_world_to_expalign.py yolo': DATA,
+    'docs/weights.md: python tools/test.py configs/yolo_world/expalign_v8s_clip-ve': DATA,
+    'docs/weights.md: EXPALIGN_YOLO_WORLD=yolov8s-worldv2.pt python -m pytest -m r': DATA,
+    'tools/README.md: python tools/dataset_converters/build_negative_vocabulary.py': READERS,
+    'tools/README.md: python tools/dataset_converters/generate_sam_masks.py data/f': GPU,
 }

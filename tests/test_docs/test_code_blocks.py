@@ -103,7 +103,7 @@ def test_quick_blocks(place, monkeypatch):
         CONFIG, 'work_dirs/expalign_mini/epoch_60.pth', device='cpu', show_progress=False)
     given = {
         'docs/explanation.md': dict(inferencer=inferencer, image=IMAGE),
-        'docs/masks.md': dict(init_detector=init_detector),
+        'docs/method.md': dict(init_detector=init_detector),
     }
     for key, block in blocks.items():
         if key.startswith('docs/inference.md: inferencer.set_vocabulary'):
@@ -115,7 +115,7 @@ def test_quick_blocks(place, monkeypatch):
         finally:
             trusted = checkpoints_are_trusted()
             expalign.trust_checkpoints(False)
-        assert trusted == (block.page == 'docs/checkpoints.md'), key
+        assert trusted == (block.page == 'docs/weights.md'), key
         if block.page == 'docs/explanation.md':
             assert len(names['alignment'].eams['fused']) == 2
     assert (place / 'outputs' / 'inferencer' / 'vis' / '000000442450.jpg').is_file()

@@ -40,7 +40,7 @@ def parse_args() -> argparse.Namespace:
     add_outside_argument(parser)
     for name, value in vars(rules).items():
         parser.add_argument(f'--{name.replace("_", "-")}', type=float, default=value,
-                            help=f'see docs/converters.md (default {value})')
+                            help=f'see tools/README.md (default {value})')
     args = parser.parse_args()
     if args.shard is not None:
         args.shard = parse_shard(parser, args.shard)

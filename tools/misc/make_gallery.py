@@ -35,11 +35,10 @@ Photographs of [demo/data/mini](../demo/data/mini/ATTRIBUTION.md) with the promp
 searched for, and all boxes and masks of score {score_thr:g} or more. The best score of each prompt
 is below its picture, with the number of boxes if there are several; "none" means no box above it.
 
-The detector is that of `make demo` ([quick_start.md](quick_start.md)): YOLO-World v2-S's converted
-image side and this project's text side ([results.md](results.md)) and mask branches
-([masks.md](masks.md)); it was not trained with the method's full recipe. Nothing was chosen by hand
-but photographs and prompts, and what fails is shown, too. One command makes this page and its
-pictures:
+The detector is that of `make demo` ([weights.md](weights.md#the-detector-of-make-demo)):
+YOLO-World v2-S's converted image side and this project's text side and mask branches. It was not
+trained with the method's full recipe ([results.md](results.md)). Nothing was chosen by hand but
+photographs and prompts, and what fails is shown, too. One command makes this page and its pictures:
 
 ```bash
 python tools/misc/make_gallery.py

@@ -3,7 +3,7 @@
 OUT_DIR receives ``NAME-HASH.safetensors`` (weights, no optimizer state, no code), the config and a
 model card with the sha256. Frozen encoders are left out, recorded by name and digest, and checked
 when the file is loaded. With --trained-only it receives NAME.safetensors alone, in half precision:
-what the config trains. See docs/checkpoints.md.
+what the config trains. See docs/weights.md.
 """
 
 import argparse

@@ -1,5 +1,5 @@
 # ExpAlign on YOLO-World v2-S's image side: YOLOv8-S, text-guided pyramid, one token a prompt.
-# The weights come from tools/model_converters/yolo_world_to_expalign.py; see docs/warm_start.md.
+# The weights come from tools/model_converters/yolo_world_to_expalign.py; see docs/weights.md.
 _base_ = './expalign_cnxt.py'
 embed_dims = 512  # D: the width of CLIP ViT-B/32's sentence vectors
 widen_factor = 0.5

@@ -21,7 +21,7 @@ class ODVGDataset(RecordDataset):
 
     Where mmdet's ``ODVGDataset`` takes a whole file for one kind, gives a caption or a dict as
     ``text`` and drops masks, this one goes line by line and keeps to the contract of
-    ``docs/data.md``. The format is in :mod:`expalign.datasets.formats.odvg`.
+    ``docs/training_data.md``. The format is in :mod:`expalign.datasets.formats.odvg`.
 
     Args:
         label_map_file: JSON ``{"0": name, ...}`` with the names of detection labels, relative to

@@ -21,7 +21,8 @@ class PromptedSamples:
     Args:
         max_bad_images: how many images training may skip.
         check_samples: whether every record and every packed sample is checked against the
-            contract of ``docs/data.md`` (:mod:`~expalign.datasets.sample_contract`); for debugging.
+            contract of ``docs/training_data.md`` (:mod:`~expalign.datasets.sample_contract`); for
+            debugging.
     """
 
     def __init__(self, *args, max_bad_images: int = 10, check_samples: bool = False,

@@ -1,4 +1,4 @@
-"""The contract of records and samples that ``docs/data.md`` describes, as checks for debugging."""
+"""The contract of records and samples of ``docs/training_data.md``, as checks for debugging."""
 
 from numbers import Integral
 

@@ -53,7 +53,7 @@ class MaskShareHook(Hook):
             raise ValueError(
                 f'the model trains masks ({type(model.bbox_head).__name__}), and none of the '
                 f'{sum(instances for _, instances, _ in counts):,} instances of {files} has one: '
-                'use the config without -seg, or add masks to the annotations (docs/masks.md). To '
+                'use the config without -seg, or add masks to the annotations (docs/method.md). To '
                 'train without any all the same, set default_hooks.mask_share.allow_none=True')
 
 
