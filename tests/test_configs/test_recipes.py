@@ -195,9 +195,13 @@ def test_appendix_g(stage, change, size, window):
         sampling = step(mine, 'SamplePrompts')
         file = sampling.negative_vocabulary
         assert file is None if size is None else file.endswith(f'vocabulary{size}.json')
-        assert ('similarity_range' in sampling) == ('embeddings' in sampling) == window
+        assert sampling.get('similarity_window') == (dict(
+            text_model='openai/clip-vit-large-patch14', quantiles=(0.5, 0.999))
+            if window else None)
         assert kinds(mine) == kinds(theirs)
-    assert len(cfg.custom_hooks) == len(usual.custom_hooks)
+    further = ['expalign.SimilarityWindowHook'] if window else []
+    assert [hook.type for hook in cfg.custom_hooks] == [
+        *(hook.type for hook in usual.custom_hooks), *further]
 
 
 def trained_names(cfg) -> tuple[set[str], dict[str, float]]:

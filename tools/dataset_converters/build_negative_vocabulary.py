@@ -1,9 +1,10 @@
 """Frequent phrases of grounding data, as negatives for any training image.
 
-    build_negative_vocabulary.py OUTPUT.json SOURCE [SOURCE ...] [--text-model MODEL]
+    build_negative_vocabulary.py OUTPUT.json SOURCE [SOURCE ...] [--random M]
 
 SOURCE is an ODVG file (.jsonl) or a file in MDETR's form (.json). OUTPUT is a list of phrases, the
-most frequent first; --text-model also writes OUTPUT.npz with their vectors.
+most frequent first. --random draws M of them (the paper's Appendix G has 1,000 and 10,000);
+--text-model also writes OUTPUT.npz with their vectors.
 """
 
 import argparse
@@ -17,7 +18,7 @@ from expalign.convert.data.phrase_counts import count_phrases, frequent, merge_w
 from expalign.convert.data.tally import Tally
 from expalign.utils import check_outputs, finished_file, run_command
 
-MIN_COUNT = 100  # occurrences, the paper's
+MIN_COUNT = 100  # occurrences; our choice, the paper names none
 
 
 def parse_args() -> argparse.Namespace:
@@ -36,13 +37,18 @@ def parse_args() -> argparse.Namespace:
                         help='of two phrases with a larger cosine, keep the more frequent')
     parser.add_argument('--select', type=int, metavar='M',
                         help='keep M phrases that are far from each other')
+    parser.add_argument('--random', type=int, metavar='M', help='keep M phrases, drawn at random')
+    parser.add_argument('--seed', type=int, default=0, help='of --random (default 0)')
     args = parser.parse_args()
     if args.output.suffix != '.json':
         parser.error(f'{args.output}: the name must end in .json')
     if args.text_model is None and (args.max_similarity is not None or args.select is not None):
         parser.error('--max-similarity and --select need --text-model')
-    if args.select is not None and args.select < 1:
-        parser.error('--select must be 1 or more')
+    if args.select is not None and args.random is not None:
+        parser.error('--select and --random are two ways to choose: give one of them')
+    for name in ('select', 'random'):
+        if getattr(args, name) is not None and getattr(args, name) < 1:
+            parser.error(f'--{name} must be 1 or more')
     return args
 
 
@@ -51,6 +57,7 @@ def chosen_by_vectors(phrases: list[str], args: argparse.Namespace) -> list[str]
     import numpy as np
 
     from expalign.convert.data.phrase_vectors import (
+        at_random,
         drop_near_duplicates,
         encode_phrases,
         spread_out,
@@ -62,6 +69,8 @@ def chosen_by_vectors(phrases: list[str], args: argparse.Namespace) -> list[str]
         rows = rows[drop_near_duplicates(vectors, args.max_similarity)]
     if args.select is not None:
         rows = rows[spread_out(vectors[rows], args.select)]
+    if args.random is not None:
+        rows = rows[at_random(args.random, len(rows), args.seed)]
     chosen = [phrases[row] for row in rows]
     write_vectors(args.output.with_suffix('.npz'), chosen, vectors[rows])
     return chosen
@@ -86,6 +95,11 @@ def main() -> None:
     tally.note('of them not excluded', count=len(phrases))
     if args.text_model:
         phrases = chosen_by_vectors(phrases, args)
+    elif args.random is not None:
+        from expalign.convert.data.phrase_vectors import at_random
+        phrases = [phrases[row] for row in at_random(args.random, len(phrases), args.seed)]
+    if args.random is not None and len(phrases) < args.random:
+        tally.note(f'fewer than the {args.random} of --random')
     with finished_file(args.output) as temporary:
         temporary.write_text(json.dumps(phrases, ensure_ascii=False, indent=0), encoding='utf-8')
     tally.note('phrases written', count=len(phrases))

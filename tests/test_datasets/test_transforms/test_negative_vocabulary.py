@@ -1,4 +1,4 @@
-"""Vocabularies of negatives and the window of similarity."""
+"""Vocabularies of negatives."""
 
 import json
 
@@ -7,7 +7,6 @@ import pytest
 
 from expalign.datasets.transforms.negative_vocabulary import (
     NegativeVocabulary,
-    SimilarityWindow,
     load_phrases,
     load_vectors,
 )
@@ -75,18 +74,3 @@ def test_more_wanted_than_there_are():
     vocabulary = NegativeVocabulary(['cat', 'dog', 'owl'])
     assert sorted(vocabulary.draw(np.random.default_rng(0), 10, {'dog'})) == ['cat', 'owl']
     assert vocabulary.draw(np.random.default_rng(0), 0, {'dog'}) == []
-
-
-def test_window_by_hand(tmp_path):
-    """Cosines with 'cat': lynx 0.96, dog 0.6, car 0; with 'bus': car 0.8, the others 0."""
-    vectors = [[1, 0, 0], [0.96, 0.28, 0], [0.6, 0.8, 0], [0, 0.6, 0.8], [0, 0, 2]]
-    path = write_vectors(tmp_path / 'v.npz', ['cat', 'Lynx', 'dog', 'car', 'bus'], vectors)
-    window = SimilarityWindow(0.3, 0.9, path)
-    candidates = ['lynx', 'dog', 'car', 'unknown']
-    assert window.accepts(candidates, ['cat']).tolist() == [False, True, False, True]
-    assert window.accepts(candidates, [' Cat', 'bus']).tolist() == [False, True, True, True]
-    # No bound without a positive that has a vector.
-    assert window.accepts(candidates, ['unheard of']).tolist() == [True] * 4
-    assert window.accepts(candidates, []).tolist() == [True] * 4
-    with pytest.raises(ValueError, match='two cosines, the lower one first'):
-        SimilarityWindow(0.9, 0.3, path)

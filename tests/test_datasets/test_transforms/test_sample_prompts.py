@@ -201,21 +201,26 @@ def test_an_image_without_any_prompt_is_dropped():
     assert SamplePrompts()(grounding(['dog'], []))['prompt_masks'] == [False]
 
 
-def test_similarity_range(tmp_path):
+def test_similarity_window():
     """Class i and phrase i are at the angle of 10 i degrees from class 0."""
     angles = np.radians(np.arange(10) * 10)
-    vectors = np.stack([np.cos(angles), np.sin(angles)], 1)
-    names = [f'class {i}' for i in range(10)] + [f'phrase {i}' for i in range(10)]
-    path = str(tmp_path / 'vectors.npz')
-    np.savez(path, names=names, vectors=np.tile(vectors, (2, 1)).astype(np.float16))
-    allowed = (np.cos(np.radians(65)), np.cos(np.radians(25)))
-    results = SamplePrompts(80, path, allowed)(make_results([0], 10))
+    vectors = np.tile(np.stack([np.cos(angles), np.sin(angles)], 1), (2, 1))
+    phrases = [f'phrase {i}' for i in range(10)]
+    names = [f'class {i}' for i in range(10)] + phrases
+
+    def step(number, vocabulary):
+        step = SamplePrompts(number, vocabulary, dict(quantiles=(0, 1)))
+        step.window.fit(names, vectors, names, names)
+        step.window.bounds = np.cos(np.radians(65)), np.cos(np.radians(25))
+        return step
+
+    results = step(80, phrases)(make_results([0], 10))
     assert results['text'][:5] == ['class 0', 'class 3', 'class 4', 'class 5', 'class 6']
     assert sorted(results['text'][5:]) == ['phrase 3', 'phrase 4', 'phrase 5', 'phrase 6']
-    results = SamplePrompts(3, ['phrase 1', 'owl'], allowed, path)(make_results([0, 9], 10))
+    results = step(3, ['phrase 1', 'phrase 2'])(make_results([0, 9], 10))
     assert len(results['text']) == 3
-    with pytest.raises(ValueError, match="set 'embeddings' to an .npz file .*, got None"):
-        SamplePrompts(similarity_range=allowed)
+    with pytest.raises(RuntimeError, match='has no vectors yet'):
+        SamplePrompts(80, None, dict(quantiles=(0, 1)))(make_results([0], 10))
 
 
 def test_one_seed_gives_one_choice_with_every_option(tmp_path):

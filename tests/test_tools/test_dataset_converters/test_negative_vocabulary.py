@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from expalign.convert.data.phrase_counts import frequent, merge_wordings
-from expalign.convert.data.phrase_vectors import drop_near_duplicates, spread_out
+from expalign.convert.data.phrase_vectors import at_random, drop_near_duplicates, spread_out
 from expalign.datasets.transforms.negative_vocabulary import load_phrases, load_vectors
 from tests.helpers.annotations import write_json
 from tests.helpers.tokenizers import make_bert_tokenizer, tiny_bert_config
@@ -127,3 +127,23 @@ def test_exclusion_does_not_grow_with_the_square():
     started = time.process_time()
     assert len(frequent(counts, 1, excluded)) == 30_000
     assert time.process_time() - started < 5
+
+
+def test_phrases_at_random(run_script, tmp_path, sources, capsys):
+    options = ['--min-count', 1, '--random']
+    run_script(TOOL, tmp_path / 'out.json', *sources, *options, 2)
+    first = json.loads((tmp_path / 'out.json').read_text())
+    assert len(first) == 2 and set(first) < {'red car', 'dog', 'owl'}
+    run_script(TOOL, tmp_path / 'out.json', *sources, *options, 9)
+    assert json.loads((tmp_path / 'out.json').read_text()) == ['red car', 'dog', 'owl']
+    assert 'fewer than the 9 of --random' in capsys.readouterr().out
+    for wrong in (['--random', 0], ['--random', 2, '--select', 2, '--text-model', 'x']):
+        with pytest.raises(SystemExit):
+            run_script(TOOL, tmp_path / 'out.json', *sources, *wrong)
+
+
+def test_random_rows_are_uniform_and_repeatable():
+    assert at_random(3, 100, 0).tolist() == at_random(3, 100, 0).tolist()
+    assert at_random(5, 3, 0).tolist() == [0, 1, 2]
+    drawn = np.concatenate([at_random(3, 10, seed) for seed in range(2000)])
+    assert np.abs(np.bincount(drawn, minlength=10) / 2000 - 0.3).max() < 0.05

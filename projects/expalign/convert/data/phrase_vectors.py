@@ -7,10 +7,8 @@ from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
-import torch
 
-from expalign.models.text_encoders import CLIPTokenEncoder, HFTokenEncoder
-from expalign.models.utils.pretrained import read_optional_json
+from expalign.models.text_encoders.sentences import encoder_of, sentence_vectors
 from expalign.utils import finished_file
 
 from .outputs import progress
@@ -28,16 +26,10 @@ def encode_phrases(phrases: Sequence[str], model: str) -> np.ndarray:
     Raises:
         PretrainedModelError: the encoder cannot be had.
     """
-    owner = f'build_negative_vocabulary(text_model={model!r})'
-    config = read_optional_json(model, 'config.json', owner, 'a local folder') or {}
-    kind = CLIPTokenEncoder if config.get('model_type', '').startswith('clip') else HFTokenEncoder
-    encoder = kind(model=model, cache_size=0)
-    parts = []
-    for start in progress(range(0, len(phrases), BATCH), 'encode', unit='batch'):
-        tokens, masks = encoder(phrases[start:start + BATCH])  # (b, L, D), (b, L)
-        sentences = tokens[torch.arange(len(tokens)), masks.sum(1) - 1]  # the last token
-        parts.append(torch.nn.functional.normalize(sentences, dim=1).cpu().numpy())
-    return np.concatenate(parts)
+    encoder = encoder_of(model, f'build_negative_vocabulary(text_model={model!r})')
+    starts = progress(range(0, len(phrases), BATCH), 'encode', unit='batch')
+    return np.concatenate([
+        sentence_vectors(encoder, phrases[start:start + BATCH]).numpy() for start in starts])
 
 
 def drop_near_duplicates(vectors: np.ndarray, ceiling: float) -> np.ndarray:
@@ -86,6 +78,12 @@ def spread_out(vectors: np.ndarray, number: int) -> np.ndarray:
         closest = np.maximum(closest, vectors @ vectors[chosen[-1]])
         closest[chosen[-1]] = np.inf
     return np.array(chosen)
+
+
+def at_random(number: int, of: int, seed: int) -> np.ndarray:
+    """``number`` of ``of`` rows drawn without replacement, ascending; all if there are no more."""
+    drawn = np.random.default_rng(seed).choice(of, min(number, of), replace=False)
+    return np.sort(drawn)
 
 
 def write_vectors(path: str | Path, names: Sequence[str], vectors: np.ndarray) -> None:

@@ -1,4 +1,4 @@
-"""Phrases that serve as negatives of any image, and the closeness of phrases to each other.
+"""Phrases that serve as negatives of any image.
 
 Axes: M phrases of the vocabulary, E phrases with a vector, D width of the vectors.
 """
@@ -99,35 +99,3 @@ class NegativeVocabulary:
         size = min(len(self.phrases), number + len(barred))
         drawn = generator.choice(len(self.phrases), size, replace=False).tolist()
         return [self.phrases[index] for index in drawn if index not in barred][:number]
-
-
-class SimilarityWindow:
-    """Accepts negatives whose largest cosine with a positive is in ``[lowest, highest]``.
-
-    The window keeps out what is nearly a positive and, with a lower bound, what is too easy (the
-    paper's Appendix G). Phrases without a vector are accepted and set no bound.
-
-    Args:
-        lowest, highest: bounds, -1 <= lowest < highest <= 1.
-        path: ``.npz`` file with ``names`` (E) and ``vectors`` (E, D).
-    """
-
-    def __init__(self, lowest: float, highest: float, path: str | Path) -> None:
-        if not -1 <= lowest < highest <= 1:
-            raise ValueError(
-                f'similarity_range must be two cosines, the lower one first, got '
-                f'{(lowest, highest)}')
-        self.lowest, self.highest = lowest, highest
-        names, self.vectors = load_vectors(path)
-        self._rows = {plain(name): row for row, name in enumerate(names)}
-
-    def accepts(self, candidates: Sequence[str], positives: Sequence[str]) -> np.ndarray:
-        """Which candidates (n) are in the window of the positives, (n,) bool."""
-        rows = np.array([self._rows.get(plain(phrase), -1) for phrase in candidates], dtype=int)
-        anchors = [self._rows[plain(p)] for p in positives if plain(p) in self._rows]
-        accepted = np.ones(len(rows), dtype=bool)
-        known = rows >= 0
-        if anchors and known.any():
-            closest = (self.vectors[rows[known]] @ self.vectors[anchors].T).max(1)
-            accepted[known] = (closest >= self.lowest) & (closest <= self.highest)
-        return accepted

@@ -14,10 +14,11 @@ from mmengine.logging import print_log
 
 from expalign.registry import TRANSFORMS
 
-from .negative_vocabulary import NegativeVocabulary, SimilarityWindow, Source, missing_file
+from .negative_vocabulary import NegativeVocabulary, Source, missing_file
 from .phrases import Entry, forms_of, plain, says_one_of, synonyms
 from .prompt_merge import true_negatives
 from .randomness import transform_generator
+from .similarity_window import SimilarityWindow
 
 INSTANCE_KEYS = ('gt_bboxes', 'gt_bboxes_labels', 'gt_ignore_flags', 'gt_masks')
 # Drawn from the negative vocabulary for one that is wanted, where a window rejects many.
@@ -58,17 +59,15 @@ class SamplePrompts(BaseTransform):
         negative_vocabulary: list of phrases or file (:func:`~.negative_vocabulary.load_phrases`).
             Without the file detection sets are trained with negatives of their own, which the
             log says; grounding data has no others, and its first image is an error.
-        similarity_range: bounds of the cosine of negatives with the closest positive
-            (:class:`~.negative_vocabulary.SimilarityWindow`); None for none.
-        embeddings: ``.npz`` file with the vectors for it; by default ``negative_vocabulary``.
+        similarity_window: settings of a :class:`~.similarity_window.SimilarityWindow`, which all
+            negatives have to lie in; None for none. ``expalign.SimilarityWindowHook`` goes with it.
     """
 
     def __init__(
         self,
         num_prompts: int = 80,
         negative_vocabulary: Source | None = None,
-        similarity_range: tuple[float, float] | None = None,
-        embeddings: str | None = None,
+        similarity_window: dict | None = None,
     ) -> None:
         if num_prompts < 1:
             raise ValueError(f'SamplePrompts: num_prompts must be 1 or more, got {num_prompts}')
@@ -80,13 +79,8 @@ class SamplePrompts(BaseTransform):
                       'classes alone; grounding data needs it', 'current', logging.WARNING)
         elif negative_vocabulary is not None:
             self.vocabulary = NegativeVocabulary(negative_vocabulary)
-        if similarity_range is not None:
-            embeddings = embeddings or negative_vocabulary
-            if not str(embeddings).endswith('.npz'):
-                raise ValueError(
-                    "SamplePrompts: similarity_range needs text vectors: set 'embeddings' to an "
-                    f'.npz file with names and vectors, got {embeddings!r}')
-            self.window = SimilarityWindow(*similarity_range, embeddings)
+        if similarity_window is not None:
+            self.window = SimilarityWindow(**similarity_window)
 
     def transform(self, results: dict) -> dict | None:
         """Choose the prompts of one image."""

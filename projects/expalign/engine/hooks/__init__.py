@@ -9,6 +9,7 @@ from .image_files_hook import ImageFilesHook
 from .mask_share_hook import MaskShareHook
 from .plain_checkpoint_hook import PlainCheckpointHook
 from .runtime_info_hook import RuntimeInfoHook
+from .similarity_window_hook import SimilarityWindowHook
 from .text_cache_hook import TextCacheHook
 from .trainable_ema_hook import TrainableEMAHook
 from .zero_shot_report_hook import ZeroShotReportHook
@@ -23,6 +24,7 @@ __all__ = [
     'MaskShareHook',
     'PlainCheckpointHook',
     'RuntimeInfoHook',
+    'SimilarityWindowHook',
     'TextCacheHook',
     'TrainableEMAHook',
     'ZeroShotReportHook',

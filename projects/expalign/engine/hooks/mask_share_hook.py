@@ -37,7 +37,7 @@ class MaskShareHook(Hook):
     def before_train(self, runner: Runner) -> None:
         """Count, report, refuse."""
         model = runner.model.module if is_model_wrapper(runner.model) else runner.model
-        leaves = list(_leaves(runner.train_dataloader.dataset))
+        leaves = list(data_sets_in(runner.train_dataloader.dataset))
         if not trains_masks(model) or not leaves:
             return
         counts = [count_masks(leaf, MAX_IMAGES) for leaf in leaves]
@@ -47,9 +47,9 @@ class MaskShareHook(Hook):
             share = f' ({masks / instances:.1%})' if instances else ''
             looked = f' of {images:,} images looked at' if images < len(leaf) else ''
             print_log(f'masks: {masks:,} of the {instances:,} instances{share} of '
-                      f'{_name(leaf)} have one{looked}', 'current')
+                      f'{name_of(leaf)} have one{looked}', 'current')
         if not any(masks for masks, _, _ in counts) and not self.allow_none:
-            files = ', '.join(map(_name, leaves))
+            files = ', '.join(map(name_of, leaves))
             raise ValueError(
                 f'the model trains masks ({type(model.bbox_head).__name__}), and none of the '
                 f'{sum(instances for _, instances, _ in counts):,} instances of {files} has one: '
@@ -95,7 +95,7 @@ def _has_area(segmentation: list | dict | None) -> bool:
     return any(isinstance(p, list) and is_polygon(p) for p in segmentation or ())
 
 
-def _leaves(dataset: object) -> Iterator[BaseDataset]:
+def data_sets_in(dataset: object) -> Iterator[BaseDataset]:
     """The data sets with records in a data set and all that it wraps."""
     # mmengine's ConcatDataset has `datasets`, its other wrappers `dataset`.
     inner = getattr(dataset, 'datasets', None) or [getattr(dataset, 'dataset', None)]
@@ -104,8 +104,8 @@ def _leaves(dataset: object) -> Iterator[BaseDataset]:
         return
     for child in inner:
         if child is not None:
-            yield from _leaves(child)
+            yield from data_sets_in(child)
 
 
-def _name(dataset: BaseDataset) -> str:
+def name_of(dataset: BaseDataset) -> str:
     return str(dataset.ann_file or getattr(dataset, 'source', type(dataset).__name__))
