@@ -198,6 +198,8 @@ HOSTILE = (
     ('model.text_encoder.tokenizer', '../../..', 'as model.text_encoder.tokenizer'),
     ('model.text_encoder', dict(type='expalign.PromptVectorEncoder', vectors='/dev/zero'),
      '/dev/zero'),
+    ('model.known_names', dict(type='expalign.KnownNames', vectors='package:os/a.safetensors'),
+     'as model.known_names.vectors'),
     ('model.data_preprocessor.batch_augments', [dict(type='mmdet.BatchFixedSizePad', size=(1, 1))],
      'BatchFixedSizePad'),
     ('model.data_preprocessor.non_blocking', dict(a=1), 'a dict without a type'),

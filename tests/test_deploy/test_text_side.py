@@ -101,3 +101,27 @@ def test_prompt_vectors_have_no_network(exports, tmp_path):
     model.eval = lambda: model
     with pytest.raises(ExportError, match=r'object has no network to export; bake the vocabulary'):
         export_text_side(model, tmp_path / 'text.onnx')
+
+
+@pytest.mark.parametrize('pooling', ['expectation', 'eot'])
+def test_known_names(exports, tmp_path, pooling):
+    from copy import deepcopy
+
+    from expalign.deploy.export_text import export_text_side
+    from expalign.models.text_encoders import KnownNames
+    from expalign.models.text_encoders.prompt_vectors import write_prompt_vectors
+    model = deepcopy(exports('none').model)
+    model.text_adapter.token_pooling = pooling
+    width = model.neck.embed_dims
+    write_prompt_vectors(tmp_path / 'names.npz', ['cat', 'red dogs'], torch.eye(2, width))
+    model.known_names = KnownNames(str(tmp_path / 'names.npz'))
+    export_text_side(model, tmp_path / 'text.onnx')
+    side = OnnxTextSide(tmp_path / 'text.onnx', threads=1)
+    assert side.settings.known_names == ['cat', 'red dogs']
+    prompts = ['A  Cat', *PROMPTS, 'the red dog', 'cats']
+    assert_same_features(model, side, prompts)
+    feats, masks = side.encode(prompts)
+    for row, name in ((0, 0), (1, 0), (len(prompts) - 2, 1), (len(prompts) - 1, 0)):
+        assert masks[row].tolist() == [True] + [False] * (masks.shape[1] - 1)
+        assert feats[row, 0].tolist() == np.eye(2, width)[name].tolist()
+    assert side.encode(['cat', 'red dog'])[0].shape == (2, 1, width)

@@ -50,6 +50,7 @@ KEY = re.compile(r'[a-z]\w*', re.ASCII)
 SOURCES = re.compile(
     r'facebook/dinov3-[\w-]+|timm/convnext_\w+\.dinov3_\w+|openai/clip-[\w-]+|laion/CLIP-[\w.-]+'
     r'|google/siglip[\w-]*|sentence-transformers/[\w.-]+|package:\w+(/\w[\w.-]*)*', re.ASCII)
+SHIPPED_VECTORS = re.compile(r'package:expalign/weights/\w+\.safetensors', re.ASCII)
 SOURCE_KEYS = frozenset(('model', 'tokenizer', 'vectors'))
 FILE_NAME = re.compile(r'\w[\w.-]{0,199}', re.ASCII)
 
@@ -182,7 +183,8 @@ def _check_type(value: Any, annotation: Any, where: str) -> None:
 
 
 def _source(value: str, key: str, rules: Rules, where: str) -> str:
-    if key != 'vectors' and SOURCES.fullmatch(value) and '..' not in value:
+    allowed = SHIPPED_VECTORS if key == 'vectors' else SOURCES
+    if allowed.fullmatch(value) and '..' not in value:
         return value
     name = value.rstrip('/').rpartition('/')[2]
     beside = rules.folder / name

@@ -9,6 +9,7 @@ from expalign.models.text_encoders import CLIPTokenEncoder, HFTokenEncoder
 SENTENCE = '<sentence>'
 END_OF_TEXT = '<eot>'
 MEAN = '<mean>'
+EXACT = '<exact>'
 
 
 def token_strings(model: nn.Module, prompts: Sequence[str]) -> list[list[str]]:
@@ -16,7 +17,7 @@ def token_strings(model: nn.Module, prompts: Sequence[str]) -> list[list[str]]:
 
     The sentence vector that is appended to the tokens of MiniLM or BERT is ``<sentence>``, CLIP's
     end-of-text token ``<eot>``. Where the adapter pools the tokens there is one name a prompt:
-    ``<mean>``, or that of the last token.
+    ``<mean>``, or that of the last token. A name whose exact vector the model has is ``<exact>``.
 
     Args:
         model: an ``ExpAlignDetector``.
@@ -25,6 +26,14 @@ def token_strings(model: nn.Module, prompts: Sequence[str]) -> list[list[str]]:
     Returns:
         K lists, each as long as the prompt has real tokens in ``txt_masks``.
     """
+    exact = [model.known_names is not None and model.known_names.knows(prompt)
+             for prompt in prompts]
+    return [[EXACT] if known else names
+            for known, names in zip(exact, _adapted_names(model, prompts), strict=True)]
+
+
+def _adapted_names(model: nn.Module, prompts: Sequence[str]) -> list[list[str]]:
+    """Names of the tokens that encoder and adapter give."""
     encoder = model.text_encoder
     if isinstance(encoder, CLIPTokenEncoder):
         names = [[*words, END_OF_TEXT] for words in _words(encoder, prompts)]

@@ -20,7 +20,7 @@ from .settings import TextSettings, to_metadata
 
 AXES = {name: {0: 'K', 1: 'T'} for name in (
     'input_ids', 'attention_mask', 'special_tokens_mask')} | {
-        name: {0: 'K', 1: 'L'} for name in ('txt_feats', 'txt_masks')}
+        name: {0: 'K', 1: 'L'} for name in ('txt_feats', 'txt_masks')} | {'known_rows': {0: 'K'}}
 
 
 class CLIPTextGraph(nn.Module):
@@ -67,6 +67,31 @@ class HFTextGraph(nn.Module):
         return self.adapter(tokens, keep)
 
 
+class KnownNamesGraph(nn.Module):
+    """Exact vectors where a prompt is a known name; see :class:`KnownNames`.
+
+    Args:
+        graph: of encoder and adapter.
+        vectors: (n, D) of the names.
+    """
+
+    def __init__(self, graph: nn.Module, vectors: Tensor) -> None:
+        super().__init__()
+        self.graph = graph
+        self.inputs = (*graph.inputs, 'known_rows')
+        self.register_buffer('vectors', vectors)
+
+    def forward(self, *inputs: Tensor) -> tuple[Tensor, Tensor]:
+        """The graph's inputs, and rows (K) of the names, -1 for other prompts."""
+        *inputs, rows = inputs
+        feats, masks = self.graph(*inputs)
+        known = (rows >= 0)[:, None]  # (K, 1)
+        first = torch.cat([torch.ones_like(masks[:, :1]), torch.zeros_like(masks[:, 1:])], dim=1)
+        exact = self.vectors[rows.clamp(min=0)][:, None] * first[..., None].to(feats.dtype)
+        feats = torch.where(known[..., None], exact, feats)
+        return feats, (first & known) | (masks & ~known)  # Where has no bool in onnxruntime
+
+
 GRAPHS = {CLIPTokenEncoder: CLIPTextGraph, HFTokenEncoder: HFTextGraph}
 
 
@@ -91,7 +116,10 @@ def export_text_side(model: ExpAlignDetector, path: str | Path, config: str = ''
         raise ExportError(
             f'{type(encoder).__name__} has no network to export; bake the vocabulary '
             '(--bake-vocabulary) instead')
-    graph = GRAPHS[kind](model)
+    graph, names = GRAPHS[kind](model), None
+    if model.known_names is not None:
+        graph = KnownNamesGraph(graph, model.known_names.vectors)
+        names = model.known_names.names
     path = Path(path)
     tokenizer = Tokenizer.from_str(encoder.tokenizer.backend_tokenizer.to_str())
     tokenizer.no_padding()
@@ -103,8 +131,9 @@ def export_text_side(model: ExpAlignDetector, path: str | Path, config: str = ''
         tokenizer=file.name, tokenizer_sha256=hashlib.sha256(file.read_bytes()).hexdigest(),
         max_length=encoder.max_length, padding=encoder.padding,
         pad_id=encoder.tokenizer.pad_token_id, pad_token=encoder.tokenizer.pad_token,
-        embed_dims=model.neck.embed_dims, config=config)
+        embed_dims=model.neck.embed_dims, config=config, known_names=names)
     example = encoder.tokenize(['a cat', 'a very small red chair'])
+    example['known_rows'] = torch.tensor([0, -1])
     inputs = {name: example[name] for name in graph.inputs}
     write_onnx(graph.eval(), inputs, ['txt_feats', 'txt_masks'], AXES, path, to_metadata(settings))
     return file

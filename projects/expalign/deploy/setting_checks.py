@@ -70,7 +70,7 @@ CHECKS: dict[str, Callable[[Any], bool]] = dict(
     pad_value=lambda value: type(value) in (int, float) and 0 <= value <= 255,
     channel_order=lambda value: value in ('RGB', 'BGR'), class_agnostic=_flag, multi_label=_flag,
     nms_inside=_flag, prototype_stride=_none_or(lambda value: value in STRIDES),
-    vocabulary=_none_or(_names), config=_text, pad_token=_text,
+    vocabulary=_none_or(_names), known_names=_none_or(_names), config=_text, pad_token=_text,
     tokenizer=lambda value: _text(value) and re.fullmatch(r'\w[\w.-]*', value) is not None,
     tokenizer_sha256=lambda value: _text(value) and re.fullmatch('[0-9a-f]{64}', value) is not None,
     padding=lambda value: value in ('longest', 'max_length'),

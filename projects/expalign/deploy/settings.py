@@ -69,6 +69,7 @@ class TextSettings:
         pad_id, pad_token: what pads.
         embed_dims: D, the width of the text features.
         config: name of the config.
+        known_names: prompts whose exact vectors are in the graph, by row; None for none.
     """
 
     tokenizer: str
@@ -79,6 +80,7 @@ class TextSettings:
     pad_token: str
     embed_dims: int
     config: str = ''
+    known_names: list[str] | None = None
 
 
 def to_metadata(settings: DetectorSettings | TextSettings) -> dict[str, str]:

@@ -13,6 +13,7 @@ import numpy as np
 
 from expalign.file_kinds import describe_file
 from expalign.limits import Limit
+from expalign.utils.name_keys import NameTable
 
 from .sessions import open_session
 from .settings import TextSettings
@@ -38,6 +39,7 @@ class OnnxTextSide:
                  threads: int | None = None) -> None:
         self.session, self.settings = open_session(path, TextSettings, providers, threads)
         self._inputs = {item.name for item in self.session.get_inputs()}
+        self.known = NameTable(self.settings.known_names or ())
         self.tokenizer = self._load_tokenizer(Path(path).with_name(self.settings.tokenizer))
 
     def _load_tokenizer(self, path: Path) -> Any:
@@ -91,9 +93,15 @@ class OnnxTextSide:
             input_ids=np.array([item.ids for item in encodings], dtype=np.int64),
             attention_mask=np.array([item.attention_mask for item in encodings], dtype=np.int64),
             special_tokens_mask=np.array(
-                [item.special_tokens_mask for item in encodings], dtype=np.int64))
+                [item.special_tokens_mask for item in encodings], dtype=np.int64),
+            known_rows=np.array([_row(self.known, prompt) for prompt in prompts], dtype=np.int64))
         feats, masks = self.session.run(
             ['txt_feats', 'txt_masks'],
             {name: value for name, value in inputs.items() if name in self._inputs})
         used = masks.any(axis=0)  # special tokens are nobody's
         return feats[:, used], masks[:, used]
+
+
+def _row(known: NameTable, prompt: str) -> int:
+    row = known.row_of(prompt)
+    return -1 if row is None else row

@@ -42,6 +42,9 @@ class ExpAlignDetector(SingleStageDetector):
         backbone: image encoder, (B, 3, H, W) -> C3, C4, C5.
         text_encoder: frozen or trained encoder, prompts -> tokens (N, L, D') and masks (N, L).
         text_adapter: tokens -> text features (N, L, D) and masks.
+        known_names: :class:`~expalign.models.text_encoders.KnownNames`, whose vectors take the
+            place of what encoder and adapter say of these names; None for none, as
+            benchmarks that hold names out and training of the adapter want it.
         neck: :class:`~expalign.models.necks.EAHNeck`.
         bbox_head: :class:`~expalign.models.dense_heads.ExpAlignHead`.
         consistency: :class:`~expalign.models.losses.ConsistencyRegularizer` of the second
@@ -58,6 +61,7 @@ class ExpAlignDetector(SingleStageDetector):
         neck: dict,
         bbox_head: dict,
         consistency: dict | None = None,
+        known_names: dict | None = None,
         train_cfg: dict | None = None,
         test_cfg: dict | None = None,
         data_preprocessor: dict | None = None,
@@ -69,6 +73,8 @@ class ExpAlignDetector(SingleStageDetector):
             test_cfg=test_cfg, data_preprocessor=data_preprocessor, init_cfg=init_cfg)
         self.text_encoder = MODELS.build(text_encoder)
         self.text_adapter = MODELS.build(text_adapter)
+        self.known_names = None if known_names is None else MODELS.build(known_names)
+        self._check_known_names()
         self.consistency = None if consistency is None else MODELS.build(consistency)
         self.partial_checkpoint = partial_checkpoint
         self.vocabulary: tuple[str, ...] | None = None
@@ -108,6 +114,7 @@ class ExpAlignDetector(SingleStageDetector):
                 :func:`expalign.datasets.collate_samples` puts them together, or samples with
                 ``gt_instances``.
         """
+        self._check_adapter_is_reached()
         samples = TrainingSamples.of(batch_data_samples)
         prompt_lists = [self.prompts_of(sample) for sample in samples]
         firsts = _first_places(prompt_lists, samples)
@@ -127,6 +134,21 @@ class ExpAlignDetector(SingleStageDetector):
             images = len(batch_inputs) * get_world_size()
             losses.update({name: term * images for name, term in terms.items()})
         return losses
+
+    def _check_known_names(self) -> None:
+        if self.known_names is None:
+            return
+        width = self.known_names.vectors.shape[1]
+        if width != self.neck.embed_dims:
+            raise ValueError(f'the vectors of known_names are {width} wide, and the neck aligns '
+                             f'{self.neck.embed_dims}: they are of another text space')
+
+    def _check_adapter_is_reached(self) -> None:
+        if self.known_names is not None and any(
+                parameter.requires_grad for parameter in self.text_adapter.parameters()):
+            raise ValueError(
+                'the text adapter is trained, but names of known_names do not pass through it: '
+                'set model.known_names=None to train it, or freeze the adapter')
 
     def test_step(self, data: dict) -> SampleList:
         """mmdet's; a grey image (1, H, W), of an array (H, W), stands for three equal channels.
@@ -221,6 +243,11 @@ class ExpAlignDetector(SingleStageDetector):
         return encode_prompt_lists(prompt_lists, score_masks, self._encode_text)
 
     def _encode_text(self, texts: Sequence[str]) -> tuple[Tensor, Tensor]:
+        if self.known_names is None:
+            return self._adapted(texts)
+        return self.known_names(texts, self._adapted)
+
+    def _adapted(self, texts: Sequence[str]) -> tuple[Tensor, Tensor]:
         return self.text_adapter(*self.text_encoder(texts))
 
     def _encode_for_prediction(
@@ -250,7 +277,8 @@ class ExpAlignDetector(SingleStageDetector):
         """
         head = self.bbox_head.head_module
         tensors = [*self.text_adapter.parameters(), *self.text_encoder.parameters(),
-                   *self.neck.folded_tensors(), *head.logit_scales, *head.biases]
+                   *self.neck.folded_tensors(), *head.logit_scales, *head.biases,
+                   *(() if self.known_names is None else (self.known_names.vectors,))]
         return tuple((x.data_ptr(), 0 if x.is_inference() else x._version) for x in tensors)
 
     def _load_from_state_dict(self, state_dict, prefix, local_metadata, *args) -> None:

@@ -2,6 +2,7 @@
 
 from .clip_token_encoder import CLIPTokenEncoder
 from .hf_token_encoder import HFTokenEncoder
+from .known_names import KnownNames
 from .prompt_vectors import PromptVectorEncoder
 from .text_adapter import TextAdapter
 from .text_normalizer import TextNormalizer
@@ -10,6 +11,6 @@ from .token_disk_cache import TokenDiskCache
 from .token_encoder import TokenEncoder
 
 __all__ = [
-    'CLIPTokenEncoder', 'CacheInfo', 'HFTokenEncoder', 'PromptVectorEncoder', 'TextAdapter',
-    'TextNormalizer', 'TokenDiskCache', 'TokenEncoder',
+    'CLIPTokenEncoder', 'CacheInfo', 'HFTokenEncoder', 'KnownNames', 'PromptVectorEncoder',
+    'TextAdapter', 'TextNormalizer', 'TokenDiskCache', 'TokenEncoder',
 ]

@@ -3,7 +3,7 @@
 import difflib
 import json
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -118,14 +118,23 @@ def read_prompt_vectors(path: str) -> tuple[list[str], Tensor]:
     return names, vectors
 
 
-def write_prompt_vectors(path: str | Path, names: Sequence[str], vectors: Tensor) -> None:
-    """Write what :func:`read_prompt_vectors` reads, as ``.npz`` or ``.safetensors`` by suffix."""
+def write_prompt_vectors(path: str | Path, names: Sequence[str], vectors: Tensor,
+                         header: Mapping[str, str] | None = None) -> None:
+    """Write what :func:`read_prompt_vectors` reads, as ``.npz`` or ``.safetensors`` by suffix.
+
+    Args:
+        path: the file.
+        names: n names.
+        vectors: (n, D).
+        header: what a ``.safetensors`` says besides the names, e.g. source and licence.
+    """
     with finished_file(path) as temporary:
         if temporary.suffix == '.npz':
             np.savez(temporary, names=np.asarray(names), vectors=vectors.numpy())
             return
         from safetensors.torch import save_file
-        save_file({'vectors': vectors.contiguous()}, temporary, {'names': json.dumps(list(names))})
+        save_file({'vectors': vectors.contiguous()}, temporary,
+                  {**(header or {}), 'names': json.dumps(list(names))})
 
 
 def _read_npz(path: Path) -> tuple[list[str], Tensor]:
