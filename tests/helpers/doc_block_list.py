@@ -8,8 +8,8 @@ A line that is left out of a block that is run stands in ``WITHOUT``, with the r
 """
 
 QUICK = {
-    "README.md: config, weights = 'configs/expalign_mini.py', 'work_dirs/exp",
     'docs/compatibility.md: import expalign',
+    "docs/compatibility.md: config, weights = 'configs/expalign_mini.py', 'work_dirs/exp",
     "docs/explanation.md: result = inferencer(image, texts='a horse . a giraffe', retu",
     "docs/inference.md: inferencer = ExpAlignInferencer(config, weights, device='cpu",
     "docs/inference.md: inferencer.set_vocabulary('lvis')",
@@ -19,7 +19,8 @@ QUICK = {
 
 # The default detector's image side is fetched from the package index, once.
 RUN = {
-    "README.md: ExpAlignInferencer()('photo.jpg', texts=['a cat', 'a red cha",
+    'README.md: expalign detect photo.jpg --texts "a cat. a red chair" --exp',
+    'README.md: inferencer = ExpAlignInferencer()',
     'README.md: python demo/image_demo.py photo.jpg --texts "a cat . a red c',
     "docs/deployment.md: detector = OnnxDetector('m.onnx', text_side='text.onnx')",
     'docs/explanation.md: python demo/image_demo.py demo/data/mini/val2017/00000021475',
@@ -46,12 +47,10 @@ GPU = 'needs GPUs'
 FRAGMENT = 'a part of a config'
 
 DRY = {
-    'README.md: make demo': VENV,
-    'README.md: make demo IMAGE=demo/data/mini/val2017/000000160012.jpg TEXT': VENV,
-    'README.md: make demo-train': VENV,
+    'README.md: make demo                     # makes .venv with pinned vers': VENV,
     'README.md: python tools/train.py configs/expalign_mini.py': HOURS.format('test_readme.py'),
-    'README.md: cp configs/expalign_mini_own-data.py configs/my_data.py': HOURS.format(
-        'test_readme.py'),
+    'README.md: python tools/dataset_converters/yolo2coco.py path/to/yolo_fo': HOURS.format(
+        'test_own_data.py'),
     'configs/README.md: tools/dist_train.sh configs/expalign_cnxt_o365_goldg-seg.py': GPU,
     'docs/compatibility.md: expalign run mmdetection/tools/test.py CONFIG CHECKPOINT': READERS,
     'docs/compatibility.md: pip install --no-deps --target compiled_mmcv WHEEL': PIP,
