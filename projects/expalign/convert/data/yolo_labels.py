@@ -131,7 +131,8 @@ class LabelReader:
             if annotation is None:
                 self.tally.note('labels left out: no area', where)
                 continue
-            self.tally.note('annotations with a polygon', count='segmentation' in annotation)
+            if 'segmentation' in annotation:
+                self.tally.note('annotations with a polygon')
             annotations.append(annotation)
         return annotations
 
@@ -197,7 +198,7 @@ def _annotation(number: int, values: Sequence[float], size: tuple[int, int]) -> 
     left, right = (min(max(v, 0.0), width) for v in edges[::2])
     top, bottom = (min(max(v, 0.0), height) for v in edges[1::2])
     box = [round(v, 3) for v in (left, top, right - left, bottom - top)]
-    area = box[2] * box[3] if polygon is None else _area(polygon)
+    area = box[2] * box[3] if polygon is None else polygon_area(polygon)
     if min(box[2], box[3]) <= 0 or round(area, 3) <= 0:
         return None
     annotation = {'category_id': number + 1, 'bbox': box, 'area': round(area, 3), 'iscrowd': 0}
@@ -206,7 +207,7 @@ def _annotation(number: int, values: Sequence[float], size: tuple[int, int]) -> 
     return annotation
 
 
-def _area(polygon: list[float]) -> float:
+def polygon_area(polygon: list[float]) -> float:
     """Area of a flat polygon (shoelace formula)."""
     xs, ys = polygon[::2], polygon[1::2]
     return abs(sum(xs[i - 1] * ys[i] - xs[i] * ys[i - 1] for i in range(len(xs)))) / 2

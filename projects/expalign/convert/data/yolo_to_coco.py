@@ -1,19 +1,15 @@
 """YOLO's layout to COCO's: boxes, or polygons where the labels are outlines."""
 
-import os
-import shutil
 from pathlib import Path
 
-from expalign.utils import scratch_folder
+from expalign.data_tools.coco_folder import coco_folder
 
 from .coco_writer import coco_writer
 from .image_size import image_size
 from .outputs import progress
 from .tally import Tally
 from .yolo_labels import LabelReader, label_place, note_unused
-from .yolo_layout import SPLITS, YoloLayout, YoloSplit
-
-PLACES = ('link', 'copy', 'none')
+from .yolo_layout import SPLITS, YoloLayout
 
 
 def convert_yolo(layout: YoloLayout, output: str | Path, images: str = 'link',
@@ -27,8 +23,7 @@ def convert_yolo(layout: YoloLayout, output: str | Path, images: str = 'link',
     Args:
         layout: what :func:`read_layout` found.
         output: folder to write.
-        images: ``'link'``: ``output/SPLIT`` is a link to the folder of images; ``'copy'``: a copy
-            of the images; ``'none'``: it is not made.
+        images: one of :data:`~expalign.data_tools.coco_folder.PLACES`.
         max_bad: rows of labels in no form of YOLO's that are left out; one more is an error.
 
     Returns:
@@ -39,23 +34,13 @@ def convert_yolo(layout: YoloLayout, output: str | Path, images: str = 'link',
         ValueError: a label that is not YOLO's; the message names the file and the line.
     """
     output = Path(output)
-    if output.exists() and not output.is_dir():
-        raise FileExistsError(f"'{output}' is a file: give a folder to write to")
-    placed = [split for split, part in layout.splits.items()
-              if _must_place(part, output / split, images)]
+    folders = {split: part.folder for split, part in layout.splits.items()}
     note_unused(layout)
     _note_shared(layout)
-    anchor = next(p for p in (output, *Path(os.path.abspath(output)).parents) if p.is_dir())
-    with scratch_folder(anchor, output.name) as scratch:
-        for split, part in layout.splits.items():
-            written = _convert_split(layout, split, scratch / f'{split}.json', max_bad)
-            if split in placed:
-                _place_images(part.folder, written, scratch / split, images)
-        (output / 'annotations').mkdir(parents=True, exist_ok=True)
-        for split in placed:
-            (scratch / split).rename(output / split)
-        for split in layout.splits:
-            (scratch / f'{split}.json').replace(output / 'annotations' / f'{split}.json')
+    with coco_folder(output, folders, images) as result:
+        for split, folder in folders.items():
+            written = _convert_split(layout, split, result.annotation_file(split), max_bad)
+            result.place(split, folder, written)
     for split in SPLITS.keys() - layout.splits:
         if (output / 'annotations' / f'{split}.json').exists():
             layout.notes.append(f"{split}: '{output}/annotations/{split}.json' is of an earlier "
@@ -107,21 +92,3 @@ def _note_shared(layout: YoloLayout) -> None:
         if shared:
             layout.tallies[split].note('images that are in train, too', min(shared), len(shared))
 
-
-def _must_place(part: YoloSplit, target: Path, how: str) -> bool:
-    """Whether ``target`` has to be made."""
-    if how == 'none' or target.resolve() == part.folder.resolve():
-        return False
-    if target.is_symlink() or target.exists():
-        raise FileExistsError(f"'{target}' exists: remove it, or give --images none")
-    return True
-
-
-def _place_images(folder: Path, files: list[Path], target: Path, how: str) -> None:
-    if how == 'link':
-        os.symlink(folder, target, target_is_directory=True)
-        return
-    for file in progress(files, f'copy to {target.name}'):
-        copy = target / file.relative_to(folder)
-        copy.parent.mkdir(parents=True, exist_ok=True)
-        shutil.copyfile(file, copy)

@@ -1,0 +1,80 @@
+"""The folder that a converter writes: ``annotations/SPLIT.json``, and ``SPLIT`` with images."""
+
+import os
+import shutil
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+
+from expalign.convert.data.outputs import progress
+from expalign.utils import scratch_folder
+
+PLACES = ('link', 'copy', 'none')
+
+
+@contextmanager
+def coco_folder(output: str | Path, folders: Mapping[str, Path], how: str,
+                made: Mapping[str, Mapping[str, bytes]] | None = None) -> Iterator['CocoFolder']:
+    """A :class:`CocoFolder` whose files appear in ``output`` at the end; after an error, none do.
+
+    Args:
+        output: folder to write.
+        folders: where the images of each split are.
+        how: ``'link'``: ``output/SPLIT`` is a link to the folder of images; ``'copy'``: a copy of
+            the images; ``'none'``: it is not made.
+        made: images by name that are in no folder yet, by split; ``output/SPLIT`` of such a split
+            is made in any case.
+
+    Raises:
+        FileExistsError: ``output`` is a file, or ``output/SPLIT`` exists and is something else.
+    """
+    output = Path(output)
+    if output.exists() and not output.is_dir():
+        raise FileExistsError(f"'{output}' is a file: give a folder to write to")
+    made = made or {}
+    placed = [split for split, folder in folders.items() if split in made or _must_place(
+        folder, output / split, how)]
+    for split in placed:
+        if (output / split).is_symlink() or (output / split).exists():
+            raise FileExistsError(f"'{output / split}' exists: remove it, or give --images none")
+    anchor = next(p for p in (output, *Path(os.path.abspath(output)).parents) if p.is_dir())
+    with scratch_folder(anchor, output.name) as scratch:
+        yield CocoFolder(scratch, placed, how, made)
+        (output / 'annotations').mkdir(parents=True, exist_ok=True)
+        for split in placed:
+            (scratch / split).rename(output / split)
+        for split in folders:
+            (scratch / f'{split}.json').replace(output / 'annotations' / f'{split}.json')
+
+
+class CocoFolder:
+    """What :func:`coco_folder` gives."""
+
+    def __init__(self, scratch: Path, placed: list[str], how: str,
+                 made: Mapping[str, Mapping[str, bytes]]) -> None:
+        self._scratch, self._placed, self._how, self._made = scratch, placed, how, made
+
+    def annotation_file(self, split: str) -> Path:
+        """The name under which to write the annotations of a split."""
+        return self._scratch / f'{split}.json'
+
+    def place(self, split: str, folder: Path, files: list[Path]) -> None:
+        """Make ``output/SPLIT`` of the files, all below ``folder``, if it is to be made."""
+        if split not in self._placed:
+            return
+        target = self._scratch / split
+        if self._how != 'copy' and split not in self._made:
+            os.symlink(folder, target, target_is_directory=True)
+            return
+        put = shutil.copyfile if self._how == 'copy' else os.symlink
+        target.mkdir()
+        for file in progress(files, f'images of {split}'):
+            place = target / file.relative_to(folder)
+            place.parent.mkdir(parents=True, exist_ok=True)
+            put(file, place)
+        for name, content in self._made.get(split, {}).items():
+            (target / name).write_bytes(content)
+
+
+def _must_place(folder: Path, target: Path, how: str) -> bool:
+    return how != 'none' and target.resolve() != folder.resolve()

@@ -1,0 +1,279 @@
+"""Labelled images of any format to COCO's: finds their files, checks their objects, writes."""
+
+import hashlib
+import os
+from collections import Counter
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from expalign.convert.data.coco_writer import coco_writer
+from expalign.convert.data.outputs import progress
+from expalign.convert.data.tally import Tally
+from expalign.utils import scratch_folder
+from expalign.utils.prompts import is_unicode
+
+from .coco_folder import coco_folder
+from .image_index import ImageIndex, SeveralImages
+from .labelled import BadLabel, LabelledImage, LabelSource
+from .labelled_fit import coco_annotation, fitted_size, number_fault
+
+SUFFIXES = {b'\xff\xd8': '.jpg', b'\x89P': '.png', b'BM': '.bmp', b'RI': '.webp', b'II': '.tif',
+            b'MM': '.tif'}  # of embedded images
+
+
+@dataclass
+class FoundImage:
+    """An image that is used.
+
+    Args:
+        file: its path; of an embedded one, where it is during the conversion.
+        size: (width, height) as it is to be loaded.
+        objects: class names and annotations.
+        content: of an embedded image.
+    """
+
+    file: Path
+    size: tuple[int, int]
+    objects: list[tuple[str, dict]]
+    content: bytes | None = None
+
+
+@dataclass
+class Converted:
+    """The result of a conversion.
+
+    Args:
+        kind: the format's name.
+        classes: names by position; COCO's ids are these plus one.
+        tallies: what was read, written and left out, by split.
+        whole: the same of what belongs to no split.
+        folders: where the images of each split are.
+        notes: sentences about what was taken to be meant.
+    """
+
+    kind: str
+    classes: tuple[str, ...] = ()
+    tallies: dict[str, Tally] = field(default_factory=dict)
+    whole: Tally = field(default_factory=Tally)
+    folders: dict[str, Path] = field(default_factory=dict)
+    notes: list[str] = field(default_factory=list)
+
+
+def convert_labelled(source: LabelSource, output: str | Path, images: str = 'link',
+                     max_bad: int = 0, val_share: float | None = None) -> Converted:
+    """Write ``output/annotations/SPLIT.json`` for every split, and ``output/SPLIT`` with images.
+
+    All appears at the end; after an error ``output`` is as it was.
+
+    Args:
+        source: what a reader found.
+        output: folder to write.
+        images: one of :data:`~expalign.data_tools.coco_folder.PLACES`.
+        max_bad: objects and files not in their format that are left out; one more is an error.
+        val_share: of the training images that become the validation split.
+
+    Raises:
+        FileExistsError: ``output/SPLIT`` exists and is something else.
+        ValueError: an annotation is not in its format (the message names the file and the place),
+            there is no image or no object, or ``val_share`` does not fit.
+    """
+    result = Converted(source.kind, notes=source.notes)
+    index = ImageIndex(source.root, result.whole)
+    with scratch_folder(name='embedded') as scratch:
+        finder = _Finder(index, Path(os.path.abspath(scratch)), max_bad)
+        found = {}
+        for split, read in source.splits.items():
+            tally = result.tallies[split] = Tally()
+            bar = progress(read(tally), split, source.count.get(split))
+            found[split] = list(finder.images(bar, tally))
+            _check_found(found[split], split, source, tally)
+        if val_share is not None:
+            _split_off_val(found, val_share, result)
+        _note_shared(found, finder, result)
+        result.classes = _class_names(source, found, result.notes)
+        _write(found, Path(output), images, result)
+    return result
+
+
+class _Finder:
+    """Gives the images of labelled ones that can be used."""
+
+    def __init__(self, index: ImageIndex, scratch: Path, max_bad: int) -> None:
+        self.index, self.scratch, self.max_bad = index, scratch, max_bad
+        self.used: set[Path] = set()
+
+    def images(self, labelled: Iterator[LabelledImage | BadLabel], tally: Tally
+               ) -> Iterator[FoundImage]:
+        bad, seen = [0], set()
+        for image in labelled:
+            if isinstance(image, BadLabel):
+                self._bad(str(image), bad, tally)
+                continue
+            for problem in image.problems:
+                self._bad(f'{image.where}: {problem}', bad, tally)
+            file = self._file(image, tally)
+            if file is None:
+                continue
+            if file in seen:
+                tally.note('annotations left out: another one of the same image', image.where)
+                continue
+            seen.add(file)
+            found = self._found(image, file, bad, tally)
+            if found is not None:
+                self.used.add(file)
+                yield found
+
+    def _bad(self, message: str, bad: list[int], tally: Tally) -> None:
+        bad[0] += 1
+        if bad[0] > self.max_bad:
+            raise ValueError(f'{message} (--max-bad N leaves out up to N such faults)')
+        tally.note('left out: not in its format', message)
+
+    def _file(self, image: LabelledImage, tally: Tally) -> Path | None:
+        """The image's file; an embedded one is written for the time of the conversion."""
+        for name in image.names:
+            try:
+                file = self.index.find(name, image.near, image.file_bytes)
+            except SeveralImages as error:
+                tally.note('images left out: the name fits several files equally well',
+                           f'{image.where}: {error}')
+                return None
+            if file is not None:
+                return file
+        if image.content is None:
+            tally.note('images left out: missing', f'{image.where}: {" or ".join(image.names)}')
+            return None
+        suffix = SUFFIXES.get(image.content[:2], '.img')
+        digest = hashlib.sha256(image.where.encode('utf-8', 'surrogateescape')).hexdigest()[:8]
+        file = self.scratch / f'{Path(image.where).stem[:60]}-{digest}{suffix}'
+        file.write_bytes(image.content)
+        tally.note('images taken out of their annotation, which embeds them', image.where)
+        return file
+
+    def _found(self, image: LabelledImage, file: Path, bad: list[int], tally: Tally
+               ) -> FoundImage | None:
+        valid = []
+        for number, obj in enumerate(image.objects, 1):
+            fault = _name_fault(obj.name) or number_fault(obj)
+            if fault is None:
+                valid.append(obj)
+            else:
+                self._bad(f'{image.where}: object {number} {fault}', bad, tally)
+        image.objects = valid
+        try:
+            str(file).encode()
+            fitted = fitted_size(image, file, tally)
+        except UnicodeEncodeError:
+            tally.note('images left out: their file name is no text in UTF-8', file)
+            return None
+        except OSError as error:
+            tally.note('images left out: not readable', error)
+            return None
+        if fitted is None:
+            return None
+        objects, known = [], set()
+        for obj in image.objects:
+            annotation = coco_annotation(obj, *fitted, image.where, tally)
+            key = (obj.name, repr(annotation))
+            if annotation is None:
+                continue
+            if key in known:
+                tally.note('objects left out: the same one twice', image.where)
+                continue
+            known.add(key)
+            objects.append((' '.join(obj.name.split()), annotation))
+        if not objects:
+            tally.note('images without an object', image.where)
+        return FoundImage(file, fitted[0], objects, image.content if file.is_relative_to(
+            self.scratch) else None)
+
+
+def _name_fault(name: object) -> str | None:
+    if not isinstance(name, str) or not name.strip():
+        return 'has no class name'
+    return None if is_unicode(name) else 'has a class name that is no valid Unicode'
+
+
+def _check_found(found: list[FoundImage], split: str, source: LabelSource, tally: Tally) -> None:
+    objects = sum(len(image.objects) for image in found)
+    if not found or not objects and split != 'test':
+        what = 'image that can be used' if not found else 'object'
+        raise ValueError(tally.report(f"'{source.root}', {source.kind}, {split}: no {what}; images "
+                                      'are looked for below this folder. What was left out:'))
+
+
+def _split_off_val(found: dict[str, list[FoundImage]], share: float, result: Converted) -> None:
+    """Move a share of the training images, chosen by their names, to a new validation split."""
+    if 'val' in found:
+        raise ValueError('--val-share: the data set has a validation split already')
+    train = found['train']
+    number = round(share * len(train)) if 0 < share < 1 else 0
+    if not 0 < number < len(train):
+        raise ValueError(f'--val-share {share:g}: {number} of {len(train)} images would be for '
+                         'validation; there must be some for both')
+    order = sorted(train, key=lambda image: hashlib.sha256(
+        os.fsencode(image.file.name)).digest())
+    chosen = {id(image) for image in order[:number]}
+    found['val'] = [image for image in train if id(image) in chosen]
+    found['train'] = [image for image in train if id(image) not in chosen]
+    result.tallies['val'] = Tally()
+    result.tallies['val'].note(f'images taken out of train (--val-share {share:g})', count=number)
+
+
+def _note_shared(found: dict[str, list[FoundImage]], finder: _Finder, result: Converted) -> None:
+    train = {image.file for image in found.get('train', ())}
+    for split in found.keys() - {'train'}:
+        shared = train.intersection(image.file for image in found[split])
+        if shared:
+            result.tallies[split].note('images that are in train, too', min(shared), len(shared))
+    unused = [file for file in finder.index.files if file not in finder.used]
+    if unused:
+        result.whole.note('images left out: no annotation that can be used names them',
+                          unused[0], len(unused))
+
+
+def _class_names(source: LabelSource, found: dict[str, list[FoundImage]], notes: list[str]
+                 ) -> tuple[str, ...]:
+    used = Counter(name for images in found.values() for image in images
+                   for name, _ in image.objects)
+    listed = list(dict.fromkeys(' '.join(name.split()) for name in source.names if name.strip()))
+    names = (*listed, *sorted(used.keys() - set(listed)))
+    folded = Counter(name.casefold() for name in names)
+    for key in (key for key, count in folded.items() if count > 1):
+        alike = [f'{name!r} ({used[name]})' for name in names if name.casefold() == key]
+        notes.append(f'classes that differ by case alone: {", ".join(alike)}')
+    return names
+
+
+def _write(found: dict[str, list[FoundImage]], output: Path, how: str, result: Converted) -> None:
+    folders, made = {}, {}
+    for split, images in found.items():
+        embedded = {image.file.name: image.content for image in images if image.content is not None}
+        if embedded:
+            made[split] = embedded
+        files = [image.file.parent for image in images if image.content is None]
+        folders[split] = Path(os.path.commonpath(files or [output.absolute()]))
+    ids = {name: number for number, name in enumerate(result.classes, 1)}
+    categories = [{'id': number, 'name': name} for name, number in ids.items()]
+    with coco_folder(output, folders, how, made) as folder:
+        for split, images in found.items():
+            with coco_writer(folder.annotation_file(split), categories) as writer:
+                for number, image in enumerate(images, 1):
+                    name = image.file.name if image.content is not None else (
+                        image.file.relative_to(folders[split]).as_posix())
+                    writer.add_image({'id': number, 'file_name': name, 'width': image.size[0],
+                                      'height': image.size[1]})
+                    for label, annotation in image.objects:
+                        writer.add_annotation(
+                            {**annotation, 'image_id': number, 'category_id': ids[label]})
+            folder.place(split, folders[split],
+                         [image.file for image in images if image.content is None])
+            tally = result.tallies[split]
+            tally.note('images written', count=writer.num_images)
+            tally.note('annotations written', count=writer.num_annotations)
+            outlines = sum('segmentation' in a for image in images for _, a in image.objects)
+            if outlines:
+                tally.note('annotations with an outline or mask', count=outlines)
+    result.folders = {split: output / split if split in made else place
+                      for split, place in folders.items()}

@@ -1,0 +1,132 @@
+"""Which label formats the files below a folder are in, by what is in them."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from expalign.convert.data.yolo_images import IMAGE_SUFFIXES, files_below
+from expalign.convert.data.yolo_yaml import is_yaml, read_description
+from expalign.datasets.formats.text_file import read_json
+
+from .json_kinds import COCO, LABELME, json_kind
+from .voc import ROOT as VOC_ROOT
+from .xml_file import root_of
+
+YOLO, VOC = 'YOLO', 'Pascal VOC'
+MARK = 'expalign_conversion.json'  # in folders that a conversion wrote
+LOOKED_FOR = ('COCO json', 'YOLO (data.yaml, or images/ and labels/)', 'Pascal VOC xml')
+MAX_TRIED = 50  # text files that are looked into for labels of YOLO
+
+
+@dataclass
+class Scan:
+    """What is below a folder.
+
+    Args:
+        found: files by format.
+        contents: of COCO's files, which are large and read once.
+        others: files that hold no labels that are known, by suffix.
+        images: how many there are, by their names.
+    """
+
+    found: dict[str, list[Path]] = field(default_factory=dict)
+    contents: dict[Path, dict] = field(default_factory=dict)
+    others: dict[str, int] = field(default_factory=dict)
+    images: int = 0
+
+    def add(self, kind: str | None, path: Path) -> None:
+        """Count a file."""
+        if kind is None:
+            self.others[path.suffix.lower()] = self.others.get(path.suffix.lower(), 0) + 1
+        else:
+            self.found.setdefault(kind, []).append(path)
+
+    def described(self) -> str:
+        """What was found, in words."""
+        parts = [f'{self.images} images']
+        parts += [f'{kind} ({len(files)} file{"s" * (len(files) > 1)}, such as {files[0].name})'
+                  for kind, files in self.found.items()]
+        parts += [f'{count} other {suffix} files' for suffix, count in self.others.items()]
+        return ', '.join(parts)
+
+
+def own_files(root: Path, without: Path | None = None) -> Iterator[Path]:
+    """The files below a folder that are the user's: none of ``without``, none of conversions."""
+    skipped: set[Path] = set()
+    for path in files_below(root):
+        if path.name == MARK:
+            skipped.add(path.parent)
+    for path in files_below(root):
+        if without is not None and path.is_relative_to(without):
+            continue
+        if not skipped or not any(parent in skipped for parent in path.parents):
+            yield path
+
+
+def scan_files(files: list[Path], root: Path) -> Scan:
+    """Look into the files that may hold labels.
+
+    Raises:
+        ValueError: a file that must be JSON is none, by its name and the place in it.
+    """
+    scan, labelme_folders, texts, stems = Scan(), set(), [], set()
+    for path in files:
+        suffix = path.suffix.lower()
+        if path.name.startswith('.'):
+            continue
+        if suffix in IMAGE_SUFFIXES:
+            scan.images += 1
+            stems.add(path.with_suffix(''))
+        elif suffix == '.xml':
+            scan.add({VOC_ROOT: VOC}.get(root_of(path)), path)
+        elif suffix == '.json' and path.parent in labelme_folders:
+            scan.add(LABELME, path)
+        elif suffix == '.json':
+            content = read_json(str(path), what='annotation file')
+            kind = json_kind(content)
+            scan.add(kind, path)
+            if kind == COCO:
+                scan.contents[path] = content
+            elif kind == LABELME:
+                labelme_folders.add(path.parent)
+        elif is_yaml(path) or suffix == '.data':
+            scan.add(YOLO if _describes_yolo(path) else None, path)
+        elif suffix == '.txt':
+            texts.append(path)
+    if YOLO not in scan.found:
+        for path in _yolo_labels(texts, stems)[:MAX_TRIED]:
+            scan.add(YOLO, path)
+    return scan
+
+
+def _describes_yolo(path: Path) -> bool:
+    try:
+        content = read_description(path)
+    except ValueError:
+        return False
+    return 'train' in content or 'names' in content
+
+
+def _yolo_labels(texts: list[Path], stems: set[Path]) -> list[Path]:
+    """Text files that are the labels of an image, by place and first row."""
+    found = []
+    for path in texts:
+        parts = [*path.parts]
+        beside = [path.with_suffix('')]
+        for index, part in enumerate(parts[:-1]):
+            if part.lower() == 'labels':
+                for images in ('images', 'Images', 'JPEGImages'):
+                    beside.append(Path(*parts[:index], images, *parts[index + 1:]).with_suffix(''))
+        if any(stem in stems for stem in beside) and _is_row(path):
+            found.append(path)
+    return found
+
+
+def _is_row(path: Path) -> bool:
+    """Whether a file begins as YOLO's labels do, or is empty."""
+    try:
+        with open(path, encoding='utf-8') as file:
+            words = file.readline(1000).split()
+        return not words or len(words) > 4 and all(float(word) is not None for word in words)
+    except (OSError, ValueError):
+        return False

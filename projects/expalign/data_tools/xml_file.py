@@ -1,0 +1,125 @@
+"""XML files of strangers, one child of the root after the other.
+
+expat reads them. Declarations of entities, with which a file of a few lines fills all memory or
+names other files, are refused, and so is a depth that no annotation has.
+"""
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import NamedTuple
+from xml.etree.ElementTree import Element, TreeBuilder
+from xml.parsers import expat
+
+from expalign.file_kinds import describe_file, special_kind
+from expalign.limits import ANNOTATION_BYTES, XML_DEPTH
+
+from .labelled import BadLabel, shown
+
+CHUNK = 2**16
+HEAD = 2**16  # bytes in which a root begins
+
+
+class Child(NamedTuple):
+    """An element right below the root, and the line where it begins."""
+
+    element: Element
+    line: int
+
+
+def root_of(path: Path) -> str | None:
+    """The name of the root; None where the file is no XML, or none that is read here."""
+    found: list[str] = []
+    parser = expat.ParserCreate()
+    parser.StartElementHandler = lambda name, _: found.append(name)
+    try:
+        with open(path, 'rb') as file:
+            parser.Parse(file.read(HEAD), False)
+    except (expat.ExpatError, OSError, ValueError, LookupError):
+        pass  # what comes before the fault counts
+    return found[0] if found else None
+
+
+def children(path: Path, root: str) -> Iterator[Child]:
+    """The elements right below the root, each complete; what was given is not kept.
+
+    Args:
+        path: the file.
+        root: the name that the root must have.
+
+    Raises:
+        BadLabel: the file is not XML, has another root, declares entities, or is cut short; what
+            came before was given.
+        LimitExceeded: it is larger or deeper than the limits allow.
+    """
+    kind = special_kind(path)
+    if kind is not None:
+        raise BadLabel(f'it is {kind}')
+    ANNOTATION_BYTES.check(path.stat().st_size, f"'{path}'")
+    builder = _Children(path, root)
+    with open(path, 'rb') as file:
+        while True:
+            content = file.read(CHUNK)
+            try:
+                builder.parser.Parse(content, not content)
+            except (expat.ExpatError, LookupError, ValueError) as error:
+                if isinstance(error, BadLabel) or not isinstance(
+                        error, expat.ExpatError | LookupError):
+                    raise
+                what = describe_file(path)
+                raise BadLabel(f'not XML ({error})' + (
+                    '' if what == 'an XML file' else f': it is {what}')) from None
+            yield from builder.finished
+            builder.finished.clear()
+            if not content:
+                return
+
+
+class _Children:
+    """Collects the children of the root as expat reports them."""
+
+    def __init__(self, path: Path, root: str) -> None:
+        self.path, self.root = path, root
+        self.finished: list[Child] = []
+        self._depth = self._line = 0
+        self._tree: TreeBuilder | None = None
+        self.parser = expat.ParserCreate()
+        self.parser.EntityDeclHandler = _refuse_entity
+        self.parser.StartElementHandler = self._start
+        self.parser.EndElementHandler = self._end
+        self.parser.CharacterDataHandler = self._text
+        self.parser.buffer_text = True
+
+    def _start(self, name: str, attributes: dict[str, str]) -> None:
+        line = self.parser.CurrentLineNumber
+        if not self._depth and name != self.root:
+            raise BadLabel(f'line {line}: the root is <{shown(name)[1:-1]}>, not <{self.root}>')
+        self._depth += 1
+        XML_DEPTH.check(self._depth, f"'{self.path}', line {line}")
+        if self._depth == 2:
+            self._tree, self._line = TreeBuilder(), line
+        if self._tree is not None:
+            self._tree.start(name, attributes)
+
+    def _text(self, text: str) -> None:
+        if self._tree is not None:
+            self._tree.data(text)
+
+    def _end(self, name: str) -> None:
+        if self._tree is not None:
+            self._tree.end(name)
+        if self._depth == 2:
+            self.finished.append(Child(self._tree.close(), self._line))
+            self._tree = None
+        self._depth -= 1
+
+
+def _refuse_entity(name: str, *_) -> None:
+    raise BadLabel(f'it declares the entity {shown(name)}, which no annotation needs and which can '
+                   'fill all memory: remove the declaration')
+
+
+def child_text(element: Element, tag: str) -> str:
+    """The text of the first child of that name without outer white space; '' if there is none."""
+    return (element.findtext(tag) or '').strip()
+
+
