@@ -125,8 +125,9 @@ def test_another_size_than_the_image_has(tmp_path, annotated, box, expected, not
 
 def test_a_size_that_cannot_be_meant_leaves_out_the_image(tmp_path):
     root = one_image(tmp_path, voc_object(box=(150, 20, 190, 60)), (200, 300))
-    with pytest.raises(ValueError, match=r'(?s)no image that can be used.*1 images left out: '
-                                         r'of another size than annotated .*200 x 300, a.jpg is 100 x 80'):
+    with pytest.raises(ValueError, match=(
+            r'(?s)no image that can be used.*1 images left out: of another size than annotated .*'
+            r'200 x 300, a.jpg is 100 x 80')):
         convert(root, tmp_path / 'out')
     assert not (tmp_path / 'out').exists()
 
