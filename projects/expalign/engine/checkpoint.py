@@ -6,6 +6,7 @@ from torch import Tensor, nn
 
 # Encoders load their own weights when they are built, so a checkpoint may be published without.
 ENCODERS = ('backbone', 'text_encoder')
+TUNED_PROMPTS = 'tuned_prompts'
 MAX_LISTED = 5
 # What only a head for masks has. Without them the rest of such a checkpoint is the detection form.
 MASK_BRANCHES = tuple(
@@ -52,10 +53,12 @@ def optional_prefixes(model: nn.Module, state_dict: Mapping[str, Tensor]) -> tup
 
     Those of frozen encoders; and those of trained ones of which the checkpoint has nothing, as
     where training starts from weights that were published without: it then goes on from the
-    encoder's own.
+    encoder's own. Tuned prompts of which the checkpoint has nothing start at zero.
     """
-    return frozen_prefixes(model) + tuple(
-        f'{name}.' for name in trained_encoders_left_out(model, state_dict))
+    left_out = trained_encoders_left_out(model, state_dict)
+    if not any(key.startswith(TUNED_PROMPTS) for key in state_dict):
+        left_out.append(TUNED_PROMPTS)
+    return frozen_prefixes(model) + tuple(f'{name}.' for name in left_out)
 
 
 def trained_encoders_left_out(

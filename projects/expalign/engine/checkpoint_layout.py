@@ -7,6 +7,7 @@ from torch import Tensor
 
 from expalign.engine.frozen_encoders import HEADER_KEY, is_record
 from expalign.engine.plain_state import HISTORY_KEYS
+from expalign.structures import KNOWN_CLASSES, KnownClasses
 
 # What must be a mapping where it is there.
 MAPPINGS = ('state_dict', 'ema_state_dict', 'meta', 'message_hub', 'optimizer')
@@ -66,6 +67,11 @@ def _require_metadata(metadata: Any, name: str) -> None:
         _require_names(notes, f"{name}'s _metadata of {module[:100]!r}")
         if HEADER_KEY in notes and not is_record(notes[HEADER_KEY]):
             raise LayoutError(f'its {name} has a record of frozen encoders that is none')
+        if KNOWN_CLASSES in notes:
+            try:
+                KnownClasses.from_plain(notes[KNOWN_CLASSES])
+            except ValueError as error:
+                raise LayoutError(f'its {name}: {error}') from error
 
 
 def _require_history(history: Any, name: str) -> None:

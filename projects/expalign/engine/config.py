@@ -6,6 +6,7 @@ from typing import Any
 from mmengine.config import Config
 
 from expalign.model_zoo import find
+from expalign.utils.own_data_recipe import SETTINGS, follow_settings
 
 
 def load_config(path: str | Path, options: dict[str, Any] | None = None) -> Config:
@@ -37,6 +38,10 @@ def load_config(path: str | Path, options: dict[str, Any] | None = None) -> Conf
             f'{type(cause).__name__}: {cause}') from cause
     if options:
         cfg.merge_from_dict(options)
+    if all(name in cfg for name in SETTINGS):
+        follow_settings(cfg)
+        # What is set by name stays so.
+        cfg.merge_from_dict(options or {})
     return cfg
 
 

@@ -15,7 +15,9 @@ from torch import Tensor, nn
 from expalign.engine.checkpoint import describe_mismatch, frozen_prefixes
 from expalign.engine.frozen_encoders import HEADER_KEY, frozen_encoders, weights_digest
 from expalign.engine.plain_state import to_plain
+from expalign.engine.trained_part import HalfPrecisionError, trained_weights
 from expalign.registry import MODELS
+from expalign.structures import KNOWN_CLASSES
 from expalign.utils import finished_file, scratch_folder
 from expalign.version import __version__
 
@@ -85,24 +87,14 @@ def publish_trained(
     """
     model = MODELS.build(deepcopy(cfg.model))
     header = _load(model, checkpoint) | entries
-    # With a layer's trained parameters go its statistics, which training changes, too.
-    layers = {key.rpartition('.')[0] for key, value in model.named_parameters()
-              if value.requires_grad}
-    weights = {key: _half(key, value) for key, value in model.state_dict().items()
-               if key.rpartition('.')[0] in layers}
+    try:
+        weights = trained_weights(model)
+    except HalfPrecisionError as error:
+        raise PublishError(str(error)) from error
     file = Path(folder) / f'{name}.safetensors'
     with finished_file(file) as temporary:
         save_file(weights, temporary, header)
     return file
-
-
-def _half(key: str, value: Tensor) -> Tensor:
-    if not value.is_floating_point():
-        return value
-    half = value.half().contiguous()
-    if not half.isfinite().all():
-        raise PublishError(f'{key} has numbers that half precision cannot hold')
-    return half
 
 
 def _frozen_parts(model: nn.Module) -> list[str]:
@@ -122,6 +114,8 @@ def _load(model: nn.Module, checkpoint: str | Path) -> dict[str, str]:
     header.update({key: str(meta[key]) for key in ('epoch', 'iter') if key in meta})
     if 'dataset_meta' in meta:
         header['dataset_meta'] = json.dumps(to_plain(meta['dataset_meta'], 'dataset_meta'))
+    if model.known_classes is not None:
+        header[KNOWN_CLASSES] = json.dumps(model.known_classes.to_plain())
     return header
 
 

@@ -2,8 +2,9 @@
 
 A safetensors file holds named tensors and a header of strings, and no code; a config in the header
 must be plain data, because mmengine would run it as Python. The header's
-``dataset_meta`` and ``frozen_encoders``, where there are any, are JSON (the latter is checked when
-the model is loaded); all other entries are kept as they are.
+``dataset_meta``, ``frozen_encoders`` and ``known_classes``, where there are any, are JSON (the
+second is checked when the model is loaded); all other entries are kept as they are. A file with
+``base`` is completed by the weights of that name (:mod:`.trained_part`).
 """
 
 import os
@@ -14,6 +15,8 @@ from expalign.engine.checkpoint_layout import LayoutError, check_layout
 from expalign.engine.frozen_encoders import with_record
 from expalign.engine.safe_load import refuse_config_code
 from expalign.engine.safetensors_file import header_json, open_safetensors
+from expalign.engine.trained_part import joined_with_base
+from expalign.structures import KNOWN_CLASSES, KnownClasses
 
 
 def load_from_safetensors(filename: str | os.PathLike, map_location: Any = None) -> dict[str, Any]:
@@ -53,4 +56,16 @@ def load_from_safetensors(filename: str | os.PathLike, map_location: Any = None)
             dataset_meta=meta['dataset_meta'])))
     except LayoutError as error:
         raise ValueError(f'{filename} cannot be loaded: {error}') from error
-    return dict(state_dict=with_record(state_dict, meta, filename), meta=meta)
+    state_dict = joined_with_base(state_dict, meta, str(filename))
+    return dict(state_dict=_with_records(state_dict, meta, str(filename)), meta=meta)
+
+
+def _with_records(state_dict: OrderedDict, meta: dict[str, Any], path: str) -> OrderedDict:
+    """Put the header's records where torch and mmengine hand them to the model."""
+    with_record(state_dict, meta, path)
+    if KNOWN_CLASSES in meta:
+        record = header_json(meta, KNOWN_CLASSES, path)
+        KnownClasses.from_plain(record, f"{path}: '{KNOWN_CLASSES}'")
+        notes = {} if not hasattr(state_dict, '_metadata') else state_dict._metadata['']
+        state_dict._metadata = {'': {**notes, KNOWN_CLASSES: record}}
+    return state_dict

@@ -27,16 +27,17 @@ from expalign.structures import TrainingSamples
 from expalign.utils.prompt_split import warn_of_unsplit
 from expalign.utils.prompts import first_occurrences, key_of_sample, parse_prompts
 
+from .knows_classes import KnowsClasses
 from .prompt_batch import PromptBatch, encode_prompt_lists, padded
 
 
 @MODELS.register_module()
-class ExpAlignDetector(SingleStageDetector):
+class ExpAlignDetector(KnowsClasses, SingleStageDetector):
     """ExpAlign (arXiv 2601.22666), driven by mmdet's runners and inference functions.
 
     The prompts of an image are the ``text`` of its data sample (see
     :func:`~expalign.utils.prompts.parse_prompts`), or else the vocabulary given to
-    :meth:`set_vocabulary`. Predicted labels index them.
+    :meth:`set_vocabulary`, or else the classes that the model knows. Predicted labels index them.
 
     Args:
         backbone: image encoder, (B, 3, H, W) -> C3, C4, C5.
@@ -49,6 +50,12 @@ class ExpAlignDetector(SingleStageDetector):
         bbox_head: :class:`~expalign.models.dense_heads.ExpAlignHead`.
         consistency: :class:`~expalign.models.losses.ConsistencyRegularizer` of the second
             training stage; None for none.
+        known_classes: the classes that the model is trained for, as
+            :meth:`~expalign.structures.KnownClasses.from_plain` takes them. They are saved with
+            the weights; a checkpoint's own are taken over where these are None or have the same
+            names.
+        tuned_prompts: :class:`~expalign.models.text_encoders.TunedPrompts` for them; None for
+            none.
         partial_checkpoint: accept checkpoints that lack or add weights, with one warning; for
             configs that start from another form of the model. Otherwise they are an error.
     """
@@ -62,6 +69,8 @@ class ExpAlignDetector(SingleStageDetector):
         bbox_head: dict,
         consistency: dict | None = None,
         known_names: dict | None = None,
+        known_classes: dict | None = None,
+        tuned_prompts: dict | None = None,
         train_cfg: dict | None = None,
         test_cfg: dict | None = None,
         data_preprocessor: dict | None = None,
@@ -76,6 +85,7 @@ class ExpAlignDetector(SingleStageDetector):
         self.known_names = None if known_names is None else MODELS.build(known_names)
         self._check_known_names()
         self.consistency = None if consistency is None else MODELS.build(consistency)
+        self.init_classes(known_classes, tuned_prompts)
         self.partial_checkpoint = partial_checkpoint
         self.vocabulary: tuple[str, ...] | None = None
         self._token_table: tuple[tuple, PromptBatch] | None = None
@@ -190,6 +200,8 @@ class ExpAlignDetector(SingleStageDetector):
         neck_out = self.extract_feat(batch_inputs, prompts)
         results = self.bbox_head.predict(
             neck_out, prompts.for_images(len(batch_inputs)), batch_data_samples, rescale=rescale)
+        results = [self.one_class_each(result, sample)
+                   for result, sample in zip(results, batch_data_samples, strict=True)]
         labels = iter(torch.cat([result.labels for result in results]).tolist())
         for result, texts in zip(results, prompt_lists, strict=True):
             result.label_names = [texts[label] for label in islice(labels, len(result))]
@@ -224,6 +236,8 @@ class ExpAlignDetector(SingleStageDetector):
                 warn_of_unsplit(text, 'give custom_entities=True, or a list')
             return parse_prompts(text, custom_entities)
         vocabulary = self.vocabulary  # read once: another thread may set it
+        if vocabulary is None and self.known_classes is not None:
+            vocabulary = self.known_classes.names
         if vocabulary is None:
             raise ValueError(
                 f'no prompts for image {sample.get("img_path", "")!r}: give a text (texts=... or '
@@ -244,8 +258,10 @@ class ExpAlignDetector(SingleStageDetector):
 
     def _encode_text(self, texts: Sequence[str]) -> tuple[Tensor, Tensor]:
         if self.known_names is None:
-            return self._adapted(texts)
-        return self.known_names(texts, self._adapted)
+            feats, masks = self._adapted(texts)
+        else:
+            feats, masks = self.known_names(texts, self._adapted)
+        return self.tune(feats, masks, texts), masks
 
     def _adapted(self, texts: Sequence[str]) -> tuple[Tensor, Tensor]:
         return self.text_adapter(*self.text_encoder(texts))
@@ -276,7 +292,8 @@ class ExpAlignDetector(SingleStageDetector):
         built in it, loading weights and setting the mode are noticed, and other writing is not.
         """
         head = self.bbox_head.head_module
-        tensors = [*self.text_adapter.parameters(), *self.text_encoder.parameters(),
+        tuned = [] if self.tuned_prompts is None else [self.tuned_prompts.offsets]
+        tensors = [*self.text_adapter.parameters(), *self.text_encoder.parameters(), *tuned,
                    *self.neck.folded_tensors(), *head.logit_scales, *head.biases,
                    *(() if self.known_names is None else (self.known_names.vectors,))]
         return tuple((x.data_ptr(), 0 if x.is_inference() else x._version) for x in tensors)
@@ -285,6 +302,7 @@ class ExpAlignDetector(SingleStageDetector):
         self._token_table = None
         if not prefix:
             check_frozen_encoders(self, state_dict, local_metadata)
+            self.take_known_classes(local_metadata)
             mismatch = describe_mismatch(self, state_dict)
             if mismatch and not self.partial_checkpoint:
                 raise RuntimeError(

@@ -9,8 +9,9 @@ from .text_normalizer import TextNormalizer
 from .token_cache import CacheInfo
 from .token_disk_cache import TokenDiskCache
 from .token_encoder import TokenEncoder
+from .tuned_prompts import TunedPrompts
 
 __all__ = [
     'CLIPTokenEncoder', 'CacheInfo', 'HFTokenEncoder', 'KnownNames', 'PromptVectorEncoder',
-    'TextAdapter', 'TextNormalizer', 'TokenDiskCache', 'TokenEncoder',
+    'TextAdapter', 'TextNormalizer', 'TokenDiskCache', 'TokenEncoder', 'TunedPrompts',
 ]
