@@ -2,9 +2,9 @@
 # prompts; the zero-shot report on the shipped photographs; AdamW with a cosine and no warm-up.
 # Sizes, epochs and folders in here are set by `followed` at the end of each recipe.
 _base_ = ['./default_runtime.py', './datasets/coco_detection.py', './schedules/stage1_30e.py']
-from expalign.utils.own_data_recipe import SHIPPED
+from expalign.utils.own_data_recipe import shipped_photographs
 
-shipped = str(SHIPPED)
+shipped = shipped_photographs()
 load_from = 'expalign://s'
 
 own_set = dict(

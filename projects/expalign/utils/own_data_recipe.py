@@ -14,12 +14,15 @@ from mmengine.config import Config, ConfigDict
 import expalign
 
 SETTINGS = ('epochs', 'imgsz', 'batch', 'data')
-# 24 + 24 photographs of COCO, in a wheel too.
-SHIPPED = Path(expalign.__file__).parent / '.mim' / 'demo' / 'data' / 'mini'
 STRIDE = 32  # sides of the input are multiples of it
 PIPELINES = ('train_pipeline', 'train_pipeline_stage2', 'test_pipeline')
 MASK_STEPS = {'mmdet.LoadAnnotations': 'expalign.LoadInstances',
               'mmdet.PackDetInputs': 'expalign.PackInstances'}
+
+
+def shipped_photographs() -> str:
+    """The folder of the 24 + 24 photographs of COCO that a checkout and a wheel have."""
+    return str(Path(expalign.__file__).parent / '.mim' / 'demo' / 'data' / 'mini')
 
 
 def followed(base: Mapping[str, Any], own: Mapping[str, Any]) -> dict[str, Any]:
