@@ -1,4 +1,4 @@
-# Your own data with boxes and masks, a vector for each of your classes and nothing else: every other
+# Your own data, boxes and masks: a vector for each of your classes and nothing else: every other
 # prompt means what it meant before.
 _base_ = ['../_base_/models/expalign_v8s_minilm-seg.py', '../_base_/own_data.py']
 from expalign.utils.own_data_recipe import followed

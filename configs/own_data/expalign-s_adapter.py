@@ -1,4 +1,4 @@
-# Your own data with boxes, the text adapter alone (1.1 M parameters): it learns what your
+# Your own data, boxes: the text adapter alone (1.1 M parameters): it learns what your
 # names look like; boxes and image side stay as they are.
 _base_ = ['../_base_/models/expalign_v8s_minilm.py', '../_base_/own_data.py']
 from expalign.utils.own_data_recipe import followed
@@ -8,6 +8,9 @@ imgsz = 640  # side of the input in pixels, a multiple of 32
 batch = 8  # images of a training step; the learning rate is scaled by it
 data = 'data/own/'  # has annotations/train.json and val.json, train/ and val/
 
-model = dict(type='expalign.PartlyTrainedDetector', trained=['text_adapter'])
+model = dict(
+    type='expalign.PartlyTrainedDetector',
+    trained=['text_adapter'],
+    known_names=None)  # every prompt passes through the adapter
 
 locals().update(followed(_base_, locals()))

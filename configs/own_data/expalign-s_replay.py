@@ -1,4 +1,4 @@
-# Your own data with boxes, neck and head trained on your photographs and on the shipped
+# Your own data, boxes: neck and head trained on your photographs and on the shipped
 # ones, so that other prompts are found as before.
 _base_ = ['../_base_/models/expalign_v8s_minilm.py', '../_base_/own_data.py']
 from expalign.utils.own_data_recipe import followed
