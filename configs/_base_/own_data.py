@@ -2,7 +2,7 @@
 # prompts; the zero-shot report on the shipped photographs; AdamW with a cosine and no warm-up.
 # Sizes, epochs and folders in here are set by `followed` at the end of each recipe.
 _base_ = ['./default_runtime.py', './datasets/coco_detection.py', './schedules/stage1_30e.py']
-from expalign.utils.own_data_recipe import shipped_photographs
+from expalign.utils.own_data_recipe import shipped_photographs  # noqa: E402  (after _base_)
 
 shipped = shipped_photographs()
 load_from = 'expalign://s'

@@ -1,7 +1,7 @@
 # Your own data, boxes and masks: everything trained, image encoder and MiniLM at a tenth of the
 # rate. For a closed list of classes; costs zero-shot ability.
 _base_ = ['../_base_/models/expalign_v8s_minilm-seg.py', '../_base_/own_data.py']
-from expalign.utils.own_data_recipe import followed
+from expalign.utils.own_data_recipe import followed  # noqa: E402  (after _base_)
 
 epochs = 80
 imgsz = 640  # side of the input in pixels, a multiple of 32

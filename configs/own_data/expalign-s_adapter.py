@@ -1,7 +1,7 @@
 # Your own data, boxes: the text adapter alone (1.1 M parameters): it learns what your
 # names look like; boxes and image side stay as they are.
 _base_ = ['../_base_/models/expalign_v8s_minilm.py', '../_base_/own_data.py']
-from expalign.utils.own_data_recipe import followed
+from expalign.utils.own_data_recipe import followed  # noqa: E402  (after _base_)
 
 epochs = 10
 imgsz = 640  # side of the input in pixels, a multiple of 32

@@ -1,7 +1,7 @@
 # Your own data, boxes: neck and head trained on your photographs and on the shipped
 # ones, so that other prompts are found as before.
 _base_ = ['../_base_/models/expalign_v8s_minilm.py', '../_base_/own_data.py']
-from expalign.utils.own_data_recipe import followed
+from expalign.utils.own_data_recipe import followed  # noqa: E402  (after _base_)
 
 epochs = 10
 imgsz = 640  # side of the input in pixels, a multiple of 32
