@@ -1,5 +1,6 @@
 """A file server on loopback that behaves, or breaks off and refuses when it is told to."""
 
+import hashlib
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -66,7 +67,8 @@ class _Handler(BaseHTTPRequestHandler):
             self.send_response(302)
             self._finish(b'', {'Location': server.redirects[path]} | server.headers.get(path, {}))
         elif path not in server.files:
-            self.send_error(404)
+            self.send_response(404)
+            self._finish(b'', {'X-Error-Code': 'EntryNotFound'})
         else:
             self._send(server.files[path], asked)
 
@@ -95,3 +97,20 @@ class _Handler(BaseHTTPRequestHandler):
 
     def log_message(self, *args: object) -> None:
         """Say nothing."""
+
+
+COMMIT = '0123456789abcdef0123456789abcdef01234567'
+
+
+def serve_repository(server: FileServer, name: str, files: dict[str, bytes]) -> None:
+    """Serve files as the model hub serves a repository; large files are on another path there."""
+    for file, content in files.items():
+        digest = hashlib.sha256(content).hexdigest()
+        about = {'ETag': f'"{digest}"', 'X-Repo-Commit': COMMIT}
+        for revision in ('main', COMMIT):
+            path = f'/{name}/resolve/{revision}/{file}'
+            server.headers[path] = about | {
+                'X-Linked-Etag': f'"{digest}"', 'X-Linked-Size': str(len(content))}
+            server.redirects[path] = f'/cdn/{digest}'
+        server.headers[f'/cdn/{digest}'] = about
+        server.files[f'/cdn/{digest}'] = content

@@ -2,6 +2,7 @@
 
 import os
 import signal
+import stat
 import threading
 import time
 from pathlib import Path
@@ -142,3 +143,16 @@ def test_a_handler_of_somebody_else_stays(tmp_path):
     finally:
         signal.signal(signal.SIGTERM, before)
     assert calls == [1]
+
+
+@pytest.mark.parametrize(('mask', 'mode'), [(0o022, 0o644), (0o077, 0o600), (0o002, 0o664)])
+def test_files_are_as_open_as_the_user_wants(tmp_path, mask, mode):
+    before = os.umask(mask)
+    try:
+        with finished_file(tmp_path / 'a') as temporary:
+            os.close(os.open(temporary, os.O_CREAT | os.O_WRONLY, 0o600))
+        with finished_file(tmp_path / 'b') as temporary:
+            temporary.touch()
+    finally:
+        os.umask(before)
+    assert {stat.S_IMODE(path.stat().st_mode) for path in tmp_path.iterdir()} == {mode}

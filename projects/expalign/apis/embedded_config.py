@@ -17,7 +17,7 @@ from mmengine.runner import CheckpointLoader
 
 from expalign.engine.config_text import literal_config
 from expalign.engine.safe_load import refuse_config_code
-from expalign.engine.safetensors_file import open_safetensors
+from expalign.engine.safetensors_file import open_safetensors, read_json_object
 from expalign.limits import LimitExceeded
 from expalign.trust import FLAG, checkpoints_are_trusted
 
@@ -58,11 +58,74 @@ def config_of_checkpoint(path: str | Path) -> Config:
         raise ValueError(
             f'the config in {path} cannot be used as data, and is not run: {error}; give the '
             'config as a file of its own') from error
-    return Config(parts if checkpoints_are_trusted() else _checked(parts, Path(path)))
+    if checkpoints_are_trusted():
+        return Config(parts)
+    return Config(_buildable(parts, Path(path), Path(path).stat().st_size))
 
 
-def _checked(parts: Mapping[str, Any], path: Path) -> dict[str, Any]:
+def config_of_json(path: str | Path, weights: str | Path) -> Config:
+    """The same of a JSON file.
+
+    Args:
+        path: of the file, as :func:`config_as_data` describes it.
+        weights: the file that it comes with; a model as large as this is always accepted.
+
+    Raises:
+        UntrustedCheckpointError: what it names could run code, or is a file elsewhere.
+        ValueError: it is no such file; the message names it.
+        LimitExceeded: it, or the model, is too large.
+    """
+    path = Path(path)
+    try:
+        parts = _parts_for_prediction(read_json_object(path))
+    except LimitExceeded:
+        raise
+    except ValueError as error:
+        raise ValueError(f'{path} is no config of a detector: {error}') from error
+    # JSON has no tuples, and some transforms take sizes as nothing else.
+    dataset = parts['test_dataloader']['dataset']
+    dataset['pipeline'] = [_with_tuples(transform) for transform in dataset['pipeline']]
+    if checkpoints_are_trusted():
+        return Config(parts)
+    return Config(_buildable(parts, path, Path(weights).stat().st_size))
+
+
+def config_as_data(cfg: Config, path: str | Path) -> dict[str, Any]:
+    """What of a config :func:`config_of_json` needs, in the words that it allows.
+
+    Args:
+        cfg: of a detector, as it was before the model was built from it.
+        path: of the file to be written, for the message.
+
+    Raises:
+        UntrustedCheckpointError: it has more in it than such a file may have.
+        ValueError: it lacks a part that predictions need.
+    """
+    return _allowed(_parts_for_prediction(cfg.to_dict()), Path(path))
+
+
+def _with_tuples(value: Any) -> Any:
+    if isinstance(value, Mapping):
+        return {key: _with_tuples(entry) for key, entry in value.items()}
+    return tuple(_with_tuples(entry) for entry in value) if isinstance(value, list) else value
+
+
+def _buildable(parts: Mapping[str, Any], path: Path, stored: int) -> dict[str, Any]:
     """The parts as far as they are allowed, once it is clear that they can be built."""
+    parts = _allowed(parts, path)
+    try:
+        dry_build(parts['model'], parts['test_dataloader']['dataset']['pipeline'], stored)
+    except LimitExceeded as error:
+        raise LimitExceeded(f'the model of the config in {path}: {error}') from error
+    # Whatever a constructor makes of a stranger's arguments.
+    except Exception as error:
+        raise ValueError(f'the config in {path} describes no detector that can be built: '
+                         f'{type(error).__name__}: {error}') from error
+    return parts
+
+
+def _allowed(parts: Mapping[str, Any], path: Path) -> dict[str, Any]:
+    """Copies of the parts, without what predictions do not need."""
     folder = path.parent
     loader = parts['test_dataloader']
     try:
@@ -79,14 +142,6 @@ def _checked(parts: Mapping[str, Any], path: Path) -> dict[str, Any]:
             f'repeat the command with {FLAG}') from error
     except LimitExceeded as error:
         raise LimitExceeded(f'the config in {path}: {error}') from error
-    try:
-        dry_build(model, pipeline, path.stat().st_size)
-    except LimitExceeded as error:
-        raise LimitExceeded(f'the model of the config in {path}: {error}') from error
-    # Whatever a constructor makes of a stranger's arguments.
-    except Exception as error:
-        raise ValueError(f'the config in {path} describes no detector that can be built: '
-                         f'{type(error).__name__}: {error}') from error
     return dict(model=model, visualizer=dict(visualizer, vis_backends=None),
                 test_dataloader=dict(dataset=dict(pipeline=pipeline)))
 

@@ -26,6 +26,7 @@ from .alignment import Alignment, alignments_of
 from .embedded_config import config_of_checkpoint
 from .images import Image, Inputs, read_image
 from .keywords import check_keywords
+from .pretrained import Pretrained
 from .requests import Requests
 from .result_files import explanation_stem, picture_file, prediction_file, write_picture
 from .supervision import to_supervision
@@ -35,7 +36,7 @@ from .windows import cut_windows, merge_windows, window_corners
 WEIGHTS = ('.pth', '.pt', '.safetensors')
 
 
-class ExpAlignInferencer(DetInferencer):
+class ExpAlignInferencer(Pretrained, DetInferencer):
     """Detects prompts in images, folders, patterns, addresses, arrays and videos.
 
     It gives what ``tools/test.py`` gives, and encodes each distinct prompt once where the text
@@ -330,9 +331,14 @@ class ExpAlignInferencer(DetInferencer):
     def _get_chunk_data(self, inputs: Requests, chunk_size: int) -> Iterator[list[tuple]]:
         return inputs.batches(self.pipeline, chunk_size)
 
+    def _init_model(self, cfg: Any, weights: str | None, device: str = 'cpu') -> nn.Module:
+        self._remember(cfg, weights)
+        return super()._init_model(cfg, weights, device)
+
     def _load_weights_to_model(self, model: nn.Module, checkpoint: dict | None, cfg: Any) -> None:
         if checkpoint is None:
             raise ValueError('the inferencer needs weights: give the path of a checkpoint')
+        self._remember_checkpoint(model, checkpoint)
         _load_checkpoint_to_model(model, checkpoint)
         # Names come with each prediction.
         model.dataset_meta = dict(classes=(), palette=self.palette)

@@ -49,11 +49,37 @@ def header_json(header: dict[str, str], key: str, path: str | Path) -> Any:
         ValueError: it is not.
         LimitExceeded: it is too large.
     """
-    text = header[key]
+    return _parsed(header[key], f"{path}: '{key}'")
+
+
+def read_json_object(path: str | Path) -> dict[str, Any]:
+    """A JSON file of a stranger that holds one object.
+
+    Raises:
+        FileNotFoundError: there is no such file.
+        ValueError: it is something else; the message says what it is.
+        LimitExceeded: it is too large.
+    """
+    if not os.path.exists(path):
+        raise FileNotFoundError(f'{path} does not exist')
+    if special_kind(path):
+        raise ValueError(f'{path} is {special_kind(path)}')
+    HEADER_BYTES.check(os.path.getsize(path), str(path))
     try:
-        check_signs(text.replace('\n', ' '), f"{path}: '{key}'")
+        text = Path(path).read_text(encoding='utf-8')
+    except UnicodeDecodeError as error:
+        raise ValueError(f'{path} is {describe_file(path)}, and not JSON') from error
+    content = _parsed(text, str(path))
+    if not isinstance(content, dict):
+        raise ValueError(f'{path} holds a {type(content).__name__}, and not an object')
+    return content
+
+
+def _parsed(text: str, where: str) -> Any:
+    try:
+        check_signs(text.replace('\n', ' '), where)
         return json.loads(text)
     except LimitExceeded:
         raise
     except (ValueError, RecursionError) as error:
-        raise ValueError(f"{path}: '{key}' is not JSON: {error}") from error
+        raise ValueError(f'{where} is not JSON: {error}') from error

@@ -22,6 +22,7 @@ from .termination import unwinding_at_termination
 
 # machine and its process numbers, process, its start, and what makes the name unique
 OWNER = re.compile(r'^\..*\.([0-9a-f]{8})-(\d+)-(\d+)-[0-9a-f]{8}\.partial')
+PRIVATE = 0o600
 MAX_NAME, MAX_SUFFIX = 24, 12  # letters of a file's own name in that of its unfinished form
 
 _unfinished: set[tuple[int, Path]] = set()  # with the process that writes it
@@ -46,6 +47,7 @@ def finished_file(path: str | Path) -> Iterator[Path]:
     with _temporary(path.parent, path) as temporary:
         yield temporary
         _flush(temporary)
+        _open_as_usual(temporary)
         os.replace(temporary, path)
 
 
@@ -97,6 +99,14 @@ def _flush(path: Path) -> None:
         os.fsync(descriptor)
     finally:
         os.close(descriptor)
+
+
+def _open_as_usual(path: Path) -> None:
+    """Give what its writer made for this user alone, as safetensors does, the usual mode."""
+    if stat.S_IMODE(os.stat(path).st_mode) == PRIVATE:
+        mask = os.umask(0o077)
+        os.umask(mask)
+        os.chmod(path, 0o666 & ~mask)
 
 
 def remove_leftovers(folder: str | Path) -> None:

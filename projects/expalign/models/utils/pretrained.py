@@ -15,6 +15,8 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from expalign.utils.hub_errors import hub_failure, is_gated
+
 PACKAGE_PREFIX = 'package:'
 
 
@@ -194,43 +196,14 @@ def explain_failure(owner: str, model: str, hint: str = '') -> Iterator[None]:
     except PretrainedModelError as error:
         raise PretrainedModelError(f'{owner}: {error}') from error
     except (OSError, ValueError, SafetensorError) as error:
-        reason = ' '.join(filter(None, (_reason(error), hint if _is_gated(error) else '')))
+        reason = ' '.join(filter(None, (_reason(error), hint if is_gated(error) else '')))
         raise PretrainedModelError(f'{owner}: cannot load {model!r}. {reason}') from error
 
 
-def _causes(error: BaseException | None) -> Iterator[BaseException]:
-    while error is not None:
-        yield error
-        error = error.__cause__ or error.__context__
-
-
-def _is_gated(error: BaseException) -> bool:
-    from huggingface_hub.errors import GatedRepoError
-    return any(isinstance(cause, GatedRepoError) for cause in _causes(error))
-
-
 def _reason(error: BaseException) -> str:
-    from huggingface_hub.errors import (
-        LocalEntryNotFoundError,
-        OfflineModeIsEnabled,
-        RepositoryNotFoundError,
-    )
-
-    def caused_by(*kinds: type) -> bool:
-        return any(isinstance(cause, kinds) for cause in _causes(error))
-
-    if _is_gated(error):
-        return ('The repository is gated: accept its licence on the page of the model and log in '
-                'with `hf auth login` (`huggingface-cli login` in older versions), or give the '
-                'path of a local copy.')
-    if caused_by(RepositoryNotFoundError):
-        return ('The model hub has no such repository, or it is private: check the spelling, log '
-                'in with `hf auth login`, or give the path of a local folder.')
-    if caused_by(LocalEntryNotFoundError, OfflineModeIsEnabled, ConnectionError):
-        return ('It is no local folder, it is not in the local cache, and the model hub cannot be '
-                'reached. Give the path of a local copy, or fill the cache on a machine with a '
-                'network and point HF_HOME at it (HF_HUB_OFFLINE=1 then skips the attempts to '
-                'connect).')
+    failure = hub_failure(error)
+    if failure:
+        return failure
     details = str(error).strip().splitlines() or ['no details']
     return ('Expected a model as transformers writes it (config.json, model.safetensors; tokenizer '
             f'files for a text encoder). {type(error).__name__}: {details[0]}')
