@@ -31,7 +31,7 @@ from expalign.engine.launch import build_runner
 from expalign.utils import run_command
 
 ROOT = Path(__file__).resolve().parent.parent
-CONFIG = ROOT / 'configs' / 'expalign_mini.py'
+CONFIG = ROOT / 'configs' / 'mini/expalign_mini.py'
 IMAGE = ROOT / 'demo' / 'data' / 'mini' / 'train2017' / '000000442450.jpg'
 TEXT = 'a dog. a person. a frisbee'
 SPLITS = {

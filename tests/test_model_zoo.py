@@ -29,7 +29,7 @@ def test_every_config_has_a_row(repo_root):
 
 def test_names_are_resolved(repo_root):
     config, weights = model_zoo.resolve()
-    assert Path(config).samefile(repo_root / 'configs/expalign_v8s_minilm-seg.py')
+    assert Path(config).samefile(repo_root / 'configs/warm_start/expalign_v8s_minilm-seg.py')
     assert weights == 'expalign://s'
     assert load_config('expalign-s').model.bbox_head.type == 'expalign.ExpAlignInsHead'
     with pytest.raises(model_zoo.ModelError, match="'expalign-z'; did you mean expalign-s"):

@@ -38,7 +38,7 @@ def parse_args() -> argparse.Namespace:
         fromfile_prefix_chars='@')
     parser.add_argument('weights', help='converted image side, *.safetensors')
     parser.add_argument('out', help='folder to write')
-    parser.add_argument('--config', default='configs/expalign_v8s_minilm_coco-mini.py')
+    parser.add_argument('--config', default='configs/coco_mini/expalign_v8s_minilm_coco-mini.py')
     parser.add_argument('--split', default='train2017', help='train2017 or val2017 of coco-mini')
     parser.add_argument('--vectors', required=True, help='npz of names and vectors')
     parser.add_argument(

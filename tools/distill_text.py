@@ -28,7 +28,7 @@ from expalign.registry import MODELS
 from expalign.trust import add_trust_argument
 from expalign.utils import check_outputs, finished_file
 
-CONFIG = 'configs/expalign_v8s_minilm.py'
+CONFIG = 'configs/warm_start/expalign_v8s_minilm.py'
 
 
 def parse_args() -> argparse.Namespace:

@@ -9,11 +9,11 @@ A line that is left out of a block that is run stands in ``WITHOUT``, with the r
 
 QUICK = {
     'docs/compatibility.md: import expalign',
-    "docs/compatibility.md: config, weights = 'configs/expalign_mini.py', 'work_dirs/exp",
+    "docs/compatibility.md: config, weights = 'configs/mini/expalign_mini.py', 'work_dir",
     "docs/explanation.md: result = inferencer(image, texts='a horse . a giraffe', retu",
     "docs/inference.md: inferencer = ExpAlignInferencer(config, weights, device='cpu",
     "docs/inference.md: inferencer.set_vocabulary('lvis')",
-    "docs/method.md: model = init_detector('configs/expalign_mini-seg.py', 'work_",
+    "docs/method.md: model = init_detector('configs/mini/expalign_mini-seg.py', '",
     'docs/weights.md: expalign.trust_checkpoints()        # this process; trust_ch',
 }
 
@@ -48,15 +48,16 @@ FRAGMENT = 'a part of a config'
 
 DRY = {
     'README.md: make demo                     # makes .venv with pinned vers': VENV,
-    'README.md: python tools/train.py configs/expalign_mini.py': HOURS.format('test_readme.py'),
+    'README.md: python tools/train.py configs/mini/expalign_mini.py': HOURS.format(
+        'test_readme.py'),
     'README.md: python tools/dataset_converters/yolo2coco.py path/to/yolo_fo': HOURS.format(
         'test_own_data.py'),
-    'configs/README.md: tools/dist_train.sh configs/expalign_cnxt_o365_goldg-seg.py': GPU,
+    'configs/README.md: tools/dist_train.sh configs/pretrain/expalign_cnxt_o365_gold': GPU,
     'docs/compatibility.md: expalign run mmdetection/tools/test.py CONFIG CHECKPOINT': READERS,
     'docs/compatibility.md: pip install --no-deps --target compiled_mmcv WHEEL': PIP,
     'docs/compatibility.md: pip install --no-build-isolation --no-cache-dir --no-deps --': PIP,
     'docs/deployment.md: pip install onnx==1.23.0 onnxruntime==1.32.0      # or: pip': PIP,
-    'docs/deployment.md: python tools/deploy/export_onnx.py configs/expalign_v8s_mini': READERS,
+    'docs/deployment.md: python tools/deploy/export_onnx.py configs/warm_start/expali': READERS,
     'docs/deployment.md: trtexec --onnx=m.onnx --saveEngine=m.engine --fp16 \\': GPU,
     'docs/distributed.md: tools/dist_train.sh CONFIG 8': GPU,
     'docs/distributed.md: OMP_NUM_THREADS=1 python tools/analysis_tools/training_plan.':
@@ -72,11 +73,11 @@ DRY = {
     'docs/inference.md: pip install -e ".[web]"': PIP,
     'docs/inference.md: pytest tests/test_apis/test_web                   # needs gr': 'tests',
     'docs/method.md: model = dict(': FRAGMENT,
-    'docs/method.md: python tools/train.py configs/expalign_mini-seg.py': HOURS.format(
+    'docs/method.md: python tools/train.py configs/mini/expalign_mini-seg.py': HOURS.format(
         'test_train_test_segmentation.py'),
-    'docs/method.md: python tools/test.py configs/expalign_mini-seg_stage2.py wor':
+    'docs/method.md: python tools/test.py configs/mini/expalign_mini-seg_stage2.p':
         'needs the training above it',
-    'docs/own_data.md: cp configs/expalign_v8s_minilm_own-data_probe.py configs/my_':
+    'docs/own_data.md: cp configs/own_data/expalign_v8s_minilm_own-data_probe.py co':
         HOURS.format('test_recipe_runs.py'),
     'docs/own_data.md: custom_hooks = [': FRAGMENT,
     'docs/own_data.md: python tools/dataset_converters/yolo2coco.py path/to/yolo_fo': HOURS.format(
@@ -94,14 +95,14 @@ DRY = {
     'docs/weights.md: python tools/test.py CONFIG old.pth --trust-checkpoint': READERS,
     'docs/weights.md: python tools/model_converters/publish_model.py CONFIG work_d': READERS,
     "docs/weights.md: backbone = dict(type='expalign.DINOv3ConvNeXt', model='timm/": FRAGMENT,
-    'docs/weights.md: python tools/train.py configs/expalign_v8s_minilm-seg_coco-m': DATA,
+    'docs/weights.md: python tools/train.py configs/coco_mini/expalign_v8s_minilm-': DATA,
     'docs/weights.md: python tools/test.py configs/coco_mini/expalign_v8s_minilm-s': DATA,
     'docs/weights.md: python tools/model_converters/yolo_world_to_expalign.py SRC':
         "files of the reader's; test_blocks_run.py runs it with the checkpoint that is fetched",
-    "docs/weights.md: inferencer = DetInferencer('configs/expalign_v8s_clip.py', '":
+    "docs/weights.md: inferencer = DetInferencer('configs/warm_start/expalign_v8s_":
         'needs the weights of CLIP',
     'docs/weights.md: python tools/model_converters/yolo_world_to_expalign.py yolo': DATA,
-    'docs/weights.md: python tools/test.py configs/yolo_world/expalign_v8s_clip-ve': DATA,
+    'docs/weights.md: python tools/test.py configs/warm_start/expalign_v8s_clip-ve': DATA,
     'docs/weights.md: EXPALIGN_YOLO_WORLD=yolov8s-worldv2.pt python -m pytest -m r': DATA,
     'tools/README.md: python tools/dataset_converters/build_negative_vocabulary.py': READERS,
     'tools/README.md: python tools/dataset_converters/generate_sam_masks.py data/f': GPU,

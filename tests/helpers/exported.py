@@ -92,7 +92,7 @@ def make(form: str, folder: Path) -> Exported:
     from expalign.engine.config import load_config
     from expalign.registry import MODELS
     init_default_scope('mmdet')
-    cfg = load_config('configs/expalign_v8s_minilm.py')
+    cfg = load_config('configs/warm_start/expalign_v8s_minilm.py')
     cfg.model = model_config(form, folder)
     torch.manual_seed(0)
     model = MODELS.build(cfg.model).eval()

@@ -5,7 +5,7 @@ from pathlib import Path
 import torch
 from mmengine.registry import init_default_scope
 
-CONFIG = 'configs/expalign_mini.py'
+CONFIG = 'configs/mini/expalign_mini.py'
 
 
 def write_mini_weights(path: Path, config: str = CONFIG) -> str:

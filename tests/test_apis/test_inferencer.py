@@ -197,7 +197,7 @@ def test_large_image(mini_inferencer):
 
 
 def test_masks(tmp_path):
-    config = 'configs/expalign_mini-seg.py'
+    config = 'configs/mini/expalign_mini-seg.py'
     weights = write_mini_weights(tmp_path / 'seg.pth', config)
     inferencer = ExpAlignInferencer(config, weights, device='cpu', show_progress=False)
     (found,) = inferencer(

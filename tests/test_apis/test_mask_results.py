@@ -19,7 +19,7 @@ from mmengine.structures import InstanceData
 from expalign.evaluation import CocoMetric
 from expalign.models.dense_heads import RLEMasks
 
-CONFIG = 'configs/expalign_mini-seg.py'
+CONFIG = 'configs/mini/expalign_mini-seg.py'
 IMAGE = 'demo/data/mini/val2017/000000214753.jpg'
 ANN_FILE = 'demo/data/mini/annotations/instances_val2017.json'
 

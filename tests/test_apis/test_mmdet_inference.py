@@ -10,7 +10,7 @@ import torch
 from mmdet.apis import DetInferencer, inference_detector, init_detector
 from mmengine.config import Config
 
-CONFIG = 'configs/expalign_mini.py'
+CONFIG = 'configs/mini/expalign_mini.py'
 IMAGES = ['demo/data/mini/val2017/000000214753.jpg', 'demo/data/mini/val2017/000000160012.jpg']
 PROMPTS = ['cat', 'dog']
 

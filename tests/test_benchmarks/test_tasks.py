@@ -9,7 +9,7 @@ import torch
 from expalign.benchmarks import TASKS
 from expalign.benchmarks.comparison import compare, count_flops, peak_bytes
 
-CONFIG = 'configs/expalign_mini.py'
+CONFIG = 'configs/mini/expalign_mini.py'
 
 
 def run(task: str, *arguments: object) -> tuple[str, list[dict[str, list[str]]]]:
@@ -114,8 +114,8 @@ def test_operations_and_ratios():
 
 
 def test_prompts_of_a_model_whose_adapter_has_no_weights(run_at_root):
-    text, _ = run('model', '--config', 'configs/expalign_v8s_clip.py', '--prompts', 3, '--size', 64,
-                  '--candidates', 9, '--repeats', 1)
+    text, _ = run('model', '--config', 'configs/warm_start/expalign_v8s_clip.py', '--prompts', 3,
+                  '--size', 64, '--candidates', 9, '--repeats', 1)
     assert 'K = 3 takes 1.00 times as long as K = 3' in text
 
 

@@ -70,6 +70,15 @@ def check_two_iterations(path, cfg):
     return model
 
 
+def test_the_main_recipe_alone_is_outside_of_a_folder():
+    """And configs/README.md has a row for every folder."""
+    assert [path for path in CONFIGS if path.count('/') == 1] == ['configs/expalign_cnxt_o365.py']
+    readme = (ROOT / 'configs/README.md').read_text()
+    folders = {Path(path).parent for path in CONFIGS} - {Path('configs')}
+    missing = [folder for folder in folders if f'`{folder.name}' not in readme]
+    assert not missing and len(folders) > 10
+
+
 def test_names_say_what_inherits_from_what():
     """A stage 2 starts from the weights of the stage 1 that its name says."""
     names = {Path(path).stem for path in CONFIGS}

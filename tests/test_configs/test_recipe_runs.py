@@ -13,8 +13,8 @@ from tests.helpers.reduced import Reduction
 from tests.helpers.sources import CAPTION, image_entry, two_annotations, write_image, write_json
 
 OBJECTS365 = 'configs/expalign_cnxt_o365.py'
-STAGE_2 = 'configs/expalign_cnxt_o365_goldg_refc-seg_stage2.py'
-REPLAY = 'configs/expalign_v8s_minilm_own-data_replay.py'
+STAGE_2 = 'configs/pretrain/expalign_cnxt_o365_goldg_refc-seg_stage2.py'
+REPLAY = 'configs/own_data/expalign_v8s_minilm_own-data_replay.py'
 REFERRING = {'refcoco': ('val', 'testA', 'testB'), 'refcoco+': ('val', 'testA', 'testB'),
              'refcocog': ('val', 'test')}
 

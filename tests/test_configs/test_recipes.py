@@ -1,6 +1,7 @@
 """The merged configs say what the paper's tables and docs/design say: data, stages, ablations."""
 
 from functools import cache
+from pathlib import Path
 
 import pytest
 import torch
@@ -25,7 +26,8 @@ HALF = dict(hsv=(0.0075, 0.35, 0.2), translate=0.05, scale=(0.75, 1.25), flip=0.
 
 @cache
 def load(name: str) -> Config:
-    return Config.fromfile(f'configs/{name}.py', import_custom_modules=False)
+    (path,) = Path('configs').rglob(f'{name}.py')
+    return Config.fromfile(path, import_custom_modules=False)
 
 
 @pytest.fixture(scope='module')
@@ -87,6 +89,18 @@ def test_data_and_model(data, form):
         packed = 'PackInstances' if form else 'PackDetInputs'
         assert kinds(mixture.pipeline)[-2:] == ['SamplePrompts', packed]
         assert kinds(mixture.pipeline)[1] == ('LoadInstances' if form else 'LoadAnnotations')
+
+
+def test_tau_of_the_main_model(reduce):
+    """tau_t = 1, in the config of every recipe of the paper and in the model that is built."""
+    recipes = [path for folder in ('pretrain', 'ablations', 'coco')
+               for path in Path('configs', folder).rglob('expalign_*.py')]
+    assert len(recipes) > 40
+    for path in ['configs/expalign_cnxt_o365.py', *recipes]:
+        assert Config.fromfile(path, import_custom_modules=False).model.neck.tau == 1.0, path
+    with DefaultScope.overwrite_default_scope('mmdet'):
+        model = MODELS.build(reduce('configs/expalign_cnxt_o365.py').model)
+    assert model.neck.tau == 1.0
 
 
 def test_evaluation_images_are_left_out_of_the_training_sets():
@@ -222,7 +236,7 @@ def trained_names(cfg) -> tuple[set[str], dict[str, float]]:
 @pytest.mark.parametrize(('recipe', 'epochs', 'lr', 'without_mosaic'), [
     ('probe', 10, 1e-3, 5), ('probe-last', 10, 1e-3, 5), ('full', 80, 2e-4, 10)])
 def test_table_3(form, recipe, epochs, lr, without_mosaic, reduce):
-    cfg = reduce(f'configs/expalign_cnxt_coco{form}_{recipe}.py')
+    cfg = reduce(f'configs/coco/expalign_cnxt_coco{form}_{recipe}.py')
     check_optimisation(cfg, epochs=epochs, lr=lr, ratio=0.1, warmup=0)
     assert cfg.load_from == f'work_dirs/expalign_cnxt_o365_goldg{form}_stage2/epoch_20.pth'
     assert cfg.train_dataloader.dataset.type == 'expalign.CocoDataset'
@@ -252,7 +266,7 @@ def test_table_3(form, recipe, epochs, lr, without_mosaic, reduce):
     ('adapter', {'text_adapter'}),
     ('replay', {'neck', 'bbox_head'})])
 def test_own_data(recipe, parts, reduce):
-    cfg = reduce(f'configs/expalign_v8s_minilm_own-data_{recipe}.py')
+    cfg = reduce(f'configs/own_data/expalign_v8s_minilm_own-data_{recipe}.py')
     assert trained_names(cfg)[0] == parts
     dataset, hooks = cfg.train_dataloader.dataset, cfg.custom_hooks
     own = dataset.datasets[0] if recipe == 'replay' else dataset
@@ -270,7 +284,7 @@ def test_own_data(recipe, parts, reduce):
 
 def test_table_3_probe_last_leaves_norm_statistics_alone(reduce):
     with DefaultScope.overwrite_default_scope('mmdet'):
-        cfg = reduce('configs/expalign_cnxt_coco_probe-last.py')
+        cfg = reduce('configs/coco/expalign_cnxt_coco_probe-last.py')
         model = MODELS.build(cfg.model).train()
     assert not any(
         module.training for module in model.modules()

@@ -10,7 +10,7 @@ from expalign.engine.config import load_config
 from expalign.registry import MODELS
 from tests.helpers.yolo_world_layouts import save_ultralytics, tensors, ultralytics
 
-WITHOUT_MASKS = 'configs/expalign_v8s_minilm.py'
+WITHOUT_MASKS = 'configs/warm_start/expalign_v8s_minilm.py'
 
 
 @pytest.fixture

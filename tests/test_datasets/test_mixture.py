@@ -177,7 +177,7 @@ def test_samples_do_not_depend_on_workers(tmp_path):
 def test_the_small_model_trains_from_detection_and_grounding_data(tmp_path, monkeypatch):
     """Two epochs of the small model with masks; the second without mosaic."""
     monkeypatch.chdir(ROOT)
-    cfg = Config.fromfile('configs/expalign_mini-seg.py')
+    cfg = Config.fromfile('configs/mini/expalign_mini-seg.py')
     cfg.work_dir = str(tmp_path / 'run')
     cfg.train_dataloader = dict(
         batch_size=4, num_workers=0, sampler=dict(type='mmengine.DefaultSampler', shuffle=True),

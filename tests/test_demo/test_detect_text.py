@@ -73,7 +73,7 @@ def test_whole_run_with_an_image_side_of_noise(
 
 
 def test_masks_are_listed_and_drawn(photograph, tmp_path):
-    config = 'configs/expalign_mini-seg.py'
+    config = 'configs/mini/expalign_mini-seg.py'
     weights = write_mini_weights(tmp_path / 'seg.pth', config)
     cfg = load_config(config)
     cfg.model.test_cfg.max_per_img = 3

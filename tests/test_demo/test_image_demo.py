@@ -161,7 +161,7 @@ def test_wrong_folders_and_weights_are_one_line(run_script, weights, tmp_path, c
     for arguments, message in (
             ([CONFIG, '--weights', weights, '--out-dir', tmp_path / 'file' / 'out'],
              'out cannot be made: '),
-            (['configs/expalign_mini-seg.py', '--weights', weights, '--out-dir', tmp_path],
+            (['configs/mini/expalign_mini-seg.py', '--weights', weights, '--out-dir', tmp_path],
              'the checkpoint does not match the model: ')):
         with pytest.raises(SystemExit) as error:
             run_script(DEMO, IMAGES[0], *arguments, '--device', 'cpu', '--texts', 'cat')

@@ -82,7 +82,7 @@ def test_an_error_leaves_nothing(run_script, film, tmp_path, monkeypatch):
 
 
 def test_masks_of_every_frame(run_script, film, tmp_path):
-    config = 'configs/expalign_mini-seg.py'
+    config = 'configs/mini/expalign_mini-seg.py'
     weights = write_mini_weights(tmp_path / 'seg.pth', config)
     out = tmp_path / 'out'
     run_script(DEMO, film, config, '--weights', weights, '--device', 'cpu', '--texts', 'a dog',

@@ -78,7 +78,7 @@ def test_kept_maps_belong_to_their_boxes(inferencer):
 def test_masks_are_drawn_and_in_the_results(tmp_path):
     from expalign.apis import ExpAlignInferencer
     from expalign.apis.web.search import explanation, picture, results, search
-    config = 'configs/expalign_mini-seg.py'
+    config = 'configs/mini/expalign_mini-seg.py'
     inferencer = ExpAlignInferencer(
         config, write_mini_weights(tmp_path / 'seg.pth', config), device='cpu',
         show_progress=False)

@@ -78,7 +78,7 @@ def place(tmp_path_factory, run_at_root):
     for name, epoch in (('expalign_mini', 60), ('expalign_mini-seg', 60)):
         (folder / 'work_dirs' / name).mkdir(parents=True)
         write_mini_weights(
-            folder / 'work_dirs' / name / f'epoch_{epoch}.pth', f'configs/{name}.py')
+            folder / 'work_dirs' / name / f'epoch_{epoch}.pth', f'configs/mini/{name}.py')
     return folder
 
 
@@ -97,7 +97,7 @@ def test_quick_blocks(place, monkeypatch):
     from expalign.trust import checkpoints_are_trusted
     blocks = {key: BLOCKS[key] for key in BLOCKS if key in QUICK}
     monkeypatch.chdir(place)
-    seg = dict(config='configs/expalign_mini-seg.py',
+    seg = dict(config='configs/mini/expalign_mini-seg.py',
                weights='work_dirs/expalign_mini-seg/epoch_60.pth')
     inferencer = ExpAlignInferencer(
         CONFIG, 'work_dirs/expalign_mini/epoch_60.pth', device='cpu', show_progress=False)

@@ -20,7 +20,7 @@ SCRIPT = re.compile(r'(?<![\w/-])((?:tools|demo)/[\w/-]+\.(?:py|sh))')
 FILE = re.compile(r'(?<![\w/.*-])((?:configs|tests|docs|demo|projects)/[\w/.-]+\.\w+)(?![\w*{\[])')
 FLAG = re.compile(r'(?<![\w-])(--?[a-zA-Z][\w-]*)')
 # Names that a reader puts there.
-PLACEHOLDERS = {'configs/my_data.py', 'tools/dataset_converters/NAME.py'}
+PLACEHOLDERS = {'configs/own_data/my_data.py', 'tools/dataset_converters/NAME.py'}
 # Options of these are those of another script, to which they are handed on.
 LAUNCHERS = {
     'tools/dist_train.sh': 'tools/train.py', 'tools/slurm_train.sh': 'tools/train.py',

@@ -75,9 +75,9 @@ def test_commands_of_a_config_for_own_data(run_script, tmp_path):
     # As a reader does: copy the config, then edit its path.
     source, config = ROOT / copy[1], tmp_path / 'my_data.py'
     source = source.with_name('expalign_mini_own-data.py')
-    base = source.parent / 'expalign_mini.py'
+    base = ROOT / 'configs/mini/expalign_mini.py'
     text = source.read_text().replace("'data/own/'", repr(f'{own}/'))
-    config.write_text(text.replace("'./expalign_mini.py'", repr(str(base))))
+    config.write_text(text.replace("'../mini/expalign_mini.py'", repr(str(base))))
     run_script(browse[1], config, '--output-dir', tmp_path / 'browse', '--num', 2)
     assert len(list((tmp_path / 'browse').rglob('*.jpg'))) == 2
     run_script(train[1], config, '--work-dir', tmp_path / 'work', '--cfg-options', *SHORT)

@@ -160,7 +160,7 @@ def test_object_stores_and_addresses_are_covered(tmp_path, ran, monkeypatch):
     assert not ran.exists()
 
 
-CONFIG = 'configs/expalign_mini.py'
+CONFIG = 'configs/mini/expalign_mini.py'
 PHOTO = 'demo/data/mini/val2017/000000214753.jpg'
 # Every command that loads a checkpoint; * stands for its path.
 COMMANDS = (

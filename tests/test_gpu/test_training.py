@@ -50,7 +50,7 @@ def test_mixed_precision_learns(tmp_path, wrapper):
 def run(tmp_path_factory):
     """A config of the small model with masks, and a function that runs a command of the tools."""
     folder = tmp_path_factory.mktemp('gpu_run')
-    cfg = Reduction(folder)('configs/expalign_mini-seg.py')
+    cfg = Reduction(folder)('configs/mini/expalign_mini-seg.py')
     cfg.train_dataloader.update(batch_size=4, num_workers=2, persistent_workers=False)
     cfg.train_dataloader.dataset.indices = 12
     cfg.val_dataloader.dataset.indices = cfg.test_dataloader.dataset.indices = 4

@@ -18,7 +18,7 @@ custom_hooks = [dict(type='mmengine.WeightDumpHook')]
 
 def test_two_processes_end_with_the_same_weights(repo_root, tmp_path):
     config = tmp_path / 'two_processes.py'
-    config.write_text(CONFIG.format(base=str(repo_root / 'configs' / 'expalign_mini.py')))
+    config.write_text(CONFIG.format(base=str(repo_root / 'configs' / 'mini/expalign_mini.py')))
     result = subprocess.run(
         ['tools/dist_train.sh', config, '2', '--work-dir', tmp_path, '--cfg-options',
          'train_cfg.max_epochs=1', 'train_cfg.val_interval=9', 'train_dataloader.batch_size=2',

@@ -10,7 +10,7 @@ from mmengine.config import Config
 from expalign.engine.config import config_files
 from expalign.engine.result_export import annotation_files
 
-MINI = 'configs/expalign_mini.py'
+MINI = 'configs/mini/expalign_mini.py'
 # Script and arguments; OUT is the output, and READ what must not be lost.
 COMMANDS = {
     'print_config': ['tools/analysis_tools/print_config.py', 'READ.py', '--save-path', 'OUT.py'],
@@ -63,10 +63,10 @@ def test_refused_before_any_work(run_script, monkeypatch, tmp_path, capsys, name
 
 
 def test_bases_are_read_too():
-    names = [path.name for path in config_files('configs/expalign_mini-seg.py')]
+    names = [path.name for path in config_files('configs/mini/expalign_mini-seg.py')]
     assert names[0] == 'expalign_mini-seg.py'
     assert {'default_runtime.py', 'expalign_cnxt.py', 'coco_detection.py'} <= set(names)
-    assert all(path.is_file() for path in config_files('configs/expalign_mini-seg.py'))
+    assert all(path.is_file() for path in config_files('configs/mini/expalign_mini-seg.py'))
 
 
 def test_annotation_files_of_every_set():

@@ -50,7 +50,8 @@ def folder(tmp_path_factory):
 def checkpoints(repo_root, run_script, folder):
     """The last checkpoints of the run left alone and of the one killed and resumed."""
     config = folder / 'config.py'
-    config.write_text(CONFIG.format(base=str(repo_root / 'configs/expalign_mini-seg_stage2.py')))
+    base = repo_root / 'configs/mini/expalign_mini-seg_stage2.py'
+    config.write_text(CONFIG.format(base=str(base)))
 
     def train(name, *options, kill_at=None, number=signal.SIGKILL):
         if kill_at:

@@ -17,9 +17,9 @@ SHORT = ['train_dataloader.batch_size=2', 'train_cfg.max_epochs=1', 'train_cfg.v
 def config(repo_root, tmp_path, monkeypatch, request):
     """The config for own data, in a folder that has ``data/own`` and nothing else."""
     monkeypatch.chdir(tmp_path)
-    text = (repo_root / 'configs' / CONFIGS[request.param]).read_text()
+    text = (repo_root / 'configs/own_data' / CONFIGS[request.param]).read_text()
     path = tmp_path / f'own_{request.param}.py'
-    path.write_text(text.replace("'./", f"'{repo_root}/configs/"))
+    path.write_text(text.replace("'../", f"'{repo_root}/configs/"))
     return request.param, path
 
 

@@ -149,7 +149,7 @@ def test_a_checkpoint_that_does_not_fit(tmp_path):
 
 
 def test_only_what_is_trained(run_script, tmp_path):
-    config = 'configs/expalign_v8s_minilm-seg_coco-mini.py'
+    config = 'configs/coco_mini/expalign_v8s_minilm-seg_coco-mini.py'
     model = build(load_config(config))
     state = model.state_dict()
     mean = 'bbox_head.head_module.coeff_branches.1.0.bn.running_mean'

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 import torch
 
-CONFIG = 'configs/expalign_mini.py'
+CONFIG = 'configs/mini/expalign_mini.py'
 SMALL = [
     'train_dataloader.batch_size=2', 'train_dataloader.dataset.indices=2',
     'val_dataloader.dataset.indices=1', 'test_dataloader.dataset.indices=2',

@@ -7,7 +7,7 @@ import pickle
 import pycocotools.mask as coco_mask
 import pytest
 
-CONFIG = 'configs/expalign_mini-seg.py'
+CONFIG = 'configs/mini/expalign_mini-seg.py'
 SMALL = [
     'train_dataloader.batch_size=2', 'train_dataloader.dataset.indices=6',
     'val_dataloader.dataset.indices=2', 'test_dataloader.dataset.indices=2',

@@ -2,7 +2,7 @@
 
 Kernel ridge regression on features of MiniLM, a yardstick for the text adapter. Kernel width and
 penalty are chosen by ten-fold cross-validation on names that are not COCO's. OUT goes into
-``tools/test.py configs/yolo_world/expalign_v8s_clip-vectors_coco-mini.py WEIGHTS --cfg-options
+``tools/test.py configs/warm_start/expalign_v8s_clip-vectors_coco-mini.py WEIGHTS --cfg-options
 model.text_encoder.vectors=OUT``.
 """
 
@@ -27,7 +27,7 @@ from expalign.models.text_encoders.prompt_vectors import write_prompt_vectors
 from expalign.registry import MODELS
 from expalign.utils import check_outputs, run_command
 
-CONFIG = 'configs/expalign_v8s_minilm.py'
+CONFIG = 'configs/warm_start/expalign_v8s_minilm.py'
 TEMPLATES = (
     '{}', 'a {}', 'the {}', 'a photo of a {}', 'a photo of a {}, a type of object', '{}s',
     'a picture of the {} in a scene', 'what does a {} look like', '{} (object)',

@@ -32,7 +32,7 @@ from expalign.registry import MODELS
 sys.path.insert(0, str(Path(__file__).parent))
 from warm_start_parity import DISTRACTORS, merge_splits  # noqa: E402
 
-CONFIG = 'configs/expalign_v8s_minilm_coco-mini.py'
+CONFIG = 'configs/coco_mini/expalign_v8s_minilm_coco-mini.py'
 PACKAGES, THERMAL = 'odinw/Packages', 'odinw/thermalDogsAndPeople'
 ROWS = ('coco-mini val', 'Raccoon', 'Raccoon with 6 distractors', 'thermal valid + test',
         'Packages: package', 'Packages: a package', 'Packages: a cardboard box on a doorstep')

@@ -21,7 +21,7 @@ import expalign  # noqa: F401  (before mmdet: the compatibility layer)
 from expalign.engine.config import load_config
 from expalign.engine.launch import build_runner
 
-CONFIG = 'configs/yolo_world/expalign_v8s_clip-vectors_{}.py'
+CONFIG = 'configs/warm_start/expalign_v8s_clip-vectors_{}.py'
 DISTRACTORS = ('cat', 'dog', 'bear', 'fox', 'person', 'squirrel')
 
 

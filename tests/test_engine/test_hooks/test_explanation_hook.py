@@ -65,7 +65,7 @@ def test_in_a_run(run_script, repo_root, tmp_path):
     weights = write_mini_weights(tmp_path / 'mini.pth')
     config = tmp_path / 'explained.py'
     config.write_text(
-        f"_base_ = '{repo_root}/configs/expalign_mini.py'\n"
+        f"_base_ = '{repo_root}/configs/mini/expalign_mini.py'\n"
         "custom_hooks = [dict(type='expalign.ExplanationHook', num_images=1)]\n"
         'test_dataloader = dict(dataset=dict(indices=2))\n')
     run_script('tools/test.py', config, weights, '--work-dir', tmp_path / 'work')

@@ -6,7 +6,7 @@ import sys
 
 import pytest
 
-SEG_FREE = 'configs/expalign_mini.py'
+SEG_FREE = 'configs/mini/expalign_mini.py'
 
 
 def rows(text: str) -> dict[str, list[float]]:

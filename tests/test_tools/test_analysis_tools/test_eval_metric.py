@@ -13,11 +13,11 @@ from expalign.engine.config import load_config
 from expalign.registry import MODELS
 from tests.helpers.generated_lvis import class_names, lvis_content, official_scores, predictions
 
-COCO_CONFIG = 'configs/expalign_mini-seg.py'
+COCO_CONFIG = 'configs/mini/expalign_mini-seg.py'
 SMALL = ['test_dataloader.dataset.indices=3', 'log_level=WARNING', 'model.test_cfg.score_thr=0.0',
          'model.test_cfg.max_per_img=20']
 LVIS_CONFIG = """
-_base_ = '{root}/configs/expalign_mini-seg.py'
+_base_ = '{root}/configs/mini/expalign_mini-seg.py'
 data_root = '{folder}'
 test_dataloader = dict(dataset=dict(
     type='expalign.LVISV1Dataset', metainfo=dict(classes={classes}), data_root=data_root,

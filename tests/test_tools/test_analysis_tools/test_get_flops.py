@@ -37,5 +37,5 @@ def test_operations(table):
 
 def test_shape_takes_two_numbers_at_most(run_script, capsys):
     with pytest.raises(SystemExit):
-        run_script(SCRIPT, 'configs/expalign_mini.py', '--shape', '1', '2', '3')
+        run_script(SCRIPT, 'configs/mini/expalign_mini.py', '--shape', '1', '2', '3')
     assert '--shape takes one or two numbers' in capsys.readouterr().err

@@ -8,7 +8,7 @@ SCRIPT = 'tools/analysis_tools/print_config.py'
 
 def test_prints_and_saves_the_merged_config(run_script, tmp_path, capsys):
     target = tmp_path / 'new folder' / 'whole.py'
-    run_script(SCRIPT, 'configs/expalign_mini.py', '--save-path', target,
+    run_script(SCRIPT, 'configs/mini/expalign_mini.py', '--save-path', target,
                '--cfg-options', 'train_cfg.max_epochs=7')
     printed = capsys.readouterr().out
     assert "type='expalign.ExpAlignDetector'" in printed
@@ -20,5 +20,5 @@ def test_prints_and_saves_the_merged_config(run_script, tmp_path, capsys):
 
 def test_refuses_other_formats(run_script, capsys):
     with pytest.raises(SystemExit):
-        run_script(SCRIPT, 'configs/expalign_mini.py', '--save-path', 'x.toml')
+        run_script(SCRIPT, 'configs/mini/expalign_mini.py', '--save-path', 'x.toml')
     assert '--save-path x.toml: the name must end in one of' in capsys.readouterr().err

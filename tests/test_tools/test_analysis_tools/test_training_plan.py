@@ -5,7 +5,7 @@ import re
 import pytest
 
 SCRIPT = 'tools/analysis_tools/training_plan.py'
-CONFIG = 'configs/expalign_mini-seg.py'
+CONFIG = 'configs/mini/expalign_mini-seg.py'
 
 
 def test_rows_follow_from_what_was_measured(run_script, capsys, monkeypatch):

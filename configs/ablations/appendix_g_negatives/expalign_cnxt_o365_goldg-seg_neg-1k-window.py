@@ -1,0 +1,18 @@
+# Appendix G, stage 1: 1,000 phrases as further negatives, those in a window of similarity
+# to the positives. The quantiles are ours.
+_base_ = '../../pretrain/expalign_cnxt_o365_goldg-seg.py'
+
+negatives = dict(
+    negative_vocabulary='data/mixed_grounding/negative_vocabulary_1k.json',
+    similarity_window=dict(
+        text_model='openai/clip-vit-large-patch14', quantiles=(0.5, 0.999)))
+stage1, stage1_last = (
+    [{**step, **negatives} if step.type == 'expalign.SamplePrompts' else step for step in steps]
+    for steps in (_base_.segmentation_pipelines.stage1, _base_.segmentation_pipelines.stage1_last))
+train_dataloader = dict(dataset=dict(pipeline=stage1))
+*other_hooks, switch_hook = _base_.custom_hooks
+custom_hooks = [
+    *other_hooks,
+    dict(switch_hook, switch_pipeline=stage1_last),
+    dict(type='expalign.SimilarityWindowHook'),
+]

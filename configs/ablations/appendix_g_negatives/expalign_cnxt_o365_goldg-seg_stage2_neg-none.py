@@ -1,0 +1,11 @@
+# Appendix G, stage 2: negatives of the data set's own classes alone.
+_base_ = '../../pretrain/expalign_cnxt_o365_goldg-seg_stage2.py'
+
+load_from = 'work_dirs/expalign_cnxt_o365_goldg-seg_neg-none/epoch_30.pth'
+negatives = dict(negative_vocabulary=None)
+stage2, stage2_last = (
+    [{**step, **negatives} if step.type == 'expalign.SamplePrompts' else step for step in steps]
+    for steps in (_base_.segmentation_pipelines.stage2, _base_.segmentation_pipelines.stage2_last))
+train_dataloader = dict(dataset=dict(pipeline=stage2))
+*other_hooks, switch_hook = _base_.custom_hooks
+custom_hooks = [*other_hooks, dict(switch_hook, switch_pipeline=stage2_last)]

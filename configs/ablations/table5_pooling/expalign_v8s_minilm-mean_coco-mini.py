@@ -1,0 +1,8 @@
+# Table 5 in miniature: the mean of the tokens.
+_base_ = ['../../_base_/models/expalign_v8s_minilm.py', '../../_base_/coco_mini_adapter.py']
+
+model = dict(
+    type='expalign.PartlyTrainedDetector',
+    trained=['text_adapter'],
+    text_adapter=dict(token_pooling='mean'),
+    partial_checkpoint=True)

@@ -1,0 +1,4 @@
+# Table 6: (lambda_sem, lambda_geo) = (0.5, 0.5).
+_base_ = '../../pretrain/expalign_cnxt_o365_goldg-seg_stage2.py'
+
+model = dict(consistency=dict(sem=dict(loss_weight=0.5), geo=dict(loss_weight=0.5)))

@@ -1,0 +1,5 @@
+# Stage 2 of expalign_cnxt-unfrozen_o365_goldg-seg.py.
+_base_ = '../../pretrain/expalign_cnxt_o365_goldg-seg_stage2.py'
+
+load_from = 'work_dirs/expalign_cnxt-unfrozen_o365_goldg-seg/epoch_30.pth'
+model = dict(backbone=dict(frozen=False))

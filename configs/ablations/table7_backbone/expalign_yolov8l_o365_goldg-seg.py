@@ -1,0 +1,12 @@
+# Table 7: a YOLOv8-L backbone, trained from random weights, in DINOv3's place.
+_base_ = '../../pretrain/expalign_cnxt_o365_goldg-seg.py'
+
+model = dict(
+    data_preprocessor=dict(mean=[0.0, 0.0, 0.0], std=[255.0, 255.0, 255.0]),
+    backbone=dict(
+        _delete_=True,
+        type='mmyolo.YOLOv8CSPDarknet',
+        last_stage_out_channels=512,
+        norm_cfg=dict(type='BN', momentum=0.03, eps=0.001),
+        act_cfg=dict(type='SiLU', inplace=True)),
+    neck=dict(pafpn=dict(in_channels=[256, 512, 512])))

@@ -1,5 +1,0 @@
-# Stage 2 of expalign_cnxt-unfrozen_o365_goldg-seg.py.
-_base_ = './expalign_cnxt_o365_goldg-seg_stage2.py'
-
-load_from = 'work_dirs/expalign_cnxt-unfrozen_o365_goldg-seg/epoch_30.pth'
-model = dict(backbone=dict(frozen=False))

@@ -1,5 +1,0 @@
-# Stage 2 of expalign_cnxt_o365_goldg-seg.py without mosaic, flip, HSV: Table 4's rows with *
-_base_ = './expalign_cnxt_o365_goldg-seg_stage2.py'
-
-train_dataloader = dict(dataset=dict(pipeline=_base_.segmentation_pipelines.stage2_noaug))
-custom_hooks = [_base_.finite_loss_hook, _base_.ema_hook]

@@ -1,8 +1,0 @@
-# Stage 2 of expalign_cnxt_o365.py without mosaic, flip, HSV: Table 4's rows with *
-_base_ = './expalign_cnxt_o365_goldg_stage2.py'
-
-load_from = 'work_dirs/expalign_cnxt_o365/epoch_30.pth'
-train_dataloader = dict(
-    dataset=dict(
-        datasets=_base_.o365, pipeline=_base_.detection_pipelines.stage2_noaug))
-custom_hooks = [_base_.finite_loss_hook, _base_.ema_hook]
