@@ -45,8 +45,8 @@ SCRIPTS = {
         'expalign export CONFIG CHECKPOINT model.onnx'),
 }
 CONVERTERS = {name: f'tools/dataset_converters/{name}.py' for name in (
-    'yolo2coco', 'voc2coco', 'coco2odvg', 'goldg2odvg', 'lvis2odvg', 'refcoco2odvg',
-    'lvis_minival')}
+    'yolo2coco', 'voc2coco', 'labelme2coco', 'via2coco', 'cvat2coco', 'csv2coco', 'coco2odvg',
+    'goldg2odvg', 'lvis2odvg', 'refcoco2odvg', 'lvis_minival')}
 
 
 def main(arguments: Sequence[str] | None = None) -> None:

@@ -10,7 +10,14 @@ import pytest
 
 from expalign.data_tools.own_data import recognise
 from tests.helpers.annotations import coco_content, write_image, write_json, write_yolo_folder
-from tests.helpers.label_folders import write_text, write_voc_folder
+from tests.helpers.label_folders import (
+    cvat_file,
+    cvat_image,
+    labelme_content,
+    via_content,
+    write_text,
+    write_voc_folder,
+)
 
 
 def state(folder):
@@ -129,6 +136,58 @@ def test_voc(tmp_path):
     after = state(tmp_path)
     assert recognise(root, tmp_path / 'work') == data and state(tmp_path) == after
     assert state(root) == before
+
+
+def write_labelme(root):
+    for split in ('train', 'val'):
+        write_image(root / split / 'a.jpg')
+        write_json(root / split / 'a.json', labelme_content('a.jpg', [{}]))
+    return 'labelme json: train 1 image, val 1 image, 1 class, 2 boxes'
+
+
+def write_via(root):
+    write_image(root / 'images/a.jpg')
+    write_json(root / 'via_project.json', via_content(['a.jpg'], [{}]))
+    return 'VIA json: train 1 image, 1 class, 1 box'
+
+
+def write_cvat(root):
+    write_image(root / 'images/a.jpg')
+    write_text(root / 'annotations.xml', cvat_file(cvat_image('a.jpg')))
+    return 'CVAT xml: train 1 image, 2 classes, 1 box'
+
+
+def write_csv(root):
+    for split in ('train', 'test'):
+        write_image(root / split / 'a.jpg')
+        write_text(root / split / '_annotations.csv',
+                   'filename,width,height,class,xmin,ymin,xmax,ymax\na.jpg,100,80,cup,1,2,30,40\n')
+    write_text(root / 'names.csv', 'id,name\n1,cup\n')
+    return 'csv of boxes: train 1 image, test 1 image, 1 class, 2 boxes'
+
+
+@pytest.mark.parametrize('write', [write_labelme, write_via, write_cvat, write_csv])
+def test_files_of_label_tools(tmp_path, write):
+    root = tmp_path / 'data'
+    expected = write(root)
+    before = state(root)
+    data = recognise(root, tmp_path / 'work')
+    assert data.said == expected
+    for ann_file, folder in data.splits.values():
+        content = json.loads(Path(ann_file).read_text())
+        assert all((Path(folder) / image['file_name']).is_file() for image in content['images'])
+    after = state(tmp_path)
+    assert recognise(root, tmp_path / 'work') == data and state(tmp_path) == after
+    assert state(root) == before
+
+
+def test_one_file_of_a_label_tool(tmp_path):
+    for write, name in ((write_via, 'via_project.json'), (write_cvat, 'annotations.xml')):
+        expected = write(tmp_path / 'data')  # both beside one another
+        assert recognise(tmp_path / 'data' / name, tmp_path / 'work').said == expected
+    (tmp_path / 'data/labels').mkdir()
+    shutil.move(tmp_path / 'data/annotations.xml', tmp_path / 'data/labels')
+    assert recognise(tmp_path / 'data/labels/annotations.xml', tmp_path / 'work').said == expected
 
 
 def test_data_that_changed_are_converted_again(tmp_path):

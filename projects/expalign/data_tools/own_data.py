@@ -15,15 +15,20 @@ from expalign.utils import finished_file, scratch_folder
 
 from . import own_coco
 from .archive import is_archive, unpack
+from .csv_boxes import CSV, read_csv
+from .cvat import CVAT, read_cvat
 from .image_index import ImageIndex
-from .json_kinds import COCO
+from .json_kinds import COCO, LABELME, VIA
 from .labelled import LabelSource
 from .labelled_to_coco import convert_labelled
+from .labelme import read_labelme
 from .own_scan import LOOKED_FOR, MARK, VOC, YOLO, Scan, own_files, scan_files
+from .via import read_via
 from .voc import read_voc
 
-# Of formats whose reader takes a folder or a file, and the folder of the images.
-READERS: dict[str, Callable[..., LabelSource]] = {VOC: read_voc}
+# Each takes a folder or a file, the folder of the images, and the files that count.
+READERS: dict[str, Callable[..., LabelSource]] = {
+    VOC: read_voc, LABELME: read_labelme, VIA: read_via, CVAT: read_cvat, CSV: read_csv}
 VERSION = 1  # of what a conversion writes; a higher one converts again
 
 
@@ -84,7 +89,8 @@ def recognise(source: str | Path, work: str | Path) -> OwnData:
         elif kind == YOLO:
             found = _yolo(scan, source, result)
         else:
-            found = _labelled(READERS[kind](source), result)
+            images = None if source.is_dir() else root
+            found = _labelled(READERS[kind](source, images, files), result)
         data = found.at(result, folder)
         if result.exists():  # something was written
             _settle(data, result, folder)

@@ -8,13 +8,20 @@ from expalign.convert.data.yolo_images import IMAGE_SUFFIXES, files_below
 from expalign.convert.data.yolo_yaml import is_yaml, read_description
 from expalign.datasets.formats.text_file import read_json
 
-from .json_kinds import COCO, LABELME, json_kind
+from .csv_boxes import CSV, is_box_table
+from .csv_boxes import SUFFIXES as TABLES
+from .cvat import CVAT
+from .cvat import ROOT as CVAT_ROOT
+from .json_kinds import COCO, LABELME, VIA, json_kind
+from .table import via_table
 from .voc import ROOT as VOC_ROOT
 from .xml_file import root_of
 
 YOLO, VOC = 'YOLO', 'Pascal VOC'
 MARK = 'expalign_conversion.json'  # in folders that a conversion wrote
-LOOKED_FOR = ('COCO json', 'YOLO (data.yaml, or images/ and labels/)', 'Pascal VOC xml')
+XML_KINDS = {VOC_ROOT: VOC, CVAT_ROOT: CVAT}
+LOOKED_FOR = (COCO, 'YOLO (data.yaml, or images/ and labels/)', f'{VOC} xml', LABELME, VIA, CVAT,
+              CSV)
 MAX_TRIED = 50  # text files that are looked into for labels of YOLO
 
 
@@ -78,7 +85,9 @@ def scan_files(files: list[Path], root: Path) -> Scan:
             scan.images += 1
             stems.add(path.with_suffix(''))
         elif suffix == '.xml':
-            scan.add({VOC_ROOT: VOC}.get(root_of(path)), path)
+            scan.add(XML_KINDS.get(root_of(path)), path)
+        elif suffix in TABLES:
+            scan.add(_table_kind(path), path)
         elif suffix == '.json' and path.parent in labelme_folders:
             scan.add(LABELME, path)
         elif suffix == '.json':
@@ -97,6 +106,12 @@ def scan_files(files: list[Path], root: Path) -> Scan:
         for path in _yolo_labels(texts, stems)[:MAX_TRIED]:
             scan.add(YOLO, path)
     return scan
+
+
+def _table_kind(path: Path) -> str | None:
+    if via_table(path) is not None:
+        return VIA
+    return CSV if is_box_table(path) else None
 
 
 def _describes_yolo(path: Path) -> bool:

@@ -4,18 +4,17 @@ Besides the folders of the challenge (``Annotations``, ``JPEGImages``, ``ImageSe
 beside their images are read, also in folders for each split.
 """
 
-import os
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from functools import partial
 from pathlib import Path
 from xml.etree.ElementTree import Element
 
 from expalign.convert.data.plain_text import read_text
 from expalign.convert.data.tally import Tally
-from expalign.convert.data.yolo_images import files_below
 from expalign.limits import LIST_BYTES, LimitExceeded
 
 from .coordinates import number_of, rotated_extent, whole_of
+from .label_files import label_files
 from .labelled import BadLabel, LabelledImage, LabelledObject, LabelSource, shown
 from .split_names import grouped, split_of_folder
 from .xml_file import child_text, children, root_of
@@ -27,25 +26,27 @@ CHALLENGE = 'The VOC20'  # how <database> begins in the challenge's own files
 FLAGS = ('difficult', 'truncated', 'occluded')
 
 
-def read_voc(source: str | Path, images: str | Path | None = None) -> LabelSource:
+def read_voc(source: str | Path, images: str | Path | None = None,
+             only: Iterable[Path] | None = None) -> LabelSource:
     """Find the XML files of a data set.
 
     Args:
         source: the data set's folder, or a folder of XML files.
         images: folder of the images; by default ``source``, or the folder above it if its name is
             ``Annotations``.
+        only: the files that may be read; by default all below ``source``.
 
     Raises:
         FileNotFoundError: ``source`` does not exist.
         ValueError: there is no XML file of VOC's.
     """
-    root = Path(os.path.abspath(source))
-    if not root.exists():
-        raise FileNotFoundError(f"'{source}' does not exist")
-    if not root.is_dir():
+    root, files = label_files(source, ('.xml',), only)
+    if Path(source).is_file():
         raise ValueError(f"'{source}' is a file: Pascal VOC is a folder of XML files, one an image")
-    files = voc_files(root)
-    if not files:
+    roots = {path: root_of(path) for path in files}
+    # Those that are no XML at all are a fault of the data set, not files of another kind.
+    files = [path for path in files if roots[path] in (ROOT, None)]
+    if ROOT not in roots.values():
         raise ValueError(f"'{source}' has no XML file whose root is <{ROOT}>, as Pascal VOC has")
     notes: list[str] = []
     splits = grouped(_splits(root, files, notes))
@@ -53,16 +54,6 @@ def read_voc(source: str | Path, images: str | Path | None = None) -> LabelSourc
     return LabelSource('Pascal VOC', Path(images) if images else above, {
         split: partial(_read_split, files=members) for split, members in splits.items()},
         {split: len(members) for split, members in splits.items()}, notes=notes)
-
-
-def voc_files(root: Path) -> list[Path]:
-    """The XML files below a folder whose root is VOC's, and those that are no XML at all."""
-    found = [path for path in files_below(root)
-             if path.suffix.lower() == '.xml' and not path.name.startswith('.')]
-    roots = {path: root_of(path) for path in found}
-    if ROOT not in roots.values():
-        return []
-    return [path for path in found if roots[path] in (ROOT, None)]
 
 
 def _splits(root: Path, files: list[Path], notes: list[str]) -> dict[str | None, list[Path]]:
