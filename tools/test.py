@@ -49,7 +49,7 @@ def parse_args() -> argparse.Namespace:
     except ValueError as error:
         parser.error(str(error))
     if args.show:
-        from expalign.visualization.screen import check_screen
+        from expalign.utils.screen import check_screen
         try:
             check_screen()
         except RuntimeError as error:

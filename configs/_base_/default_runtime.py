@@ -22,7 +22,7 @@ env_cfg = dict(
 
 vis_backends = [dict(type='mmengine.LocalVisBackend')]
 visualizer = dict(
-    type='mmdet.DetLocalVisualizer', vis_backends=vis_backends, name='visualizer')
+    type='expalign.InstanceVisualizer', vis_backends=vis_backends, name='visualizer')
 log_processor = dict(type='mmengine.LogProcessor', window_size=50, by_epoch=True)
 log_level = 'INFO'
 # Between GPUs; the launcher leaves it out on CPUs, where torch has none.

@@ -5,10 +5,26 @@ operators (see :mod:`expalign.compat`). Nothing heavy is imported here; models, 
 metrics are imported by their registries when the first of them is built.
 """
 
+from typing import Any
+
 from . import compat
 from .trust import trust_checkpoints
 from .version import __version__
 
 compat.install()
 
-__all__ = ['__version__', 'trust_checkpoints']
+__all__ = ['Detections', 'ExpAlignInferencer', '__version__', 'detect', 'trust_checkpoints']
+
+
+def __getattr__(name: str) -> Any:
+    # On first use: models take seconds to import.
+    if name == 'detect':
+        from .apis.detect import detect
+        return detect
+    if name == 'Detections':
+        from .structures.detections import Detections
+        return Detections
+    if name == 'ExpAlignInferencer':
+        from .apis.inferencer import ExpAlignInferencer
+        return ExpAlignInferencer
+    raise AttributeError(f'module {__name__!r} has no attribute {name!r}')

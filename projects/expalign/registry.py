@@ -14,6 +14,7 @@ from mmengine.registry import OPTIM_WRAPPER_CONSTRUCTORS as MMENGINE_CONSTRUCTOR
 from mmengine.registry import OPTIM_WRAPPERS as MMENGINE_OPTIM_WRAPPERS
 from mmengine.registry import TASK_UTILS as MMENGINE_TASK_UTILS
 from mmengine.registry import TRANSFORMS as MMENGINE_TRANSFORMS
+from mmengine.registry import VISUALIZERS as MMENGINE_VISUALIZERS
 from mmengine.registry import Registry, root
 
 MODELS = Registry(
@@ -37,12 +38,15 @@ TASK_UTILS = Registry(
     'task util', parent=MMENGINE_TASK_UTILS, scope='expalign', locations=['expalign.models'])
 FUNCTIONS = Registry(
     'function', parent=MMENGINE_FUNCTIONS, scope='expalign', locations=['expalign.datasets'])
+VISUALIZERS = Registry(
+    'visualizer', parent=MMENGINE_VISUALIZERS, scope='expalign',
+    locations=['expalign.visualization'])
 
 # mmengine warns where a scope lacks a registry that it asks for, and uses its own. What is not
 # ours is found in the parents, so these are empty.
 _OWN = {registry.parent for registry in (
     MODELS, DATASETS, TRANSFORMS, METRICS, HOOKS, LOOPS, OPTIM_WRAPPER_CONSTRUCTORS,
-    OPTIM_WRAPPERS, TASK_UTILS, FUNCTIONS)}
+    OPTIM_WRAPPERS, TASK_UTILS, FUNCTIONS, VISUALIZERS)}
 _EMPTY = [
     Registry(parent.name, build_func=parent.build_func, parent=parent, scope='expalign',
              locations=['expalign.registry'])

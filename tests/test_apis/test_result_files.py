@@ -5,7 +5,8 @@ import numpy as np
 import pytest
 
 from expalign.apis.photograph import check_photograph
-from expalign.apis.result_files import picture_file, result_files, write_picture
+from expalign.apis.result_files import picture_file, result_files
+from expalign.utils.picture_files import write_picture
 
 
 def test_names(tmp_path):

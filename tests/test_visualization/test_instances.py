@@ -7,7 +7,8 @@ from mmdet.structures import DetDataSample
 from mmengine.structures import InstanceData
 
 from expalign.models.dense_heads.rle_masks import RLEMasks, encode_crop
-from expalign.visualization import InstanceVisualizer, draw_instances, draw_labelled_boxes
+from expalign.utils.labelled_boxes import draw_labelled_boxes
+from expalign.visualization import InstanceVisualizer, draw_instances
 
 GREY = np.full((100, 200, 3), 90, np.uint8)
 
@@ -27,7 +28,7 @@ def found(request):
 
 def test_texts_colours_and_masks(found):
     expected = draw_labelled_boxes(
-        GREY, found.bboxes.numpy(), ['a 0.90', 'b 0.40'], [1, 0], 12, found.get('masks'))
+        GREY, found.bboxes.numpy(), ['a 0.90', 'b 0.40'], [1, 0], masks=found.get('masks'))
     np.testing.assert_array_equal(draw_instances(GREY, found), expected)
     assert (expected[65, 50] != 90).any() == ('masks' in found)
 

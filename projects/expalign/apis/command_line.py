@@ -62,7 +62,7 @@ def check_arguments(parser: argparse.ArgumentParser, args: argparse.Namespace) -
     # Everything that is read besides the images; a text that names no file does no harm.
     args.read = [*filter(None, (args.model, args.weights, vars(args).get('texts')))]
     if vars(args).get('show'):
-        from expalign.visualization.screen import check_screen
+        from expalign.utils.screen import check_screen
         try:
             check_screen()
         except RuntimeError as error:

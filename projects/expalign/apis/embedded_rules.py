@@ -86,9 +86,9 @@ def pipeline_rules(folder: Path) -> Rules:
 
 
 def visualizer_rules(folder: Path) -> Rules:
-    """Rules of ``visualizer``: mmdet's."""
-    name = 'mmdet.DetLocalVisualizer'
-    kinds = {name: constructor_keys(VISUALIZERS.get(name))}
+    """Rules of ``visualizer``: mmdet's, and the one that is drawn as everything here."""
+    names = ('mmdet.DetLocalVisualizer', 'expalign.InstanceVisualizer')
+    kinds = {name: constructor_keys(VISUALIZERS.get(name)) for name in names}
     return Rules(kinds, INPUT_SIDE, folder)
 
 

@@ -15,12 +15,13 @@ from expalign.file_kinds import special_kind
 from expalign.image_files import SUFFIXES
 from expalign.utils import check_outputs
 
+from .image_arrays import as_array
 from .result_files import result_files
 from .video import EXTENSIONS as VIDEO_EXTENSIONS
 from .video import VideoFrames
 
 Image = str | np.ndarray
-Input = str | Path | np.ndarray | VideoFrames
+Input = str | Path | np.ndarray | VideoFrames  # and PIL's images and torch's tensors
 Inputs = Input | Sequence[Input]
 MAX_LISTED = 5
 
@@ -31,9 +32,12 @@ class ImageStream:
     Args:
         inputs: a path or an address (``http://``, ``s3://``, ...: mmengine's file handling reads
             it) of an image, a folder, a pattern such as ``'photos/*.jpg'``, a video, an array
-            (H, W, 3) uint8 BGR, a :class:`VideoFrames`, or a list of any of these.
+            (H, W, 3) uint8 BGR, a PIL image, a tensor (3, H, W) RGB of uint8 or of floats in
+            [0, 1], a :class:`VideoFrames`, or a list of any of these.
 
     Attributes:
+        single: whether one image was given by itself: no list, folder, pattern or video.
+        has_video: whether there is a video among the inputs.
         sources: paths, addresses, arrays and :class:`VideoFrames`, in order.
         left_out: images that could not be read, with the errors; see :meth:`leave_out`.
 
@@ -56,6 +60,10 @@ class ImageStream:
                 self._named.update(source for source in sources if isinstance(source, str))
         if not self.sources:
             raise ValueError('there is no image: the list of inputs is empty')
+        self.has_video = any(isinstance(source, VideoFrames) for source in self.sources)
+        self.single = many is not inputs and len(self.sources) == 1 and not self.has_video and (
+            not isinstance(inputs, str | Path)
+            or self.sources[0] == os.path.expanduser(str(inputs)))
 
     def __len__(self) -> int:
         """Number of images; for videos what the files state."""
@@ -128,6 +136,7 @@ def report_frames(video: VideoFrames) -> None:
 
 
 def _sources_of(entry: Input, index: int) -> list[Image | VideoFrames]:
+    entry = as_array(entry, f'input {index}')
     if isinstance(entry, np.ndarray):
         if entry.ndim != 3 or entry.shape[2] != 3 or entry.dtype != np.uint8 or not entry.size:
             raise ValueError(

@@ -18,17 +18,21 @@ from torch import nn
 
 from expalign.engine.compiled import compile_model
 from expalign.model_zoo import DEFAULT, find, resolve
+from expalign.structures.detections import Detections
+from expalign.structures.thresholds import SCORE_THR
 from expalign.utils import finished_file
+from expalign.utils.picture_files import write_picture
+from expalign.utils.screen import check_screen
 from expalign.visualization import DRAWING, InstanceVisualizer, save_explanation
-from expalign.visualization.screen import check_screen
 
 from .alignment import Alignment, alignments_of
 from .embedded_config import config_of_checkpoint
+from .found import search
 from .images import Image, Inputs, read_image
 from .keywords import check_keywords
 from .pretrained import Pretrained
 from .requests import Requests
-from .result_files import explanation_stem, picture_file, prediction_file, write_picture
+from .result_files import explanation_stem, picture_file, prediction_file
 from .supervision import to_supervision
 from .texts import Texts, prompts_of_images, read_vocabulary
 from .windows import cut_windows, merge_windows, window_corners
@@ -77,6 +81,7 @@ class ExpAlignInferencer(Pretrained, DetInferencer):
     ) -> None:
         if model is None and weights is None:
             model = DEFAULT
+        given = model
         if isinstance(model, str | Path):
             model = str(model)
             if (named := find(model)) is not None:
@@ -87,6 +92,8 @@ class ExpAlignInferencer(Pretrained, DetInferencer):
                                         'checkpoint: there is no such file')
             if model.endswith(WEIGHTS) and weights is None:
                 model, weights = None, model
+        # Of what detections say that they were found with.
+        self.name = str(given) if isinstance(given, str | Path) else Path(weights or '').stem
         if model is None and weights is not None:
             model = config_of_checkpoint(weights)
         # The parent's bar does not know how much there is to do; ours is in requests.py.
@@ -151,6 +158,37 @@ class ExpAlignInferencer(Pretrained, DetInferencer):
         return DetInferencer.__call__(
             self._for_one_call(len(requests)), requests, batch_size=batch_size,
             out_dir=str(out_dir), explain=explain, return_eam=return_eam or explain, **kwargs)
+
+    def detect(
+        self, images: Inputs, texts: Texts | None = None, score_thr: float = SCORE_THR,
+        batch_size: int = 1, stream: bool = False, patch_size: int | None = None, **wrong: Any,
+    ) -> Detections | list[Detections] | Iterator[Detections]:
+        """Search images, with :class:`Detections` as the result; a call itself gives mmdet's form.
+
+        Args:
+            images: one image or many: a path or an address; an array (H, W, 3) uint8 in **BGR**
+                order, as OpenCV reads; a PIL image; a tensor (3, H, W) in **RGB** order, uint8 or
+                a float in [0, 1]; a folder, a pattern such as ``'photos/*.jpg'``, a video; a list
+                of these; or an iterator of them, which is read as the results are.
+            texts: the prompts, see :func:`prompts_of_images`; None: those of
+                :meth:`set_vocabulary`. Equal ones, up to case and white space, are one, in the
+                first spelling.
+            score_thr: lowest score that shows; :meth:`Detections.above` changes it later.
+            batch_size: images a forward pass.
+            stream: give an iterator, so that one image is kept at a time.
+            patch_size: side of windows in pixels that large images are searched in, too.
+
+        Returns:
+            :class:`Detections` of one image; a list of them for many; an iterator for a video, an
+            iterator or with ``stream``.
+
+        Raises:
+            TypeError: an argument that there is not; the message suggests the right one.
+            ValueError, OSError: an image or a text cannot be used.
+        """
+        check_keywords('detect', wrong, (
+            'images', 'texts', 'score_thr', 'batch_size', 'stream', 'patch_size'))
+        return search(self, images, texts, score_thr, batch_size, stream, patch_size)
 
     def stream(
         self,
@@ -223,7 +261,7 @@ class ExpAlignInferencer(Pretrained, DetInferencer):
         preds: Sequence[DetDataSample],
         explain: bool = False,
         explain_prompts: Sequence[str] | None = None,
-        pred_score_thr: float = 0.3,
+        pred_score_thr: float = SCORE_THR,
         img_out_dir: str = '',
         no_save_vis: bool = False,
         return_vis: bool = False,
@@ -315,8 +353,7 @@ class ExpAlignInferencer(Pretrained, DetInferencer):
     def _init_visualizer(self, cfg: Any) -> Any:
         # Backends log a run; here there is none, and they would only warn.
         cfg.visualizer.pop('vis_backends', None)
-        if self.palette == 'none':
-            cfg.visualizer.type = InstanceVisualizer
+        cfg.visualizer.type = InstanceVisualizer if self.palette == 'none' else DetLocalVisualizer
         return super()._init_visualizer(cfg)
 
     def _init_collate(self, cfg: Any) -> Any:

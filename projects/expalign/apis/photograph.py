@@ -9,8 +9,7 @@ from mmengine.config import Config
 
 from expalign.image_files import UnreadableImage, decode, read_content
 from expalign.utils import check_outputs, finished_file
-
-from .result_files import write_picture
+from expalign.utils.picture_files import write_picture
 
 RESULTS = (
     'detections.jpg', 'predictions.json', 'explanation.png', 'explanation.npz', 'metrics.json')

@@ -5,13 +5,14 @@ from typing import Any
 
 import cv2
 import numpy as np
-from matplotlib.font_manager import findfont
-from PIL import Image, ImageColor, ImageDraw, ImageFont
+from PIL import Image, ImageColor, ImageDraw
+
+from .label_fonts import LabelFont
 
 # Okabe and Ito's colours, which colour-blind readers can tell apart; those that stand out first.
 COLOURS = ('#D55E00', '#0072B2', '#009E73', '#CC79A7', '#E69F00', '#56B4E9', '#F0E442')
 DARK_TEXT = {'#E69F00', '#56B4E9', '#F0E442'}
-TEXT_SIZE = 15  # the pixels below are for letters of this height
+TEXT_SIZE = 15  # of every picture; the pixels below are for letters of this height
 LINE = 3
 OUTLINE = 2  # of a mask
 INSET = 5  # a box that lies on another one is drawn this many pixels inside of it
@@ -45,18 +46,18 @@ def draw_labelled_boxes(
         _draw_masks(image, masks, colours, scale)
     picture = Image.fromarray(image)
     pen = ImageDraw.Draw(picture)
-    font = ImageFont.truetype(findfont('DejaVu Sans'), text_size)
+    font = LabelFont(text_size)
     placed: list[Rectangle] = []
     boxes = _apart(np.asarray(boxes, dtype=float).reshape(-1, 4), scale)
     for box, colour in reversed(list(zip(boxes, colours, strict=True))):
         _draw_box(pen, box, picture.size, colour, max(1, round(LINE * scale)))
     for box, text, colour in zip(boxes, texts, colours, strict=True):
-        width, height = pen.textlength(text, font=font) + 6 * scale, text_size + 5 * scale
+        width, height = font.length(text) + 6 * scale, text_size + 5 * scale
         place = _place(box, (width, height), picture.size, placed)
         placed.append(place)
         pen.rectangle(place, fill=colour)
-        pen.text((place[0] + 3 * scale, (place[1] + place[3]) / 2), text, font=font, anchor='lm',
-                 fill='black' if colour in DARK_TEXT else 'white')
+        font.draw(pen, (place[0] + 3 * scale, (place[1] + place[3]) / 2), text,
+                  'black' if colour in DARK_TEXT else 'white')
     return np.asarray(picture).copy()
 
 

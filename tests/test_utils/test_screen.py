@@ -2,7 +2,7 @@
 
 import pytest
 
-from expalign.visualization.screen import check_screen
+from expalign.utils.screen import check_screen
 
 
 @pytest.mark.parametrize('display', ['', ':0'])

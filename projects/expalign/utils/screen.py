@@ -3,6 +3,8 @@
 import os
 import sys
 
+import numpy as np
+
 
 def check_screen() -> None:
     """Refuse to show pictures where nobody would see them: mmengine waits for a key for ever.
@@ -25,3 +27,33 @@ def _draws_windows() -> bool:
         return False
     pyplot.close(figure)
     return figure.canvas.required_interactive_framework is not None
+
+
+def show_picture(picture: np.ndarray, title: str = '') -> None:
+    """Show a picture (H, W, 3) uint8 RGB: in a notebook below the cell, else in a window.
+
+    A window stays until it is closed.
+
+    Raises:
+        RuntimeError: see :func:`check_screen`.
+    """
+    if _in_notebook():
+        from IPython.display import display
+        from PIL import Image
+        display(Image.fromarray(picture))
+        return
+    check_screen()
+    from matplotlib import pyplot
+    figure, axis = pyplot.subplots(num=title or None)
+    axis.imshow(picture)
+    axis.set_axis_off()
+    figure.tight_layout()
+    pyplot.show(block=True)
+    pyplot.close(figure)
+
+
+def _in_notebook() -> bool:
+    """Whether a notebook's kernel runs this; IPython in a terminal is none."""
+    shell = sys.modules.get('IPython')
+    active = shell.get_ipython() if shell is not None else None
+    return active is not None and type(active).__name__ == 'ZMQInteractiveShell'

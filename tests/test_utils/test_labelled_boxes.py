@@ -5,14 +5,14 @@ import pytest
 from PIL import ImageColor
 
 from expalign.models.dense_heads.rle_masks import RLEMasks, encode_crop
-from expalign.visualization import draw_labelled_boxes
-from expalign.visualization.labelled_boxes import (
+from expalign.utils.labelled_boxes import (
     COLOURS,
     LINE,
     OPACITY,
     _apart,
     _place,
     _shared_area,
+    draw_labelled_boxes,
 )
 
 GREY = np.full((120, 200, 3), 90, np.uint8)

@@ -1,0 +1,114 @@
+"""An inferencer's predictions as :class:`Detections`, for images in every form."""
+
+from collections.abc import Iterator, Sequence
+from functools import partial
+from itertools import islice
+from typing import TYPE_CHECKING
+
+import numpy as np
+from mmdet.structures import DetDataSample
+from torch import Tensor
+
+from expalign.datasets.bad_samples import BadSample
+from expalign.structures.detections import Detections
+from expalign.structures.thresholds import check_threshold
+from expalign.utils.prompts import distinct_prompts
+from expalign.visualization import draw_explanation
+
+from .images import Image, ImageStream, Inputs, read_image
+from .texts import Texts, prompts_of_images
+
+if TYPE_CHECKING:
+    from .inferencer import ExpAlignInferencer
+
+
+def search(
+    inferencer: 'ExpAlignInferencer', images: Inputs, texts: Texts | None, score_thr: float,
+    batch_size: int, stream: bool, patch_size: int | None,
+) -> Detections | list[Detections] | Iterator[Detections]:
+    """See :meth:`ExpAlignInferencer.detect`."""
+    check_threshold(score_thr)
+    if isinstance(images, Iterator):
+        return _search_iterator(inferencer, images, texts, score_thr, batch_size, patch_size)
+    sources = images if isinstance(images, ImageStream) else ImageStream(images)
+    prompts = _distinct(texts, len(sources))
+    found = _search(inferencer, sources, prompts, score_thr, batch_size, patch_size)
+    if stream or sources.has_video:
+        return found
+    return next(found) if sources.single else list(found)
+
+
+def _distinct(texts: Texts | None, count: int) -> list[str] | list[list[str]] | None:
+    """The prompts without those that are equal: of all images, or of each."""
+    if texts is None:
+        return None
+    prompts = prompts_of_images(texts, count)
+    if isinstance(prompts, list):
+        return [distinct_prompts(of_image) for of_image in prompts]
+    return distinct_prompts(next(iter(prompts)))
+
+
+def _search_iterator(
+    inferencer: 'ExpAlignInferencer', images: Iterator, texts: Texts | None, score_thr: float,
+    batch_size: int, patch_size: int | None,
+) -> Iterator[Detections]:
+    """Images that come one after another, at most ``batch_size`` of them at a time."""
+    if texts is not None and not isinstance(texts, str) and any(
+            not isinstance(entry, str) for entry in texts):
+        raise ValueError('the prompts of each image need a list of images: an iterator has no '
+                         'number of them')
+    prompts = _distinct(texts, 1)
+    while batch := list(islice(images, batch_size)):
+        yield from _search(
+            inferencer, ImageStream(batch), prompts, score_thr, batch_size, patch_size)
+
+
+def _search(
+    inferencer: 'ExpAlignInferencer', images: ImageStream, prompts: list | None, score_thr: float,
+    batch_size: int, patch_size: int | None,
+) -> Iterator[Detections]:
+    if patch_size is None:
+        pairs = inferencer.stream(images, prompts, batch_size=batch_size)
+    else:
+        pairs = _windows(inferencer, images, prompts, batch_size, patch_size)
+    for image, sample in pairs:
+        yield detections_of(inferencer, image, sample, score_thr)
+
+
+def _windows(
+    inferencer: 'ExpAlignInferencer', images: ImageStream, prompts: list | None, batch_size: int,
+    patch_size: int,
+) -> Iterator[tuple[Image, DetDataSample]]:
+    nested = prompts and not isinstance(prompts[0], str)
+    for number, image in enumerate(images):
+        try:
+            yield image, inferencer.detect_large(
+                image, [prompts[number]] if nested else prompts, patch_size=patch_size,
+                batch_size=batch_size)
+        except BadSample as error:
+            images.leave_out(image, error)
+    images.report_left_out()
+
+
+def detections_of(
+    inferencer: 'ExpAlignInferencer', image: Image, sample: DetDataSample, score_thr: float
+) -> Detections:
+    """A prediction as :class:`Detections`."""
+    instances, prompts = sample.pred_instances, inferencer.model.prompts_of(sample)
+    masks = instances.get('masks')
+    return Detections(
+        *(instances[name].cpu().numpy() for name in ('bboxes', 'scores', 'labels')), prompts,
+        sample.ori_shape, masks.cpu().numpy() if isinstance(masks, Tensor) else masks, image,
+        score_thr, inferencer.name, sample, read_image,
+        partial(_explain, inferencer, image, prompts, score_thr))
+
+
+def _explain(
+    inferencer: 'ExpAlignInferencer', image: Image, searched: Sequence[str], score_thr: float,
+    prompts: Sequence[str] | None,
+) -> np.ndarray:
+    """The picture of why prompts were found; the maps are made by another forward pass."""
+    ((_, sample),) = inferencer.stream(ImageStream([image]), [list(searched)], return_eam=True)
+    pixels = image if isinstance(image, np.ndarray) else read_image(image)
+    return draw_explanation(
+        pixels[..., ::-1], sample.alignment, sample.pred_instances, prompts, score_thr)

@@ -1,0 +1,139 @@
+"""Detections of an image in the forms of files and other packages.
+
+The project's own form is JSON, :func:`as_record`; what changes its meaning changes ``VERSION``.
+"""
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from expalign.utils.prompts import prompt_key
+
+if TYPE_CHECKING:
+    from .detections import Detections
+
+SCHEMA, VERSION = 'expalign.detections', 1
+SCORE_DIGITS, PIXEL_DIGITS, SHARE_DIGITS = 4, 2, 6
+COLUMNS = ('image', 'prompt', 'label', 'score', 'x1', 'y1', 'x2', 'y2')
+
+
+def as_record(found: 'Detections') -> dict[str, Any]:
+    """The project's form, of values that JSON has.
+
+    Returns:
+        ``schema``, ``version``; ``image``: its path or address, None for an array; ``width``,
+        ``height`` in pixels; ``prompts``; ``model``; ``threshold``, one number or one a prompt;
+        ``best_scores``: of every prompt, below the threshold too; ``detections``: by falling
+        score, each with ``prompt``, ``label`` (its index), ``score``, ``box`` (x1, y1, x2, y2 in
+        pixels) and, of models that have them, ``mask``, a COCO run-length encoding.
+    """
+    height, width = found.size
+    threshold = np.asarray(found.threshold, dtype=float)
+    return dict(
+        schema=SCHEMA, version=VERSION, image=found.path, width=width, height=height,
+        prompts=list(found.prompts), model=found.model, threshold=threshold.tolist(),
+        best_scores=[round(score, SCORE_DIGITS) for score in found.best_scores.tolist()],
+        detections=[_entry(found, index) for index in range(len(found))])
+
+
+def _entry(found: 'Detections', index: int) -> dict[str, Any]:
+    entry = dict(
+        prompt=found.names[index], label=int(found.labels[index]),
+        score=round(float(found.scores[index]), SCORE_DIGITS),
+        box=[round(side, PIXEL_DIGITS) for side in found.boxes[index].tolist()])
+    if found.masks is not None:
+        entry['mask'] = found.masks.rle(index)
+    return entry
+
+
+def as_coco_results(
+    found: 'Detections', image_id: int | str, category_ids: Sequence[int] | None
+) -> list[dict[str, Any]]:
+    """COCO's list of results; ``category_ids`` of the prompts, by default 1, 2, ..."""
+    results = []
+    for index, (x1, y1, x2, y2) in enumerate(found.boxes.astype(float).tolist()):
+        label = int(found.labels[index])
+        result = dict(
+            image_id=image_id,
+            category_id=label + 1 if category_ids is None else category_ids[label],
+            bbox=[round(side, PIXEL_DIGITS) for side in (x1, y1, x2 - x1, y2 - y1)],
+            score=round(float(found.scores[index]), SCORE_DIGITS))
+        if found.masks is not None:
+            result['segmentation'] = found.masks.rle(index)
+        results.append(result)
+    return results
+
+
+def as_yolo_lines(found: 'Detections', scores: bool) -> str:
+    """YOLO's label file: class, centre, width and height as shares of the image, and the score."""
+    height, width = found.size
+    lines = []
+    for box, label, score in zip(found.boxes, found.labels, found.scores, strict=True):
+        x1, y1, x2, y2 = (box / (width, height, width, height)).tolist()
+        numbers = ((x1 + x2) / 2, (y1 + y2) / 2, x2 - x1, y2 - y1)
+        line = f'{int(label)} ' + ' '.join(f'{number:.{SHARE_DIGITS}f}' for number in numbers)
+        lines.append(f'{line} {float(score):.{SCORE_DIGITS}f}' if scores else line)
+    return ''.join(f'{line}\n' for line in lines)
+
+
+def as_rows(found: 'Detections') -> list[tuple]:
+    """A row a detection with the columns ``COLUMNS``."""
+    return [
+        (found.path or '', name, int(label), round(float(score), SCORE_DIGITS),
+         *(round(side, PIXEL_DIGITS) for side in box.tolist()))
+        for name, label, score, box in zip(
+            found.names, found.labels, found.scores, found.boxes, strict=True)]
+
+
+def as_supervision(found: 'Detections') -> Any:
+    """``supervision.Detections`` with the prompts in ``data['class_name']``.
+
+    Raises:
+        ImportError: supervision is not installed.
+    """
+    try:
+        from supervision import Detections as Supervised
+    except ImportError as error:
+        raise ImportError('to_supervision needs the package supervision: pip install supervision'
+                          ) from error
+    masks = np.asarray(found.masks) if found.masks is not None and len(found) else None
+    return Supervised(
+        xyxy=found.boxes.astype(np.float32), confidence=found.scores.astype(np.float32),
+        class_id=found.labels.astype(int), mask=masks,
+        data={'class_name': np.asarray(found.names, dtype=str)})
+
+
+def as_pandas(found: 'Detections') -> Any:
+    """A ``pandas.DataFrame`` with the columns ``COLUMNS``.
+
+    Raises:
+        ImportError: pandas is not installed.
+    """
+    try:
+        from pandas import DataFrame
+    except ImportError as error:
+        raise ImportError('to_pandas needs the package pandas: pip install pandas') from error
+    return DataFrame(as_rows(found), columns=list(COLUMNS))
+
+
+def summary(found: 'Detections', listed: int = 4) -> str:
+    """One line: ``2 crow, 1 black bear (best 0.95); giraffe: none above 0.3, best 0.01``."""
+    counts = np.bincount(found.labels, minlength=len(found.prompts))
+    thresholds = np.broadcast_to(found.threshold, len(found.prompts))
+    first: dict[str, int] = {}  # equal prompts are scored under the first of them
+    for label, prompt in enumerate(found.prompts):
+        first.setdefault(prompt_key(prompt), label)
+    keys = list(first.values())
+    text = ', '.join(f'{counts[key]} {found.prompts[key]}' for key in keys if counts[key])
+    parts = [f'{text} (best {found.scores.max():.2f})'] if text else []
+    missed = sorted((key for key in keys if not counts[key]),
+                    key=lambda key: -found.best_scores[key])
+    few = len(missed) <= listed
+    for key in missed if few else missed[:1]:
+        name = found.prompts[key] if few else f'{len(missed)} others'
+        best = found.best_scores[key]
+        near = f', best {best:.2f}' if best > 0 else ''
+        of = '' if few or not near else f' ({found.prompts[key]})'
+        parts.append(f'{name}: none above {thresholds[key]:g}{near}{of}')
+    return '; '.join(parts)
