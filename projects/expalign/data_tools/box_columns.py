@@ -162,7 +162,7 @@ def guess_columns(rows: Sequence[dict], is_image: Callable[[str], bool],
         raise BadLabel('no column has names of images that are there')
     others = [i for i in texts if i != image]
     boxed = [row for row in rows if all(row.get(i) for i in numeric)]
-    sizes = [size_of(row[image]) for row in boxed]
+    sizes = [size_of(row.get(image, '')) for row in boxed]
     size = next(((i, i + 1) for i in numeric if i + 1 in numeric and boxed and all(
         known == (number_of(row[i]), number_of(row[i + 1]))
         for known, row in zip(sizes, boxed, strict=True))), None)

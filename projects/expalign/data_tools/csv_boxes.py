@@ -122,7 +122,7 @@ class _Table:
     def _has_mids(self) -> bool:
         label = self.columns.label
         return label is not None and any(
-            row[label].startswith(MID) for _, row in self.table.rows[:SAMPLE])
+            row.get(label, '').startswith(MID) for _, row in self.table.rows[:SAMPLE])
 
     def _settle_form(self) -> bool:
         """Whether the numbers are shares; the form is corrected where it cannot be meant."""
@@ -137,7 +137,7 @@ class _Table:
                 whole = whole and all(v == int(v) for v in numbers)
                 if len(values) < SAMPLE:
                     values.append(numbers)
-                    names.append(row[self.columns.image])
+                    names.append(row.get(self.columns.image, ''))
         shares = bool(values) and largest <= SHARE and not whole
         sizes = [(1, 1) if shares else self.size_of(name) for name in names]
         self.columns.form = likely_form(self.columns.form, values, sizes)
@@ -151,7 +151,7 @@ class _Table:
             return {by_file: self.table.rows}
         parts: dict[str | None, list] = {}
         for line, row in self.table.rows:
-            parts.setdefault(split_word(row[column]) or by_file, []).append((line, row))
+            parts.setdefault(split_word(row.get(column, '')) or by_file, []).append((line, row))
         return parts
 
     def images(self, rows: list[tuple[int, dict]]) -> Iterator[LabelledImage | BadLabel]:
@@ -175,7 +175,7 @@ class _Table:
 
     def _annotated(self, row: dict) -> tuple[int, int] | None:
         if self.columns.size is None:
-            return self.size_of(row[self.columns.image])
+            return self.size_of(row.get(self.columns.image, ''))
         width, height = (whole_of(row.get(column)) for column in self.columns.size)
         return (width, height) if width and height and min(width, height) > 0 else None
 

@@ -18,6 +18,7 @@ from expalign.datasets.formats.problems import AnnotationProblems
 from expalign.utils import finished_file
 
 from .image_index import ImageIndex, SeveralImages
+from .labelled import shown
 from .split_names import SPLITS, split_of_file, split_word
 
 MAX_LISTED = 4  # files in a message
@@ -96,6 +97,9 @@ def _instances(paths: list[Path]) -> list[Path]:
 def _part(path: Path, content: dict, split: str, index: ImageIndex) -> CocoPart:
     names = [image['file_name'] for image in content['images']
              if isinstance(image.get('file_name'), str)]
+    if not names:
+        raise ValueError(f"annotation file '{path}': it has annotations, and no image with a "
+                         "'file_name'")
     folder, found = _folder(names, split, path, index)
     if found == len(names):
         return CocoPart(path, content, folder, {}, 0)
@@ -108,9 +112,8 @@ def _part(path: Path, content: dict, split: str, index: ImageIndex) -> CocoPart:
         if place is not None:
             places[name] = place
     if not places:
-        example = f', such as {names[0]!r}' if names else ''
-        raise ValueError(f"annotation file '{path}': none of its {len(names)} images{example} is "
-                         f"below '{index.root}' ({len(index.files)} images)")
+        raise ValueError(f"annotation file '{path}': none of its {len(names)} images, such as "
+                         f"{shown(names[0])}, is below '{index.root}' ({len(index.files)} images)")
     if len(places) == found:
         return CocoPart(path, content, folder, {}, len(names) - found)
     folder = Path(os.path.commonpath([place.parent for place in places.values()]))

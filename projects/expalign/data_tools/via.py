@@ -165,7 +165,7 @@ def _region(region: object, key: str | None, name: str | None, where: str, tally
     shape = region.get('shape_attributes') if isinstance(region, dict) else None
     if not isinstance(shape, dict):
         raise BadLabel(f"has no 'shape_attributes', got {shown(region)}")
-    kind = shape.get('name')
+    kind = shape['name'] if isinstance(shape.get('name'), str) else shown(shape.get('name'))
     if kind in NO_AREA:
         tally.note(f'regions left out: a {kind} has no area', where)
         return None
