@@ -7,9 +7,10 @@ from .metrics import (
     LVISMetric,
     ODinWMetric,
     PhraseGroundingMetric,
+    PooledMetric,
     RefExpMetric,
 )
 
 __all__ = [
     'AbsentPromptMetric', 'ClassAgnosticRecall', 'CocoMetric', 'LVISMetric', 'ODinWMetric',
-    'PhraseGroundingMetric', 'RefExpMetric']
+    'PhraseGroundingMetric', 'PooledMetric', 'RefExpMetric']
