@@ -4,4 +4,5 @@ _base_ = ['../_base_/models/expalign_v8s_minilm.py', '../_base_/coco_mini_adapte
 model = dict(
     type='expalign.PartlyTrainedDetector',
     trained=['text_adapter'],
+    known_names=None,
     partial_checkpoint=True)

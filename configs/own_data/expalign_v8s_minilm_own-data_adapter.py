@@ -8,7 +8,8 @@ _base_ = [
 ]
 
 load_from = '{{$EXPALIGN_WARM_START:expalign://s-boxes}}'
-model = dict(type='expalign.PartlyTrainedDetector', trained=['text_adapter'])
+model = dict(
+    type='expalign.PartlyTrainedDetector', trained=['text_adapter'], known_names=None)
 auto_scale_lr = dict(enable=True)
 custom_hooks = [
     _base_.finite_loss_hook,

@@ -8,7 +8,7 @@ _base_ = [
 ]
 
 load_from = '{{$EXPALIGN_WARM_START:expalign://s-boxes}}'
-model = dict(text_encoder=dict(frozen=False))
+model = dict(text_encoder=dict(frozen=False), known_names=None)
 auto_scale_lr = dict(enable=True)
 custom_hooks = [
     _base_.finite_loss_hook,

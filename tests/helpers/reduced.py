@@ -50,6 +50,8 @@ class Reduction:
             model.text_encoder.update(
                 model=tiny_bert_config(hidden_size=MINILM_WIDTH, num_hidden_layers=1),
                 tokenizer=self.bert_tokenizer)
+        if model.get('known_names'):
+            model.known_names.vectors = self.vectors
         pafpn, fixed = model.neck.pafpn, {}
         if model.backbone.type == 'expalign.EfficientNetLite':
             model.backbone.model = None  # random; the whole model is small as it is
@@ -99,6 +101,8 @@ def train_twice(cfg: Config) -> tuple[BaseModel, OptimWrapper, list[dict]]:
     """
     torch.manual_seed(0)
     model = MODELS.build(cfg.model)
+    if cfg.model.type == 'expalign.ExpAlignDetector' and cfg.model.text_encoder.get('frozen', True):
+        model.known_names = None  # the config is for predictions; recipes say so themselves
     model.init_weights()
     optim_wrapper = build_optim_wrapper(model, cfg.optim_wrapper)
     model.train()

@@ -1,7 +1,8 @@
 """AP of text sides on the sets of docs/results.md: ``text_side_table.py IMAGE_WEIGHTS TEXT...``.
 
 Every TEXT is a file of tools/distill_text.py; ``NAME_0.safetensors``, ``NAME_1.safetensors``, ...
-are the seeds of one recipe. The images are read from the folder that ``EXPALIGN_DATA`` names.
+are the seeds of one recipe. "NAME + table" is the same with the exact vectors of known names, in the
+rows where they make a difference. The images are read from the folder that ``EXPALIGN_DATA`` names.
 Everything runs as in tools/test.py, but the backbone, which does not see the text, runs once for
 all text sides. Figures are kept in the work directory: an interrupted table is taken up again.
 """

@@ -4,5 +4,6 @@ _base_ = ['../../_base_/models/expalign_v8s_minilm.py', '../../_base_/coco_mini_
 model = dict(
     type='expalign.PartlyTrainedDetector',
     trained=['text_adapter'],
+    known_names=None,
     text_adapter=dict(token_pooling='mean'),
     partial_checkpoint=True)

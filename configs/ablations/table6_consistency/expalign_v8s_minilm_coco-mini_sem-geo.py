@@ -5,6 +5,7 @@ _base_ = ['../../_base_/models/expalign_v8s_minilm.py', '../../_base_/coco_mini_
 model = dict(
     type='expalign.PartlyTrainedDetector',
     trained=['text_adapter'],
+    known_names=None,
     consistency=dict(
         type='expalign.ConsistencyRegularizer',
         sem=dict(loss_weight=0.5),
