@@ -1,10 +1,11 @@
 """AP of text sides on the sets of docs/results.md: ``text_side_table.py IMAGE_WEIGHTS TEXT...``.
 
 Every TEXT is a file of tools/distill_text.py; ``NAME_0.safetensors``, ``NAME_1.safetensors``, ...
-are the seeds of one recipe. "NAME + table" is the same with the exact vectors of known names, in the
-rows where they make a difference. The images are read from the folder that ``EXPALIGN_DATA`` names.
-Everything runs as in tools/test.py, but the backbone, which does not see the text, runs once for
-all text sides. Figures are kept in the work directory: an interrupted table is taken up again.
+are the seeds of one recipe. Names pass through the text side alone, but for the row "table + NAME":
+there the first TEXT has the exact vectors of the names that the shipped table knows. The images are
+read from the folder that ``EXPALIGN_DATA`` names. Everything runs as in tools/test.py, but the
+backbone, which does not see the text, runs once for all text sides. Figures are kept in the work
+directory: an interrupted table is taken up again.
 """
 
 import argparse
@@ -17,7 +18,7 @@ import sys
 import time
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import torch
 from mmengine.runner import Runner
@@ -28,15 +29,40 @@ from expalign.apis.photograph import write_json
 from expalign.convert.assemble import read_text_side
 from expalign.engine.config import load_config
 from expalign.engine.launch import build_runner
+from expalign.models.utils.pretrained import resolve_model_source
 from expalign.registry import MODELS
 
 sys.path.insert(0, str(Path(__file__).parent))
 from warm_start_parity import DISTRACTORS, merge_splits  # noqa: E402
 
 CONFIG = 'configs/coco_mini/expalign_v8s_minilm_coco-mini.py'
+TABLE = 'package:expalign/weights/clip_vitb32_names.safetensors'
 PACKAGES, THERMAL = 'odinw/Packages', 'odinw/thermalDogsAndPeople'
 ROWS = ('coco-mini val', 'Raccoon', 'Raccoon with 6 distractors', 'thermal valid + test',
         'Packages: package', 'Packages: a package', 'Packages: a cardboard box on a doorstep')
+
+
+class TextSide(NamedTuple):
+    """A row's text side.
+
+    Attributes:
+        file: of the adapter.
+        known: whether names that the table knows have their exact vectors.
+    """
+
+    file: str
+    known: bool = False
+
+    def digest(self, image_side: str) -> str:
+        """Tells the figures of different weights apart."""
+        extra = Path(resolve_model_source(TABLE)).read_bytes() if self.known else b''
+        content = image_side.encode() + Path(self.file).read_bytes() + extra
+        return hashlib.sha256(content).hexdigest()
+
+    def recipe(self) -> str:
+        """The file's name without the number of its seed."""
+        name = re.sub(r'_\d+$', '', Path(self.file).stem)
+        return f'table + {name}' if self.known else name
 
 
 class RememberingBackbone(nn.Module):
@@ -99,48 +125,43 @@ def row_runner(row: str, image_weights: str, folder: Path) -> Runner:
     return runner
 
 
-def set_text_side(runner: Runner, file: str) -> None:
-    """Give the runner's detector the text adapter of a file."""
-    state, header = read_text_side(file)
+def set_text_side(runner: Runner, text: TextSide) -> None:
+    """Give the runner's detector a text side."""
+    state, header = read_text_side(text.file)
     adapter = MODELS.build(dict(
         runner.cfg.model.text_adapter, token_pooling=header['token_pooling']))
     adapter.load_state_dict(state)
     runner.model.text_adapter = adapter
+    runner.model.known_names = MODELS.build(
+        dict(type='expalign.KnownNames', vectors=TABLE)) if text.known else None
 
 
-def figures(image_weights: str, files: list[str], rows: list[str], folder: Path
-            ) -> Iterator[tuple[str, str, list[float]]]:
-    """Row, file, and [AP, AP50], in turn; figures that are known from before come first."""
+def figures(image_weights: str, texts: list[TextSide], rows: list[str], folder: Path
+            ) -> Iterator[tuple[str, TextSide, list[float]]]:
+    """Row, text side, and [AP, AP50], in turn; figures that are known from before come first."""
     store = folder / 'figures.json'
     known = json.loads(store.read_text()) if store.is_file() else {}
     image_side = hashlib.sha256(Path(image_weights).read_bytes()).hexdigest()
-    digests = {
-        file: hashlib.sha256(image_side.encode() + Path(file).read_bytes()).hexdigest()
-        for file in files}
-    todo = [(row, file) for row in rows for file in files
-            if f'{row} {digests[file]}' not in known]
-    yield from ((row, file, known[f'{row} {digests[file]}'])
-                for row in rows for file in files if (row, file) not in todo)
+    digests = {text: text.digest(image_side) for text in texts}
+    todo = [(row, text) for row in rows for text in texts
+            if f'{row} {digests[text]}' not in known]
+    yield from ((row, text, known[f'{row} {digests[text]}'])
+                for row in rows for text in texts if (row, text) not in todo)
     kept: dict[bytes, tuple[Tensor, ...]] = {}
     runner, of_row, started = None, None, time.time()
-    for number, (row, file) in enumerate(todo):
+    for number, (row, text) in enumerate(todo):
         if row != of_row:
             runner, of_row = row_runner(row, image_weights, folder), row
             runner.model.backbone = RememberingBackbone(runner.model.backbone, kept)
-        set_text_side(runner, file)
+        set_text_side(runner, text)
         metrics = runner.test()
         found = [metrics['coco/bbox_mAP'], metrics['coco/bbox_mAP_50']]
-        known[f'{row} {digests[file]}'] = found
+        known[f'{row} {digests[text]}'] = found
         write_json(store, known)
         each = (time.time() - started) / (number + 1)
-        print(f'{number + 1} of {len(todo)}: {row}, {Path(file).stem}: AP {found[0]:.3f}; '
+        print(f'{number + 1} of {len(todo)}: {row}, {text.recipe()}: AP {found[0]:.3f}; '
               f'{each:.0f} s each, {(len(todo) - number - 1) * each:.0f} s left', flush=True)
-        yield row, file, found
-
-
-def recipe(file: str) -> str:
-    """The name of a file without the number of its seed."""
-    return re.sub(r'_\d+$', '', Path(file).stem)
+        yield row, text, found
 
 
 def cells(values: list[list[float]]) -> str:
@@ -171,13 +192,13 @@ def main() -> None:
             parser.error(f'{file} does not exist')
     folder = Path(args.work_dir)
     folder.mkdir(parents=True, exist_ok=True)
-    found = {(row, file): value for row, file, value in figures(
-        args.image_weights, args.text, args.rows, folder)}
-    recipes = dict.fromkeys(map(recipe, args.text))
+    texts = [*map(TextSide, args.text), TextSide(args.text[0], known=True)]
+    found = {(row, text): value for row, text, value in figures(
+        args.image_weights, texts, args.rows, folder)}
     print('| set | text side | AP by seed | AP | AP50 |\n|---|---|---|---|---|')
     for row in args.rows:
-        for name in recipes:
-            values = [found[row, file] for file in args.text if recipe(file) == name]
+        for name in dict.fromkeys(text.recipe() for text in texts):
+            values = [found[row, text] for text in texts if text.recipe() == name]
             print(f'| {row} | {name} | {cells(values)} |')
 
 

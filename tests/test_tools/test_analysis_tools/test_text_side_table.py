@@ -24,9 +24,20 @@ def table():
 
 
 def test_seeds_of_a_recipe_share_a_name(table):
-    assert table.recipe('a/b/eot_0.safetensors') == table.recipe('eot_12.safetensors') == 'eot'
-    assert table.recipe('held-eot-fit_1.safetensors') == 'held-eot-fit'
-    assert table.recipe('eot.safetensors') == 'eot'
+    def recipe(file, known=False):
+        return table.TextSide(file, known).recipe()
+    assert recipe('a/b/eot_0.safetensors') == recipe('eot_12.safetensors') == 'eot'
+    assert recipe('held-eot-fit_1.safetensors') == 'held-eot-fit'
+    assert recipe('eot.safetensors') == 'eot'
+    assert recipe('eot_0.safetensors', known=True) == 'table + eot'
+
+
+def test_figures_with_and_without_the_table_are_told_apart(table, tmp_path):
+    (tmp_path / 'a.safetensors').write_bytes(b'a')
+    file = str(tmp_path / 'a.safetensors')
+    digests = {table.TextSide(file, known).digest(side) for known in (False, True)
+               for side in ('one', 'other')}
+    assert len(digests) == 4
 
 
 def test_cells_give_mean_and_sample_deviation(table):
