@@ -13,7 +13,6 @@ from pathlib import Path
 import expalign  # noqa: F401  (before mmdet: the compatibility layer)
 from expalign.convert.yolo_world import (
     ConversionError,
-    UnreadableCheckpoint,
     convert,
     detect_size,
     header,
@@ -21,6 +20,7 @@ from expalign.convert.yolo_world import (
     read_source,
 )
 from expalign.engine.config import load_config
+from expalign.engine.safe_load import UntrustedCheckpointError
 from expalign.utils import check_outputs, finished_file
 
 CONFIGS = Path(__file__).parents[2] / 'configs' / '_base_' / 'models'
@@ -56,7 +56,7 @@ def main(argv: list[str] | None = None) -> None:
         if args.vectors and source.vectors is None:
             raise ConversionError(f'{args.src} has no text vectors to write to {args.vectors}')
         converted = convert(source, image_side_shapes(load_config(config).model))
-    except (ConversionError, UnreadableCheckpoint, ValueError, FileNotFoundError) as error:
+    except (ValueError, OSError, UntrustedCheckpointError) as error:
         sys.exit(f'error: {error}')
     from safetensors.torch import save_file
     meta = header(args.src, source, Path(config).name)

@@ -9,13 +9,9 @@ from typing import Any, NamedTuple
 import torch
 from torch import Tensor
 
-from .inert_pickle import (
-    InertArchive,
-    UnreadableCheckpoint,
-    as_mapping,
-    module_state,
-    named_module_tensors,
-)
+from expalign.engine.foreign_classes import as_mapping, module_state, named_module_tensors
+from expalign.engine.safe_load import load_foreign_file
+
 from .yolo_world_keys import MMYOLO_RULES, ULTRALYTICS_RULES, rename
 
 # Width of the stem -> size.
@@ -64,19 +60,20 @@ def read_source(path: str | Path) -> Source:
 
     Raises:
         FileNotFoundError: there is no such file.
-        UnreadableCheckpoint: it is not a checkpoint in torch's zip format.
+        UntrustedCheckpointError: it names functions that no checkpoint has a need for.
+        ValueError: it is no checkpoint of torch, or damaged.
+        LimitExceeded: it asks for more than a limit allows.
         ConversionError: it is one, but not of YOLO-World.
     """
-    archive = InertArchive(path)
-    root = as_mapping(archive.root) or {}
+    root = load_foreign_file(path)
     state_dict = as_mapping(root.get('state_dict'))
     model = next((root[key] for key in ('ema', 'model') if module_state(root.get(key))), None)
-    if state_dict is not None:
-        tensors = {str(name): archive.tensor(value) for name, value in state_dict.items()}
-        source = Source('mmyolo', {k: v for k, v in tensors.items() if v is not None})
+    if state_dict:
+        source = Source('mmyolo', {
+            str(name): x.detach() for name, x in state_dict.items() if isinstance(x, Tensor)})
     elif model is not None:
-        weights = dict(named_module_tensors(archive, model))
-        names = as_mapping(module_state(model).get('names')) or {}
+        weights = dict(named_module_tensors(model))
+        names = as_mapping(module_state(model).get('names'))
         source = Source('ultralytics', weights, *_prompt_vectors(names, weights.get('txt_feats')))
     else:
         raise ConversionError(
@@ -196,6 +193,6 @@ def _unknown_message(unknown: list[str]) -> str:
 
 
 __all__ = [
-    'ConversionError', 'Converted', 'Source', 'UnreadableCheckpoint', 'convert', 'detect_size',
-    'header', 'image_side_shapes', 'read_source',
+    'ConversionError', 'Converted', 'Source', 'convert', 'detect_size', 'header',
+    'image_side_shapes', 'read_source',
 ]

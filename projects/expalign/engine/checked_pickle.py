@@ -4,7 +4,8 @@ import io
 import os
 import pickle
 import struct
-from typing import IO, Any
+from collections.abc import Callable
+from typing import IO, Any, NoReturn
 
 from expalign.engine.inert_records import Inert
 from expalign.engine.torch_archive import TorchArchive
@@ -15,6 +16,7 @@ from expalign.pickle_scan import ALL_STEPS, BoundedReader, check_pickle
 ZIP = b'PK\3\4'
 # How torch.save began files before torch 1.6: two pickles, a number and a version.
 LEGACY = b'\x80\x02\x8a\nl\xfc\x9cF\xf9 j\xa8P\x19.\x80\x02M\xe9\x03.'
+Foreign = Callable[[str], bool] | None
 LEGACY_PICKLES = 5  # number, version, machine, object, keys of storages
 
 
@@ -22,12 +24,18 @@ class NoCheckpoint(ValueError):
     """The file is something else; the message says what it is."""
 
 
-def check_torch_file(file: IO[bytes], name: str) -> None:
+def check_torch_file(
+    file: IO[bytes], name: str, foreign: Foreign = None
+) -> set[str]:
     """Refuse what torch should not be given; the file stands where it stood afterwards.
 
     Args:
         file: of ``torch.save``, seekable.
         name: of the file, for messages.
+        foreign: which names beyond torch's own may be in it; by default none.
+
+    Returns:
+        The names that are.
 
     Raises:
         pickle.UnpicklingError: its pickle is damaged, or does more than describe data
@@ -41,11 +49,10 @@ def check_torch_file(file: IO[bytes], name: str) -> None:
     size = file.seek(0, os.SEEK_END)
     try:
         if head.startswith(ZIP):
-            _check_archive(file, size, name)
-        elif head.startswith(LEGACY):
-            _check_legacy(file, size, name)
-        else:
-            _explain(file, head, size, name)
+            return _check_archive(file, size, name, foreign)
+        if head.startswith(LEGACY):
+            return _check_legacy(file, size, name, foreign)
+        _explain(file, head, size, name)
     except (RecursionError, KeyError, IndexError, TypeError, AttributeError, OverflowError,
             UnicodeError, EOFError, struct.error) as error:
         # What a damaged or hostile pickle makes the parser raise; nothing of it has run.
@@ -54,18 +61,19 @@ def check_torch_file(file: IO[bytes], name: str) -> None:
         file.seek(start)
 
 
-def _check_archive(file: IO[bytes], size: int, name: str) -> None:
+def _check_archive(file: IO[bytes], size: int, name: str, foreign: Foreign) -> set[str]:
     archive = TorchArchive(file, name)
     content = archive.pickle()
     check_pickle(BoundedReader(io.BytesIO(content), len(content)), name)
-    run = DryRun(io.BytesIO(content))
+    run = DryRun(io.BytesIO(content), foreign)
     root = run.load()
     archive.check_storages(run.storages)
     check_records(root, run, size, name)
     _check_root(root)
+    return run.stand_ins
 
 
-def _check_legacy(file: IO[bytes], size: int, name: str) -> None:
+def _check_legacy(file: IO[bytes], size: int, name: str, foreign: Foreign) -> set[str]:
     file.seek(0)
     reader, root, run = BoundedReader(file, size), None, None
     for number in range(LEGACY_PICKLES):
@@ -74,7 +82,7 @@ def _check_legacy(file: IO[bytes], size: int, name: str) -> None:
         end = file.tell()
         if number == LEGACY_PICKLES - 2:
             file.seek(start)
-            run = DryRun(io.BytesIO(file.read(end - start)))
+            run = DryRun(io.BytesIO(file.read(end - start)), foreign)
             root = run.load()
             file.seek(end)
     stated = sum(run.storages.values())
@@ -83,6 +91,7 @@ def _check_legacy(file: IO[bytes], size: int, name: str) -> None:
                            f'file has {size:,}')
     check_records(root, run, size, name)
     _check_root(root)
+    return run.stand_ins
 
 
 def _check_root(root: Any) -> None:
@@ -97,7 +106,7 @@ def _kind(root: Any) -> str:
     return 'nothing' if root is None else f'a {type(root).__name__}'
 
 
-def _explain(file: IO[bytes], head: bytes, size: int, name: str) -> None:
+def _explain(file: IO[bytes], head: bytes, size: int, name: str) -> NoReturn:
     """Say what a file is that torch.save did not write."""
     kind = describe_content(head, size)
     file.seek(0)

@@ -60,19 +60,6 @@ class Storage(NamedTuple):
     size: int
 
 
-class InertUnpickler(pickle.Unpickler):
-    """Gives records of what a pickle asks for. Check the pickle with
-    :func:`~expalign.pickle_scan.check_pickle` first: its sizes are believed here.
-    """
-
-    def find_class(self, module: str, name: str) -> type:
-        return type('Inert', (Inert,), {'origin': f'{module}.{name}'})
-
-    def persistent_load(self, pid: Any) -> Storage:
-        """The reference to a storage: ('storage', type, key, device, number of elements)."""
-        return storage_of(pid)
-
-
 def storage_of(pid: Any) -> Storage:
     """A reference of torch to a storage, with five entries, or six in files before torch 1.6.
 

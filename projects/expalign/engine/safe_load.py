@@ -14,7 +14,7 @@ resumed (``meta.config``), and where an inferencer is given nothing but a checkp
 import os
 import pickle
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path, PurePosixPath
 from typing import IO, Any
@@ -26,6 +26,7 @@ from torch import hub
 from expalign.engine.checked_pickle import NoCheckpoint, check_torch_file
 from expalign.engine.checkpoint_layout import check_layout
 from expalign.engine.config_text import literal_config
+from expalign.engine.foreign_classes import is_foreign, stand_ins
 from expalign.engine.torch_records import Refused
 from expalign.file_kinds import special_kind
 from expalign.limits import LimitExceeded
@@ -73,6 +74,30 @@ def load_torch_file(
     return checkpoint
 
 
+def load_foreign_file(path: str | os.PathLike) -> Any:
+    """A torch file with classes of other projects in it, of which only stand-ins are made.
+
+    Whether checkpoints are trusted does not count: nothing of the file runs.
+
+    Args:
+        path: of the file.
+
+    Returns:
+        What is in it, on the CPU, with :class:`~expalign.engine.foreign_classes.StandIn` objects.
+
+    Raises:
+        FileNotFoundError: there is no such file.
+        UntrustedCheckpointError: it names functions that no checkpoint has a need for.
+        ValueError: it is no checkpoint, or damaged; the message says what it is.
+        LimitExceeded: it asks for more memory or time than a limit allows.
+    """
+    path = os.fspath(path)
+    if not os.path.exists(path):
+        raise FileNotFoundError(f'checkpoint {path} does not exist')
+    with _explained(path, trustable=False), stand_ins(_check(path, path, is_foreign)):
+        return torch.load(path, map_location='cpu', weights_only=True)
+
+
 def load_torch_url(
     url: str, model_dir: str | None = None, map_location: Any = None, progress: bool = True,
     check_hash: bool = False, file_name: str | None = None,
@@ -91,15 +116,16 @@ def load_torch_url(
     return load_torch_file(file, map_location, url)
 
 
-def _check(file: str | IO[bytes], name: str) -> None:
+def _check(
+    file: str | IO[bytes], name: str, foreign: Callable[[str], bool] | None = None
+) -> set[str]:
     if not isinstance(file, str):
-        check_torch_file(file, name)
-        return
+        return check_torch_file(file, name, foreign)
     kind = special_kind(file)
     if kind is not None:
         raise NoCheckpoint(f'it is {kind}')
     with open(file, 'rb') as stream:
-        check_torch_file(stream, name)
+        return check_torch_file(stream, name, foreign)
 
 
 def refuse_config_code(checkpoint: Any, name: str) -> None:
@@ -133,20 +159,21 @@ def refuse_config_code(checkpoint: Any, name: str) -> None:
 
 
 @contextmanager
-def _explained(name: str) -> Iterator[None]:
+def _explained(name: str, trustable: bool = True) -> Iterator[None]:
     try:
         yield
     except (OSError, LimitExceeded):  # they name the file
         raise
     except Refused as error:
         found = f'it names {error}, which' if str(error) else 'it is no torch checkpoint, or'
-        raise UntrustedCheckpointError(_refusal(name, found)) from error
+        raise UntrustedCheckpointError(_refusal(name, found, trustable)) from error
     # Whatever torch and its parsers make of a damaged or hostile file.
     except Exception as error:
         culprit = re.search(r'GLOBAL (\S+)', str(error))
-        if culprit and isinstance(error, pickle.UnpicklingError) and not checkpoints_are_trusted():
+        if culprit and isinstance(error, pickle.UnpicklingError) and not (
+                trustable and checkpoints_are_trusted()):
             found = f'it names {culprit[1]}, which'
-            raise UntrustedCheckpointError(_refusal(name, found)) from error
+            raise UntrustedCheckpointError(_refusal(name, found, trustable)) from error
         kind = '' if isinstance(error, ValueError | pickle.UnpicklingError | RuntimeError
                                 ) else f'{type(error).__name__}: '
         # torch says much about its options around what is wrong.
@@ -156,9 +183,10 @@ def _explained(name: str) -> Iterator[None]:
             f'{name} cannot be loaded as a torch checkpoint: {kind}{told}') from error
 
 
-def _refusal(name: str, found: str) -> str:
+def _refusal(name: str, found: str, trustable: bool = True) -> str:
+    choice = (
+        f'; or, if you trust them as you would a program of theirs, repeat the command with {FLAG} '
+        '(in Python: expalign.trust_checkpoints())' if trustable else '')
     return (
         f'{name} was not loaded: {found} is more than tensors and plain data, and loading it could '
-        'run code. Nothing of it was run. Ask its author for a .safetensors file; or, if you '
-        f'trust them as you would a program of theirs, repeat the command with {FLAG} (in Python: '
-        'expalign.trust_checkpoints())')
+        f'run code. Nothing of it was run. Ask its author for a .safetensors file{choice}')

@@ -98,12 +98,6 @@ class TorchArchive:
         PICKLE_BYTES.check(entry.file_size, self.name)
         return self._read(entry)
 
-    def storage(self, key: str) -> bytes:
-        """The numbers of a storage; see :meth:`pickle` for the errors."""
-        if f'data/{key}'.lower() not in self._entries:
-            raise ArchiveError(f"the archive has no 'data/{key[:100]}'")
-        return self._read(self._entries[f'data/{key}'.lower()])
-
     def _read(self, entry: zipfile.ZipInfo) -> bytes:
         try:
             return self._archive.read(entry)

@@ -61,15 +61,22 @@ class Dictionary(Inert):
 class DryRun(pickle._Unpickler):
     """Runs a pickle that :func:`~expalign.pickle_scan.check_pickle` let pass, on records.
 
+    Args:
+        file: the pickle.
+        foreign: which names beyond torch's own it may have, for stand-ins that do nothing.
+
     Attributes:
+        stand_ins: those of them that it has.
         storages: by key, in bytes.
         tensor_bytes: what all tensors would take if none shared its numbers with another.
     """
 
     dispatch = dict(pickle._Unpickler.dispatch)
 
-    def __init__(self, file: IO[bytes]) -> None:
+    def __init__(self, file: IO[bytes], foreign: Callable[[str], bool] | None = None) -> None:
         super().__init__(file, encoding='bytes')
+        self.foreign = foreign
+        self.stand_ins: set[str] = set()
         self.storages: dict[str, int] = {}
         self.tensor_bytes = 0
 
@@ -81,6 +88,9 @@ class DryRun(pickle._Unpickler):
 
     def find_class(self, module: str, name: str) -> type:
         origin = f'{MODULES.get(module, module)}.{name}'
+        if self.foreign is not None and self.foreign(origin):
+            self.stand_ins.add(origin)
+            return type('Inert', (Inert,), dict(origin=origin))
         return type('Record', (Record,), dict(origin=origin, check=self._check_call))
 
     def persistent_load(self, pid: Any) -> Storage:

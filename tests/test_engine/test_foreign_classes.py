@@ -1,4 +1,4 @@
-"""Tensors are read as torch reads them, and nothing that a file asks for is ever run."""
+"""Files with classes of other projects give their tensors, and nothing of them is ever run."""
 
 import builtins
 import collections
@@ -12,14 +12,16 @@ import zipfile
 import pytest
 import torch
 
-from expalign.convert.inert_pickle import (
-    Inert,
-    InertArchive,
-    UnreadableCheckpoint,
-    as_mapping,
+import expalign
+from expalign.convert.yolo_world import read_source
+from expalign.engine.foreign_classes import (
+    StandIn,
+    is_foreign,
     module_state,
     named_module_tensors,
 )
+from expalign.engine.safe_load import UntrustedCheckpointError, load_foreign_file
+from expalign.limits import LimitExceeded
 from tests.helpers.yolo_world_layouts import foreign_classes
 
 
@@ -33,6 +35,7 @@ def archive_of(path, pickled, **files):
     """An archive with a hand-written pickle."""
     with zipfile.ZipFile(path, 'w') as archive:
         archive.writestr('a/data.pkl', pickled)
+        archive.writestr('a/version', b'3\n')
         for name, data in files.items():
             archive.writestr(f'a/data/{name}', data)
     return path
@@ -77,23 +80,11 @@ TENSORS = {
 }
 
 
-def test_tensors_are_what_torch_reads(tmp_path):
-    archive = InertArchive(save(tmp_path / 'a.pth', collections.OrderedDict(TENSORS)))
-    for name, record in as_mapping(archive.root).items():
-        tensor = archive.tensor(record)
-        assert tensor.dtype == TENSORS[name].dtype and not tensor.requires_grad
-        assert torch.equal(tensor, TENSORS[name].detach()), name
-
-
-def test_views_of_one_storage(tmp_path):
-    whole = torch.arange(6.0)
-    archive = InertArchive(save(tmp_path / 'a.pth', [whole, whole[2:4]]))
-    assert archive.tensor(archive.root[1]).tolist() == [2, 3]
-
-
-def test_other_values_are_no_tensors(tmp_path):
-    archive = InertArchive(save(tmp_path / 'a.pth', [1, 'a', {'b': None}, torch.float16]))
-    assert [archive.tensor(x) for x in archive.root] == [None] * 4
+def test_tensors_are_what_was_saved(tmp_path):
+    loaded = load_foreign_file(save(tmp_path / 'a.pth', collections.OrderedDict(TENSORS)))
+    for name, tensor in loaded.items():
+        assert tensor.dtype == TENSORS[name].dtype
+        assert torch.equal(tensor, TENSORS[name]), name
 
 
 def test_module_of_unknown_classes(tmp_path):
@@ -104,23 +95,48 @@ def test_module_of_unknown_classes(tmp_path):
         layer.register_parameter('bias', None)
         net.first, net.second, net.anchors = layer, torch.nn.Conv2d(1, 1, 1), torch.ones(3)
         save(tmp_path / 'a.pt', {'model': net})
-    archive = InertArchive(tmp_path / 'a.pt')
-    model = archive.root['model']
-    assert isinstance(model, Inert) and model.origin == 'strange.nn.Net'
-    assert [name for name, _ in named_module_tensors(archive, model)] == [
+    before = set(torch.serialization.get_safe_globals())
+    root = load_foreign_file(tmp_path / 'a.pt')
+    model = root['model']
+    assert isinstance(model, StandIn) and type(model).__module__ == 'strange.nn'
+    tensors = dict(named_module_tensors(model))
+    assert list(tensors) == [
         'anchors', 'first.weight', 'first.mean', 'second.weight', 'second.bias']
+    assert not any(tensor.requires_grad for tensor in tensors.values())
     assert 'strange' not in sys.modules
-    assert module_state(archive.root) is None
+    assert module_state(root) is None
+    assert set(torch.serialization.get_safe_globals()) == before
 
 
-def test_module_that_contains_itself_ends(tmp_path):
+def test_what_training_runs_record(tmp_path):
+    """mmengine's message hub: a history, whose class pickles bound functions, and numpy arrays."""
+    from mmengine.logging import HistoryBuffer
+    history = HistoryBuffer([1.0, 2.0], [1, 1])
+    content = dict(state_dict=dict(weight=torch.ones(2)), message_hub=dict(
+        log_scalars=dict(loss=history), other=collections.defaultdict(), where=tmp_path))
+    loaded = load_foreign_file(save(tmp_path / 'a.pth', content))
+    assert loaded['state_dict']['weight'].tolist() == [1, 1]
+    assert type(loaded['message_hub']['log_scalars']['loss']).__name__ == 'HistoryBuffer'
+
+
+def test_module_that_contains_itself_is_refused(tmp_path):
     with foreign_classes('strange.Net') as (net_class,):
         net = net_class()
         net.weight = torch.nn.Parameter(torch.ones(1))
         net.__dict__['_modules']['again'] = net
-        save(tmp_path / 'a.pt', net)
-    archive = InertArchive(tmp_path / 'a.pt')
-    assert [name for name, _ in named_module_tensors(archive, archive.root)] == ['weight']
+        save(tmp_path / 'a.pt', {'model': net})
+    with pytest.raises(ValueError, match='a container in it holds itself'):
+        load_foreign_file(tmp_path / 'a.pt')
+
+
+def test_which_names_may_have_stand_ins():
+    for name in ('ultralytics.nn.tasks.WorldModel', 'torch.nn.modules.conv.Conv2d',
+                 'numpy.core.multiarray._reconstruct', 'builtins.getattr', 'pathlib.PosixPath'):
+        assert is_foreign(name), name
+    for name in ('os.system', 'posix.system', 'builtins.eval', 'builtins.__import__',
+                 'subprocess.Popen', 'pickle.loads', 'torch.hub.load', 'torch.load',
+                 'collections.OrderedDict', 'torch._utils._rebuild_tensor_v2'):
+        assert not is_foreign(name), name
 
 
 # Hostile files -----------------------------------------------------------------------------------
@@ -163,14 +179,17 @@ def hostile_contents(marker):
     }
 
 
+@pytest.mark.parametrize('trusted', [False, True])
 @pytest.mark.parametrize('name', hostile_contents('x'))
-def test_hostile_archives_run_nothing(name, tmp_path, harmless):
-    archive = InertArchive(save(tmp_path / 'a.pth', hostile_contents(harmless)[name]))
-    mapping = as_mapping(archive.root) or {}
-    weights = as_mapping(mapping.get('state_dict')) or {}
-    for value in (archive.root, *mapping.values(), *weights.values()):
-        archive.tensor(value)
-    list(named_module_tensors(archive, archive.root))
+def test_hostile_archives_are_refused(name, trusted, tmp_path, harmless):
+    path = save(tmp_path / 'a.pth', hostile_contents(harmless)[name])
+    expalign.trust_checkpoints(trusted)
+    try:
+        with pytest.raises(UntrustedCheckpointError, match=r'a\.pth was not loaded: it names') as e:
+            read_source(path)
+    finally:
+        expalign.trust_checkpoints(False)
+    assert '--trust-checkpoint' not in str(e.value)
 
 
 def test_the_same_contents_do_run_elsewhere(tmp_path):
@@ -206,38 +225,50 @@ def hostile_programs(marker):
 
 
 @pytest.mark.parametrize('name', hostile_programs('x'))
-def test_hostile_programs_run_nothing(name, tmp_path, harmless):
+def test_hostile_programs_are_refused(name, tmp_path, harmless):
     copyreg.add_extension('os', 'system', 0x7b)
     try:
         path = archive_of(tmp_path / 'a.pth', hostile_programs(harmless)[name])
-        try:
-            archive = InertArchive(path)
-        except UnreadableCheckpoint as error:
-            assert str(path) in str(error)
-        else:
-            archive.tensor(archive.root)
+        with pytest.raises((UntrustedCheckpointError, ValueError), match=r'a\.pth'):
+            load_foreign_file(path)
     finally:
         copyreg.remove_extension('os', 'system', 0x7b)
 
 
-def test_forged_tensors_run_nothing(tmp_path, harmless):
+def test_states_of_stand_ins_change_nothing(tmp_path, harmless):
+    """A state cannot give an object a class, a method or an attribute."""
+    text = b'X' + struct.pack('<I', 12) + b'__setstate__'
+    state = b'}' + text + b'cstrange\nOther\ns'
+    pickled = program(b'}X\x01\x00\x00\x00a', b'cstrange\nLoud\n)\x81', state, b'b',
+                      state + state + b'\x86', b'b', b's')
+    loaded = load_foreign_file(archive_of(tmp_path / 'a.pth', pickled))['a']
+    assert isinstance(loaded, StandIn) and not hasattr(loaded, '__dict__')
+    assert type(loaded).__name__ == 'Loud' and len(loaded.state) == 2
+
+
+def test_forged_tensors_are_refused(tmp_path, harmless):
     """The function that rebuilds tensors, called with something else than a storage."""
     forged = Calls(torch._utils._rebuild_tensor_v2, Calls(os.system, f'touch {harmless}'), 0, (1,),
                    (1,), False, collections.OrderedDict())
-    archive = InertArchive(save(tmp_path / 'a.pth', forged))
-    with pytest.raises(UnreadableCheckpoint, match='a tensor is malformed'):
-        archive.tensor(archive.root)
+    with pytest.raises(UntrustedCheckpointError, match='it names posix.system'):
+        load_foreign_file(save(tmp_path / 'a.pth', dict(a=forged)))
+    with foreign_classes('strange.Net') as (net_class,):
+        forged = Calls(torch._utils._rebuild_tensor_v2, net_class(), 0, (1,), (1,), False,
+                       collections.OrderedDict())
+        path = save(tmp_path / 'b.pth', dict(a=forged))
+    with pytest.raises(ValueError, match='a tensor is malformed'):
+        load_foreign_file(path)
 
 
 @pytest.mark.parametrize('protocol', [0, 2, 4])
-def test_plain_and_legacy_pickles_are_refused_unread(protocol, tmp_path, harmless):
+def test_plain_and_legacy_pickles_are_refused(protocol, tmp_path, harmless):
     content = {'state_dict': Calls(os.system, f'touch {harmless}')}
     plain, legacy = tmp_path / 'plain.pth', tmp_path / 'legacy.pth'
     plain.write_bytes(pickle.dumps(content, protocol))
     torch.save(content, legacy, _use_new_zipfile_serialization=False)
     for path in (plain, legacy):
-        with pytest.raises(UnreadableCheckpoint, match='not a zip archive as torch.save'):
-            InertArchive(path)
+        with pytest.raises(UntrustedCheckpointError, match='was not loaded: it '):
+            load_foreign_file(path)
 
 
 # Damaged files -----------------------------------------------------------------------------------
@@ -257,10 +288,10 @@ def tensor_program(size, stride, offset=0, count=2):
     ((3,), (1,), 0), ((2,), (1,), 1), ((2,), (2,), 0), ((10**12,), (0,), 0), ((2,), (-1,), 1),
     ((2,), (1, 1), 0), ((-1,), (1,), 0), (('a',), (1,), 0)])
 def test_tensors_beyond_their_storage_are_refused(size, stride, offset, tmp_path):
-    path = save(tmp_path / 'a.pth', tensor_program(size, stride, offset))
-    archive = InertArchive(path)
-    with pytest.raises(UnreadableCheckpoint, match='malformed|does not fit|with stride'):
-        archive.tensor(archive.root)
+    path = save(tmp_path / 'a.pth', dict(a=tensor_program(size, stride, offset)))
+    with pytest.raises((ValueError, LimitExceeded),
+                       match='malformed|does not fit|and offset|UNPACKED'):
+        load_foreign_file(path)
 
 
 def rewritten(source, target, **changes):
@@ -275,24 +306,23 @@ def rewritten(source, target, **changes):
 
 
 def test_damaged_archives(tmp_path):
-    good = save(tmp_path / 'good.pth', torch.arange(3.0))
-    short = InertArchive(rewritten(good, tmp_path / 'short.pth', **{'data/0': b'1234'}))
-    with pytest.raises(UnreadableCheckpoint, match='storage 0 has 4 bytes for 3 x torch.float32'):
-        short.tensor(short.root)
-    gone = InertArchive(rewritten(good, tmp_path / 'gone.pth', **{'data/0': None}))
-    with pytest.raises(UnreadableCheckpoint, match="no 'data/0'"):
-        gone.tensor(gone.root)
-    with pytest.raises(UnreadableCheckpoint, match="no 'data.pkl'"):
-        InertArchive(rewritten(good, tmp_path / 'empty.pth', **{'data.pkl': None}))
-    with pytest.raises(UnreadableCheckpoint, match='cannot be read .*cut.pth|cut.pth.*cannot'):
-        InertArchive(rewritten(good, tmp_path / 'cut.pth', **{'data.pkl': b'\x80\x02}'}))
-    with pytest.raises(FileNotFoundError, match='nowhere.pth does not exist'):
-        InertArchive(tmp_path / 'nowhere.pth')
+    good = save(tmp_path / 'good.pth', dict(a=torch.arange(3.0)))
+    for changes, message in (
+            ({'data/0': b'1234'}, "'data/0' should have 12 bytes, and 4"),
+            ({'data/0': None}, "'data/0' should have 12 bytes, and is not there"),
+            ({'data.pkl': None}, "no 'data.pkl'"),
+            ({'data.pkl': b'\x80\x02}'}, 'cannot be loaded as a torch checkpoint')):
+        path = rewritten(good, tmp_path / 'changed.pth', **changes)
+        with pytest.raises(ValueError, match=message) as error:
+            load_foreign_file(path)
+        assert str(path) in str(error.value)
+    with pytest.raises(FileNotFoundError, match='nowhere.pth'):
+        load_foreign_file(tmp_path / 'nowhere.pth')
 
 
 def test_compressed_archives_are_refused(tmp_path):
     path = tmp_path / 'bomb.pth'
     with zipfile.ZipFile(path, 'w', zipfile.ZIP_DEFLATED) as archive:
         archive.writestr('a/data.pkl', bytes(10**6))
-    with pytest.raises(UnreadableCheckpoint, match="'a/data.pkl' is compressed"):
-        InertArchive(path)
+    with pytest.raises(ValueError, match="'a/data.pkl' is compressed"):
+        load_foreign_file(path)
