@@ -21,12 +21,12 @@ from mmengine.config import Config
 
 import expalign  # noqa: F401  (before mmdet: the compatibility layer)
 from expalign.apis.box_ap import box_ap
-from expalign.apis.photograph import check_photograph, describe, detect_text, write_json
+from expalign.apis.text_search import check_photograph, describe, detect_text, write_json
 from expalign.apis.texts import understood_prompts
-from expalign.convert.fetch import FetchError
-from expalign.convert.warm_start import CONFIG, warm_start_checkpoint
-from expalign.engine.config import load_config
+from expalign.checkpoints.fetch import FetchError
+from expalign.checkpoints.warm_start import CONFIG, warm_start_checkpoint
 from expalign.utils import run_command
+from expalign.utils.load_config import load_config
 
 ROOT = Path(__file__).resolve().parents[1]
 DATA = 'demo/data/mini/'  # from the root

@@ -18,8 +18,8 @@ from expalign.apis.command_line import (
     positive,
 )
 from expalign.datasets.bad_samples import BadSample
+from expalign.structures.prompts import prompt_key
 from expalign.utils import run_command
-from expalign.utils.prompts import prompt_key
 
 
 def parse_args() -> tuple[argparse.ArgumentParser, argparse.Namespace]:

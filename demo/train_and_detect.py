@@ -24,11 +24,11 @@ from mmengine.runner import Runner
 
 import expalign  # (before mmdet: the compatibility layer)
 from expalign.apis.box_ap import box_ap
-from expalign.apis.photograph import check_photograph, describe, detect_text, write_json
+from expalign.apis.text_search import check_photograph, describe, detect_text, write_json
 from expalign.apis.texts import understood_prompts
-from expalign.engine.config import load_config
 from expalign.engine.launch import build_runner
 from expalign.utils import run_command
+from expalign.utils.load_config import load_config
 
 ROOT = Path(__file__).resolve().parent.parent
 CONFIG = ROOT / 'configs' / 'mini/expalign_mini.py'

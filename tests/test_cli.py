@@ -5,7 +5,7 @@ import sys
 import pytest
 
 from expalign import cli
-from expalign.model_zoo import FOLDER
+from expalign.utils.model_table import FOLDER
 
 
 @pytest.fixture(autouse=True)

@@ -11,7 +11,7 @@ from mmengine.runner.checkpoint import CheckpointLoader
 
 from expalign import model_zoo
 from expalign.apis import ExpAlignInferencer
-from expalign.engine.config import load_config
+from expalign.utils.load_config import load_config
 from tests.helpers.mini_model import write_mini_weights
 
 

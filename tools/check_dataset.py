@@ -12,8 +12,8 @@ from pathlib import Path
 from mmengine.config import DictAction
 
 import expalign  # noqa: F401  (before mmdet: the compatibility layer)
-from expalign.engine.config import load_config
 from expalign.utils import check_outputs, run_command
+from expalign.utils.load_config import load_config
 
 SPLITS = ('train', 'val', 'test')
 
@@ -57,7 +57,7 @@ def class_differences(checks: list) -> list[str]:
 
     Only where one side has them from its annotation file: a config that names both means it.
     """
-    from expalign.datasets.checks.prompt_checks import compare_classes
+    from expalign.data_tools.checks.prompt_checks import compare_classes
     train = [check for check in checks if check.split == 'train' and check.classes]
     names = [name for check in train for name in check.classes]
     lines = []
@@ -77,9 +77,9 @@ def main() -> None:
     args = parse_args()
     cfg = load_config(args.config, args.cfg_options)
 
-    from expalign.convert.data.coco_stream import stream
-    from expalign.datasets.checks.check import SourceCheck
-    from expalign.datasets.checks.sources import sources_of_split
+    from expalign.data_tools.checks.check import SourceCheck
+    from expalign.data_tools.checks.sources import sources_of_split
+    from expalign.data_tools.coco_stream import stream
     val_ids = {image['id'] for image in stream(args.coco_val, 'images')} if args.coco_val else None
     digests: dict[bytes, str] = {}
     checks = [SourceCheck(source, split, digests, val_ids, args.workers)

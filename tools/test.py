@@ -5,11 +5,11 @@ from glob import escape, glob
 from pathlib import Path
 
 import expalign  # noqa: F401  (before mmdet: the compatibility layer)
-from expalign.engine.config import load_config, set_work_dir
 from expalign.engine.launch import add_run_arguments, build_runner, prepare_distributed
 from expalign.engine.result_export import annotation_files, set_json_prefix
 from expalign.engine.test_time_augmentation import add_test_time_augmentation
 from expalign.utils import check_outputs, unwinding_at_termination
+from expalign.utils.load_config import load_config, set_work_dir
 
 
 def parse_args() -> argparse.Namespace:

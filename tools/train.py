@@ -8,7 +8,6 @@ import os
 os.environ.setdefault('OMP_WAIT_POLICY', 'PASSIVE')
 
 import expalign  # noqa: F401  (before mmdet: the compatibility layer)
-from expalign.engine.config import load_config, set_work_dir
 from expalign.engine.launch import (
     add_run_arguments,
     build_runner,
@@ -17,6 +16,7 @@ from expalign.engine.launch import (
     use_mixed_precision,
 )
 from expalign.utils import unwinding_at_termination
+from expalign.utils.load_config import load_config, set_work_dir
 
 
 def parse_args() -> argparse.Namespace:

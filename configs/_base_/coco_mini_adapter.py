@@ -1,6 +1,6 @@
 # Training of a text adapter on coco-mini, all but the model: two epochs without mosaic on one
 # machine. The variable EXPALIGN_YOLO_WORLD_CONVERTED names the image side's weights, alone or
-# assembled with a text side that training starts from (expalign.convert.assemble).
+# assembled with a text side that training starts from (expalign.checkpoints.assemble).
 _base_ = [
     './default_runtime.py',
     './datasets/coco_mini.py',

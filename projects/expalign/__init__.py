@@ -1,17 +1,18 @@
 """ExpAlign for OpenMMLab: open-vocabulary detection and segmentation by expectation alignment.
 
 Import this package before ``mmdet`` or ``mmyolo``: it lets both run on an mmcv without compiled
-operators (see :mod:`expalign.compat`). Nothing heavy is imported here; models, data sets and
-metrics are imported by their registries when the first of them is built.
+operators (see :mod:`expalign.compat` and :mod:`expalign.startup`). Nothing heavy is imported here;
+models, data sets and metrics are imported by their registries when the first of them is built.
 """
 
 from typing import Any
 
 from . import compat
-from .trust import trust_checkpoints
+from .checkpoints.trust import trust_checkpoints
 from .version import __version__
 
 compat.install()
+startup.install()
 
 __all__ = ['Detections', 'ExpAlignInferencer', '__version__', 'detect', 'trust_checkpoints']
 

@@ -11,8 +11,9 @@ from importlib.util import module_from_spec, spec_from_file_location
 from pathlib import Path
 from typing import NamedTuple
 
-from expalign.model_zoo import FOLDER, ModelError, models
 from expalign.version import __version__
+
+from .utils.model_table import FOLDER, ModelError, models
 
 
 class Script(NamedTuple):

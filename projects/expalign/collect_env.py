@@ -11,8 +11,8 @@ from pathlib import Path
 
 from mmengine.utils.dl_utils import collect_env as collect_base_env
 
-from expalign import __version__
 from expalign.compat import mmcv_ops_compiled
+from expalign.version import __version__
 
 LIBRARIES = ('mmcv', 'mmdet', 'mmyolo', 'transformers', 'numba')
 SIZES = ('tiny', 'small', 'base', 'large')

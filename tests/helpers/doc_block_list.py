@@ -30,7 +30,7 @@ RUN = {
     'docs/prompting.md: python demo/detect_text.py --image demo/data/mini/val2017/00',
     'docs/prompting.md: python demo/image_demo.py demo/data/mini/val2017/00000021475',
     'docs/training_data.md: python tools/analysis_tools/browse_dataset.py configs/_base_',
-    'docs/weights.md: python -c "from expalign.convert.fetch import yolo_world_che',
+    'docs/weights.md: python -c "from expalign.checkpoints.fetch import yolo_world',
     "docs/weights.md: text, masks = (f'projects/expalign/weights/expalign_v8s_mini",
 }
 
@@ -85,8 +85,8 @@ DRY = {
     'docs/prompting.md: python -c "': DATA,
     'docs/results.md: V=$EXPALIGN_DATA/clip-names/clip_vitb32_names.npz': DATA,
     'docs/results.md: python -c "': DATA,
-    'docs/results.md: python tools/analysis_tools/held_out_vectors.py $V k.npz --f': DATA,
-    'docs/results.md: python -c "from expalign.convert.assemble import assemble; a': DATA,
+    'docs/results.md: python tools/distillation/held_out_vectors.py $V k.npz --fea': DATA,
+    'docs/results.md: python -c "from expalign.checkpoints.assemble import assembl': DATA,
     'docs/training_data.md: python tools/train.py CONFIG --cfg-options train_dataloader.': READERS,
     'docs/training_data.md: train_dataloader = dict(': FRAGMENT,
     'docs/training_data.md: python -m pytest -m slow tests/test_datasets/test_mixture.py': 'a test',

@@ -89,8 +89,8 @@ def make(form: str, folder: Path) -> Exported:
     """A tiny detector of a form on the CPU, without its files."""
     from mmengine.registry import init_default_scope
 
-    from expalign.engine.config import load_config
     from expalign.registry import MODELS
+    from expalign.utils.load_config import load_config
     init_default_scope('mmdet')
     cfg = load_config('configs/warm_start/expalign_v8s_minilm.py')
     cfg.model = model_config(form, folder)

@@ -10,8 +10,8 @@ CONFIG = 'configs/mini/expalign_mini.py'
 
 def write_mini_weights(path: Path, config: str = CONFIG) -> str:
     """Write weights with token-dependent text features and biases that let boxes through."""
-    from expalign.engine.config import load_config
     from expalign.registry import MODELS
+    from expalign.utils.load_config import load_config
     init_default_scope('mmdet')
     torch.manual_seed(0)
     model = MODELS.build(load_config(config).model)

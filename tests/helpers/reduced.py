@@ -8,12 +8,12 @@ from pathlib import Path
 
 import numpy as np
 import torch
+from benchmarks.random_encoders import with_random_encoders, write_placeholder_tokenizer
 from mmdet.structures.mask import PolygonMasks
 from mmengine.config import Config
 from mmengine.model import BaseModel
 from mmengine.optim import OptimWrapper, build_optim_wrapper
 
-from expalign.engine.random_encoders import with_random_encoders, write_placeholder_tokenizer
 from expalign.registry import MODELS
 
 from .models import sample

@@ -15,8 +15,8 @@ from mmdet.apis import DetInferencer
 
 from expalign.apis import ExpAlignInferencer
 from expalign.apis.vocabularies import named_vocabulary
-from expalign.engine.config import load_config
 from expalign.models.losses.fusion import fuse_to_finest
+from expalign.utils.load_config import load_config
 from tests.helpers.mini_model import CONFIG, write_mini_weights
 
 IMAGES = ['demo/data/mini/val2017/000000214753.jpg', 'demo/data/mini/val2017/000000160012.jpg']

@@ -17,7 +17,7 @@ from mmengine.config import Config
 from mmengine.structures import InstanceData
 
 from expalign.evaluation import CocoMetric
-from expalign.models.dense_heads import RLEMasks
+from expalign.structures.rle_masks import RLEMasks
 
 CONFIG = 'configs/mini/expalign_mini-seg.py'
 IMAGE = 'demo/data/mini/val2017/000000214753.jpg'

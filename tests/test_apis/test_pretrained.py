@@ -12,10 +12,10 @@ from safetensors import safe_open
 from safetensors.torch import save_file
 
 from expalign.apis import ExpAlignInferencer
-from expalign.apis.embedded_config import config_of_checkpoint, config_of_json
 from expalign.apis.pretrained import PretrainedError
-from expalign.engine.frozen_encoders import FrozenEncoderMismatchError
-from expalign.engine.safe_load import UntrustedCheckpointError
+from expalign.checkpoints.embedded_config import config_of_checkpoint, config_of_json
+from expalign.checkpoints.frozen_encoders import FrozenEncoderMismatchError
+from expalign.checkpoints.safe_load import UntrustedCheckpointError
 from expalign.limits import LimitExceeded
 from expalign.registry import MODELS
 from tests.helpers.file_server import COMMIT, file_server, serve_repository

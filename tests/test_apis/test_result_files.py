@@ -4,8 +4,8 @@ import cv2
 import numpy as np
 import pytest
 
-from expalign.apis.photograph import check_photograph
 from expalign.apis.result_files import picture_file, result_files
+from expalign.apis.text_search import check_photograph
 from expalign.utils.picture_files import write_picture
 
 

@@ -7,7 +7,7 @@ from mmdet.structures import DetDataSample
 from mmengine.structures import InstanceData
 
 from expalign.apis.windows import cut_windows, merge_windows, window_corners
-from expalign.models.dense_heads.rle_masks import RLEMasks, encode_crop
+from expalign.structures.rle_masks import RLEMasks, encode_crop
 
 
 def test_corners_cover_the_image():

@@ -16,8 +16,8 @@ import cv2
 import pytest
 from mmengine.registry import DATASETS
 
-from expalign.datasets.checks.check import SourceCheck
-from expalign.datasets.checks.sources import sources_of_split
+from expalign.data_tools.checks.check import SourceCheck
+from expalign.data_tools.checks.sources import sources_of_split
 from expalign.evaluation.coco_ground_truth import CocoGroundTruth
 from tests.helpers.file_mutations import mutate_bytes, mutate_value
 from tests.helpers.sources import POLYGONS, RLE, coco_source, mdetr_source, odvg_source, refs_source

@@ -7,7 +7,7 @@ import pytest
 from mmengine.config import Config
 
 from expalign.datasets.odinw_sets import ODINW, ODINW_LOCAL, ODINW_TABLES
-from expalign.utils.prompts import parse_prompts
+from expalign.structures.prompts import parse_prompts
 
 ROWS = {row.name: row for row in ODINW}
 CONFIGS = Path(mmdet.__file__).parent / '.mim/configs/grounding_dino/odinw'

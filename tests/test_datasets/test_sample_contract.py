@@ -8,7 +8,7 @@ from mmengine.registry import DATASETS
 from mmengine.structures import InstanceData
 
 from expalign.datasets.sample_contract import ContractError, check_record, check_sample
-from expalign.datasets.transforms.instance_polygons import InstancePolygons
+from expalign.structures.instance_polygons import InstancePolygons
 from tests.helpers.sources import coco_source
 
 

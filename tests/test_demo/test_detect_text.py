@@ -9,9 +9,9 @@ import pycocotools.mask as coco_mask
 import pytest
 import torch
 
-from expalign.apis.photograph import detect_text
-from expalign.convert import fetch
-from expalign.engine.config import load_config
+from expalign.apis.text_search import detect_text
+from expalign.checkpoints import fetch
+from expalign.utils.load_config import load_config
 from tests.helpers.mini_model import write_mini_weights
 from tests.helpers.yolo_world_layouts import save_ultralytics, tensors, ultralytics
 

@@ -9,7 +9,7 @@ import pytest
 import torch
 
 from expalign.apis import images
-from expalign.convert import fetch
+from expalign.checkpoints import fetch
 from tests.helpers.mini_model import CONFIG, write_mini_weights
 from tests.helpers.yolo_world_layouts import save_ultralytics, tensors, ultralytics
 

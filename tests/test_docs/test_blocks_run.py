@@ -19,7 +19,7 @@ from tests.helpers.doc_blocks import ROOT, all_blocks
 
 pytestmark = pytest.mark.slow
 BLOCKS = {block.key: block for block in all_blocks() if block.key in RUN}
-FETCH = next(key for key in BLOCKS if 'yolo_world_che' in key)
+FETCH = next(key for key in BLOCKS if 'checkpoints.fetch' in key)
 PARTS = ('configs', 'demo', 'docs', 'projects', 'tools', 'README.md')
 IMAGE = 'demo/data/mini/val2017/000000214753.jpg'
 MINUTES = 10

@@ -94,7 +94,7 @@ def test_quick_blocks(place, monkeypatch):
 
     import expalign
     from expalign.apis import ExpAlignInferencer
-    from expalign.trust import checkpoints_are_trusted
+    from expalign.checkpoints.trust import checkpoints_are_trusted
     blocks = {key: BLOCKS[key] for key in BLOCKS if key in QUICK}
     monkeypatch.chdir(place)
     seg = dict(config='configs/mini/expalign_mini-seg.py',

@@ -8,7 +8,7 @@ import pytest
 import torch
 
 from expalign.evaluation.results_file import load_results
-from expalign.models.dense_heads.rle_masks import RLE, RLEMasks
+from expalign.structures.rle_masks import RLE, RLEMasks
 
 
 def write(path, content):

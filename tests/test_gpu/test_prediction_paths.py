@@ -5,9 +5,9 @@ from copy import deepcopy
 
 import pytest
 import torch
+from benchmarks.model import sample
 from pycocotools import mask as coco_mask
 
-from expalign.benchmarks.model import sample
 from expalign.engine.compiled import compile_model
 from expalign.models.dense_heads import decode_masks
 from expalign.models.dense_heads.class_wise_nms import batch_nms

@@ -69,6 +69,7 @@ def test_contents(wheel, repo_root):
                  'weights/clip_vitb32_names.safetensors'):
         assert f'expalign/{name}' in names
     assert not [name for name in names if '__pycache__' in name or name.startswith('tests')]
+    assert not [name for name in names if 'benchmark' in name or 'distill' in name]
     assert wheel.stat().st_size < 6_000_000
     assert 'expalign = expalign.cli:main' in scripts
     assert 'Provides-Extra: web' in metadata

@@ -6,7 +6,7 @@ import torch
 from mmdet.structures.mask import BitmapMasks, PolygonMasks
 from mmengine.structures import InstanceData
 
-from expalign.structures import draw_masks
+from expalign.structures.drawn_masks import draw_masks
 from tests.test_models.test_dense_heads.mask_loss_reference import masks_on_grid
 from tests.test_models.test_losses.target_masks_reference import target_masks
 

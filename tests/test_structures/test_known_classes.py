@@ -5,7 +5,8 @@ import json
 import numpy as np
 import pytest
 
-from expalign.structures import KnownClasses, box_iou, exclusive_boxes
+from expalign.structures.exclusive_boxes import box_iou, exclusive_boxes
+from expalign.structures.known_classes import KnownClasses
 
 
 def test_goes_through_json_unchanged():

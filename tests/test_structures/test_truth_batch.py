@@ -10,7 +10,9 @@ from mmengine.structures import InstanceData
 from torch.utils.data import DataLoader
 
 from expalign.datasets import collate_samples
-from expalign.structures import TrainingSamples, TruthBatch, draw_masks
+from expalign.structures.drawn_masks import draw_masks
+from expalign.structures.training_samples import TrainingSamples
+from expalign.structures.truth_batch import TruthBatch
 
 SQUARE = [np.array([0, 0, 16, 0, 16, 16, 0, 16], dtype=np.float32)]
 

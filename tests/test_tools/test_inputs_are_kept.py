@@ -7,8 +7,8 @@ from pathlib import Path
 import pytest
 from mmengine.config import Config
 
-from expalign.engine.config import config_files
 from expalign.engine.result_export import annotation_files
+from expalign.utils.load_config import config_files
 
 MINI = 'configs/mini/expalign_mini.py'
 # Script and arguments; OUT is the output, and READ what must not be lost.
@@ -21,9 +21,9 @@ COMMANDS = {
                      '--bake-vocabulary', 'READ.txt'],
     'publish': ['tools/model_converters/publish_model.py', MINI, 'READ.pth', '.', '--name', 'OUT',
                 '--trained-only', 'data'],
-    'distill': ['tools/distill_text.py', 'names.npz', 'READ.safetensors', 'maps',
+    'distill': ['tools/distillation/distill_text.py', 'names.npz', 'READ.safetensors', 'maps',
                 'OUT.safetensors'],
-    'cache': ['tools/cache_image_side.py', 'READ.npy', '.', '--vectors', 'v.npz'],
+    'cache': ['tools/distillation/cache_image_side.py', 'READ.npy', '.', '--vectors', 'v.npz'],
     'coco2odvg': ['tools/dataset_converters/coco2odvg.py', 'READ.txt', 'OUT.jsonl'],
     'lvis2odvg': ['tools/dataset_converters/lvis2odvg.py', 'READ.txt', 'new.jsonl', '--label-map',
                   'OUT.json'],
@@ -34,7 +34,7 @@ COMMANDS = {
     'negatives': ['tools/dataset_converters/build_negative_vocabulary.py', 'OUT.json', 'READ.txt'],
     'yolo_world': ['tools/model_converters/yolo_world_to_expalign.py', 'READ.pth',
                    'OUT.safetensors'],
-    'held_out': ['tools/analysis_tools/held_out_vectors.py', 'READ.npz', 'OUT.npz'],
+    'held_out': ['tools/distillation/held_out_vectors.py', 'READ.npz', 'OUT.npz'],
     'test': ['tools/test.py', MINI, 'READ.pth', '--out', 'OUT.pkl'],
     'test_json': ['tools/test.py', MINI, 'READ.pth', '--json-prefix', 'OUT'],
 }

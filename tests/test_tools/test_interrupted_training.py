@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 import torch
 
-from expalign.engine.plain_state import history_from_plain
+from expalign.checkpoints.plain_state import history_from_plain
 from expalign.engine.run_lock import LOCK_NAME
 from expalign.utils.finished_file import finished_file
 from tests.helpers.processes import fork

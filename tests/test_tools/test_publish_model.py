@@ -12,10 +12,10 @@ from mmengine.runner import load_checkpoint
 from safetensors import safe_open
 from safetensors.torch import load_file, save_file
 
-from expalign.engine.config import load_config
-from expalign.engine.frozen_encoders import FrozenEncoderMismatchError, weights_digest
-from expalign.engine.publish import PublishError, publish, publish_trained
+from expalign.checkpoints.frozen_encoders import FrozenEncoderMismatchError, weights_digest
+from expalign.checkpoints.publish import PublishError, publish, publish_trained
 from expalign.registry import MODELS
+from expalign.utils.load_config import load_config
 from tests.helpers.mini_model import CONFIG, write_mini_weights
 from tests.helpers.models import tiny_detector_config
 

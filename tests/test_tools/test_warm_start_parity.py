@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from expalign.convert.fetch import MEMBER, VARIABLE, cache_folder, yolo_world_checkpoint
+from expalign.checkpoints.fetch import MEMBER, VARIABLE, cache_folder, yolo_world_checkpoint
 
 SCRIPT = 'tools/analysis_tools/warm_start_parity.py'
 

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from PIL import ImageColor
 
-from expalign.models.dense_heads.rle_masks import RLEMasks, encode_crop
+from expalign.structures.rle_masks import RLEMasks, encode_crop
 from expalign.utils.labelled_boxes import (
     COLOURS,
     LINE,

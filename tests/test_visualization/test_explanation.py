@@ -10,7 +10,7 @@ from matplotlib.colors import Normalize
 from matplotlib.figure import Figure
 from mmengine.structures import InstanceData
 
-from expalign.apis.alignment import Alignment
+from expalign.structures.alignment import Alignment
 from expalign.visualization import draw_explanation, save_explanation
 from expalign.visualization.explanation import (
     DPI,

@@ -6,7 +6,7 @@ import torch
 from mmdet.structures import DetDataSample
 from mmengine.structures import InstanceData
 
-from expalign.models.dense_heads.rle_masks import RLEMasks, encode_crop
+from expalign.structures.rle_masks import RLEMasks, encode_crop
 from expalign.utils.labelled_boxes import draw_labelled_boxes
 from expalign.visualization import InstanceVisualizer, draw_instances
 

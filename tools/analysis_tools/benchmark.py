@@ -14,8 +14,9 @@ from pathlib import Path
 # Read when torch is imported: spinning threads disturb each other on a busy CPU.
 os.environ.setdefault('OMP_WAIT_POLICY', 'PASSIVE')
 
+from benchmarks import TASKS  # noqa: E402
+
 import expalign  # noqa: E402, F401  (before mmdet: the compatibility layer)
-from expalign.benchmarks import TASKS  # noqa: E402
 
 # Tasks that are scripts of their own next to this one.
 SCRIPTS = {'nms': 'benchmark_nms.py'}

@@ -21,8 +21,8 @@ from mmengine.utils import track_iter_progress
 
 import expalign  # noqa: F401  (before mmdet: the compatibility layer)
 from expalign.datasets.sample_seed import set_epoch
-from expalign.engine.config import load_config
 from expalign.utils import check_outputs, finished_file, run_command
+from expalign.utils.load_config import load_config
 
 MIN_WIDTH = 480  # of a picture, so that the prompts fit
 FONT_SIZE = 8  # points

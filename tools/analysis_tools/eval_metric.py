@@ -9,7 +9,7 @@ The metrics are those of the config's ``test_evaluator``; ``--cfg-options`` chan
 import argparse
 
 import expalign  # noqa: F401  (before mmdet: the compatibility layer)
-from expalign.engine.config import load_config
+from expalign.utils.load_config import load_config
 
 
 def parse_args() -> argparse.Namespace:

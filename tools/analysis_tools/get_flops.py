@@ -6,14 +6,14 @@ No weights are needed: encoders that the config names on a model hub are built a
 import argparse
 
 import torch
+from benchmarks.random_model import build_random_model
 from mmengine.config import DictAction
 from prettytable import PrettyTable
 from torch import nn
 from torch.utils.flop_counter import FlopCounterMode
 
 import expalign  # noqa: F401  (before mmdet: the compatibility layer)
-from expalign.benchmarks.random_model import build_random_model
-from expalign.engine.config import load_config
+from expalign.utils.load_config import load_config
 
 TEXT_SIDE = ('text_encoder', 'text_adapter')
 

@@ -6,8 +6,8 @@ from pathlib import Path
 from mmengine.config import DictAction
 
 import expalign  # noqa: F401  (before mmdet: the compatibility layer)
-from expalign.engine.config import config_files, load_config
 from expalign.utils import check_outputs, finished_file, run_command
+from expalign.utils.load_config import config_files, load_config
 
 FORMATS = ('.py', '.json', '.yml')
 

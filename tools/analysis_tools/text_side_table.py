@@ -1,6 +1,6 @@
 """AP of text sides on the sets of docs/results.md: ``text_side_table.py IMAGE_WEIGHTS TEXT...``.
 
-Every TEXT is a file of tools/distill_text.py; ``NAME_0.safetensors``, ``NAME_1.safetensors``, ...
+Every TEXT is a file of tools/distillation/distill_text.py; ``NAME_0.safetensors``, ``NAME_1.safetensors``, ...
 are the seeds of one recipe. Names pass through the text side alone, but for the row "table + NAME":
 there the first TEXT has the exact vectors of the names that the shipped table knows. The images are
 read from the folder that ``EXPALIGN_DATA`` names. Everything runs as in tools/test.py, but the
@@ -25,12 +25,12 @@ from mmengine.runner import Runner
 from torch import Tensor, nn
 
 import expalign  # noqa: F401  (before mmdet: the compatibility layer)
-from expalign.apis.photograph import write_json
-from expalign.convert.assemble import read_text_side
-from expalign.engine.config import load_config
+from expalign.apis.text_search import write_json
+from expalign.checkpoints.assemble import read_text_side
 from expalign.engine.launch import build_runner
 from expalign.models.utils.pretrained import resolve_model_source
 from expalign.registry import MODELS
+from expalign.utils.load_config import load_config
 
 sys.path.insert(0, str(Path(__file__).parent))
 from warm_start_parity import DISTRACTORS, merge_splits  # noqa: E402

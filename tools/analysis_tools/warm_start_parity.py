@@ -18,8 +18,8 @@ import numpy as np
 import torch
 
 import expalign  # noqa: F401  (before mmdet: the compatibility layer)
-from expalign.engine.config import load_config
 from expalign.engine.launch import build_runner
+from expalign.utils.load_config import load_config
 
 CONFIG = 'configs/warm_start/expalign_v8s_clip-vectors_{}.py'
 DISTRACTORS = ('cat', 'dog', 'bear', 'fox', 'person', 'squirrel')

@@ -13,10 +13,10 @@ from collections import Counter
 from pathlib import Path
 
 import expalign  # noqa: F401  (before mmdet: the compatibility layer)
-from expalign.convert.data.excluded_names import SETS, excluded_forms
-from expalign.convert.data.phrase_counts import count_phrases, frequent, merge_wordings, phrases_of
-from expalign.convert.data.tally import Tally
+from expalign.data_tools.excluded_names import SETS, excluded_forms
+from expalign.data_tools.phrase_counts import count_phrases, frequent, merge_wordings, phrases_of
 from expalign.utils import check_outputs, finished_file, run_command
+from expalign.utils.tally import Tally
 
 MIN_COUNT = 100  # occurrences; our choice, the paper names none
 
@@ -56,7 +56,7 @@ def chosen_by_vectors(phrases: list[str], args: argparse.Namespace) -> list[str]
     """Encode phrases, choose among them and write the vectors of the chosen."""
     import numpy as np
 
-    from expalign.convert.data.phrase_vectors import (
+    from expalign.data_tools.phrase_vectors import (
         at_random,
         drop_near_duplicates,
         encode_phrases,
@@ -96,7 +96,7 @@ def main() -> None:
     if args.text_model:
         phrases = chosen_by_vectors(phrases, args)
     elif args.random is not None:
-        from expalign.convert.data.phrase_vectors import at_random
+        from expalign.data_tools.phrase_vectors import at_random
         phrases = [phrases[row] for row in at_random(args.random, len(phrases), args.seed)]
     if args.random is not None and len(phrases) < args.random:
         tally.note(f'fewer than the {args.random} of --random')

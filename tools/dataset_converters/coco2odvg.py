@@ -3,8 +3,8 @@
 import argparse
 
 import expalign  # noqa: F401  (before mmdet: the compatibility layer)
-from expalign.convert.data.coco_to_odvg import MAX_BAD, convert_coco
-from expalign.convert.data.file_names import add_outside_argument
+from expalign.data_tools.coco_to_odvg import MAX_BAD, convert_coco
+from expalign.data_tools.file_names import add_outside_argument
 from expalign.utils import run_command
 
 

@@ -11,10 +11,10 @@ several machines, give each --shard I/N (and a --work-dir that all can write), t
 import argparse
 
 import expalign  # noqa: F401  (before mmdet: the compatibility layer)
-from expalign.convert.data.file_names import add_outside_argument
-from expalign.convert.data.sam_generate import Job, merge
-from expalign.convert.data.sam_masks import MaskRules
-from expalign.convert.data.sam_processes import Machine, run_process, run_processes
+from expalign.data_tools.file_names import add_outside_argument
+from expalign.data_tools.sam_generate import Job, merge
+from expalign.data_tools.sam_masks import MaskRules
+from expalign.data_tools.sam_processes import Machine, run_process, run_processes
 from expalign.utils import run_command
 
 

@@ -7,9 +7,9 @@ Images of COCO are left out, as their source marks them; --keep-coco keeps them.
 import argparse
 
 import expalign  # noqa: F401  (before mmdet: the compatibility layer)
-from expalign.convert.data.coco_to_odvg import MAX_BAD
-from expalign.convert.data.file_names import add_outside_argument
-from expalign.convert.data.grounding_to_odvg import convert_mdetr
+from expalign.data_tools.coco_to_odvg import MAX_BAD
+from expalign.data_tools.file_names import add_outside_argument
+from expalign.data_tools.grounding_to_odvg import convert_mdetr
 from expalign.datasets.formats.leakage import CocoLeakage
 from expalign.utils import run_command
 

@@ -3,9 +3,9 @@
 import argparse
 
 import expalign  # noqa: F401  (before mmdet: the compatibility layer)
-from expalign.convert.data.coco_to_odvg import MAX_BAD
-from expalign.convert.data.file_names import add_outside_argument
-from expalign.convert.data.lvis_to_odvg import convert_lvis
+from expalign.data_tools.coco_to_odvg import MAX_BAD
+from expalign.data_tools.file_names import add_outside_argument
+from expalign.data_tools.lvis_to_odvg import convert_lvis
 from expalign.utils import run_command
 
 

@@ -2,7 +2,7 @@
 
 import argparse
 
-from expalign.convert.data.lvis_minival import extract_minival
+from expalign.data_tools.lvis_minival import extract_minival
 from expalign.utils import run_command
 
 

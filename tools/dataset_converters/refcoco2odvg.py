@@ -8,9 +8,9 @@ together with --instances. Training data must leave out what is evaluated: give 
 import argparse
 
 import expalign  # noqa: F401  (before mmdet: the compatibility layer)
-from expalign.convert.data.coco_to_odvg import MAX_BAD
-from expalign.convert.data.file_names import add_outside_argument
-from expalign.convert.data.grounding_to_odvg import convert_mdetr, convert_refs
+from expalign.data_tools.coco_to_odvg import MAX_BAD
+from expalign.data_tools.file_names import add_outside_argument
+from expalign.data_tools.grounding_to_odvg import convert_mdetr, convert_refs
 from expalign.datasets.formats.leakage import RefCocoLeakage
 from expalign.utils import run_command
 

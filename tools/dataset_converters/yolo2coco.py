@@ -2,9 +2,9 @@
 
 import argparse
 
-from expalign.convert.data.yolo_layout import read_layout, split_off_val
-from expalign.convert.data.yolo_to_coco import convert_yolo
 from expalign.data_tools.coco_folder import PLACES
+from expalign.data_tools.yolo_layout import read_layout, split_off_val
+from expalign.data_tools.yolo_to_coco import convert_yolo
 from expalign.utils import run_command
 
 

@@ -10,10 +10,10 @@ import json
 from pathlib import Path
 
 import expalign  # noqa: F401  (before mmdet: the compatibility layer)
-from expalign.engine.config import load_config
-from expalign.model_zoo import find
-from expalign.trust import add_trust_argument
+from expalign.checkpoints.trust import add_trust_argument
 from expalign.utils import check_outputs
+from expalign.utils.load_config import load_config
+from expalign.utils.model_table import find
 
 IMAGES = ('.jpg', '.jpeg', '.png', '.bmp', '.webp')
 

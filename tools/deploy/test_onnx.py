@@ -15,10 +15,10 @@ import torch
 from mmengine.config import DictAction
 
 import expalign  # noqa: F401  (before mmdet: the compatibility layer)
+from expalign.checkpoints.trust import add_trust_argument
 from expalign.deploy import Detections, OnnxDetector
 from expalign.deploy.parity import Parity
-from expalign.engine.config import load_config
-from expalign.trust import add_trust_argument
+from expalign.utils.load_config import load_config
 
 
 def parse_args() -> argparse.Namespace:

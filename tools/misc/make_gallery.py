@@ -18,7 +18,7 @@ from mmengine.utils import track_iter_progress
 
 import expalign  # noqa: F401  (before mmdet: the compatibility layer)
 from expalign.apis.command_line import add_model_arguments, build_inferencer, check_arguments
-from expalign.apis.images import read_image
+from expalign.datasets.transforms.loading import read_image
 from expalign.utils import check_outputs, finished_file, run_command
 from expalign.visualization import draw_explanation, draw_instances
 

@@ -10,9 +10,9 @@ import argparse
 from pathlib import Path
 
 import expalign  # noqa: F401  (before mmdet: the compatibility layer)
-from expalign.engine.config import load_config
-from expalign.trust import add_trust_argument
+from expalign.checkpoints.trust import add_trust_argument
 from expalign.utils import check_outputs, run_command
+from expalign.utils.load_config import load_config
 
 
 def parse_args() -> argparse.Namespace:
@@ -50,7 +50,7 @@ def main() -> None:
     args = parse_args()
     from mmengine.registry import init_default_scope
 
-    from expalign.engine.publish import publish, publish_trained
+    from expalign.checkpoints.publish import publish, publish_trained
     cfg = load_config(args.config)
     init_default_scope('mmdet')
     if args.trained_only:

@@ -11,7 +11,7 @@ from collections import Counter
 from pathlib import Path
 
 import expalign  # noqa: F401  (before mmdet: the compatibility layer)
-from expalign.convert.yolo_world import (
+from expalign.checkpoints.yolo_world import (
     ConversionError,
     convert,
     detect_size,
@@ -22,6 +22,7 @@ from expalign.convert.yolo_world import (
 from expalign.engine.config import load_config
 from expalign.engine.safe_load import UntrustedCheckpointError
 from expalign.utils import check_outputs, finished_file
+from expalign.utils.load_config import load_config
 
 CONFIGS = Path(__file__).parents[2] / 'configs' / '_base_' / 'models'
 

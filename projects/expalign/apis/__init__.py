@@ -12,7 +12,7 @@ __all__ = ['Alignment', 'ExpAlignInferencer']
 def __getattr__(name: str) -> Any:
     # On first use: mmdet and the models take seconds to import, and box_ap needs neither name.
     if name == 'Alignment':
-        from .alignment import Alignment
+        from expalign.structures.alignment import Alignment
         return Alignment
     if name == 'ExpAlignInferencer':
         from .inferencer import ExpAlignInferencer

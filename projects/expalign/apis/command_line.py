@@ -6,9 +6,9 @@ from pathlib import Path
 
 import torch
 
-from expalign.convert.fetch import FetchError
-from expalign.model_zoo import find
-from expalign.trust import add_trust_argument
+from expalign.checkpoints.fetch import FetchError
+from expalign.checkpoints.trust import add_trust_argument
+from expalign.utils.model_table import find
 
 from .texts import understood_prompts
 

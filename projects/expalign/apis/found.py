@@ -10,12 +10,13 @@ from mmdet.structures import DetDataSample
 from torch import Tensor
 
 from expalign.datasets.bad_samples import BadSample
+from expalign.datasets.transforms.loading import read_image
 from expalign.structures.detections import Detections
+from expalign.structures.prompts import distinct_prompts
 from expalign.structures.thresholds import check_threshold
-from expalign.utils.prompts import distinct_prompts
 from expalign.visualization import draw_explanation
 
-from .images import Image, ImageStream, Inputs, read_image
+from .images import Image, ImageStream, Inputs
 from .texts import Texts, prompts_of_images
 
 if TYPE_CHECKING:

@@ -10,10 +10,9 @@ from mmengine.fileio import get_file_backend
 from mmengine.logging import print_log
 
 from expalign.datasets.bad_samples import BadImage, BadSample
-from expalign.datasets.transforms import LoadImageFromFile
-from expalign.file_kinds import special_kind
-from expalign.image_files import SUFFIXES
 from expalign.utils import check_outputs
+from expalign.utils.file_kinds import special_kind
+from expalign.utils.image_files import SUFFIXES
 
 from .image_arrays import as_array
 from .result_files import result_files
@@ -199,12 +198,3 @@ def _images_in_folder(folder: str) -> list[str]:
         print_log(f'{folder}: {len(files) - len(images)} of {len(files)} files are no images and '
                   'are left out', 'current')
     return images
-
-
-def read_image(path: str) -> np.ndarray:
-    """An image (H, W, 3), uint8, BGR, from a path or an address.
-
-    Raises:
-        BadSample: it cannot be read.
-    """
-    return LoadImageFromFile().transform(dict(img_path=path))['img']

@@ -16,22 +16,25 @@ from mmengine.dataset import pseudo_collate
 from mmengine.runner.checkpoint import _load_checkpoint_to_model
 from torch import nn
 
+from expalign.checkpoints.embedded_config import config_of_checkpoint
+from expalign.datasets.transforms.loading import read_image
 from expalign.engine.compiled import compile_model
-from expalign.model_zoo import DEFAULT, find, resolve
+from expalign.model_zoo import DEFAULT, resolve
+from expalign.models.detectors.alignments import alignments_of
+from expalign.structures.alignment import Alignment
 from expalign.structures.detections import Detections
 from expalign.structures.thresholds import SCORE_THR
 from expalign.utils import finished_file
+from expalign.utils.model_table import find
 from expalign.utils.picture_files import write_picture
 from expalign.utils.screen import check_screen
 from expalign.visualization import DRAWING, InstanceVisualizer, save_explanation
 
-from .alignment import Alignment, alignments_of
-from .embedded_config import config_of_checkpoint
 from .found import search
-from .images import Image, Inputs, read_image
+from .images import Image, Inputs
 from .keywords import check_keywords
 from .pretrained import Pretrained
-from .requests import Requests
+from .prompted_images import Requests
 from .result_files import explanation_stem, picture_file, prediction_file
 from .supervision import to_supervision
 from .texts import Texts, prompts_of_images, read_vocabulary

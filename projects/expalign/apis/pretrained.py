@@ -19,14 +19,13 @@ from mmengine.config import Config
 from safetensors.torch import save_file
 from torch import nn
 
-from expalign.engine.checkpoint import frozen_prefixes
-from expalign.engine.frozen_encoders import HEADER_KEY, frozen_encoders
+from expalign.checkpoints.checkpoint import frozen_prefixes
+from expalign.checkpoints.embedded_config import config_as_data, config_of_json
+from expalign.checkpoints.frozen_encoders import HEADER_KEY, frozen_encoders
 from expalign.utils import check_outputs, finished_file
 from expalign.utils.download import is_offline
 from expalign.utils.hub_errors import hub_failure
 from expalign.version import __version__
-
-from .embedded_config import config_as_data, config_of_json
 
 CONFIG, WEIGHTS, CARD = 'config.json', 'model.safetensors', 'README.md'
 PICKLES = ('.bin', '.pth', '.pt', '.ckpt', '.pkl')

@@ -1,6 +1,6 @@
 """What the ``texts`` of a call mean: the prompts of every image.
 
-:func:`~expalign.utils.prompts.parse_prompts` says what one string or one list is; here are
+:func:`~expalign.structures.prompts.parse_prompts` says what one string or one list is; here are
 files, named vocabularies, and several images.
 """
 
@@ -10,8 +10,8 @@ from collections.abc import Iterable, Sequence
 from itertools import repeat
 from pathlib import Path
 
-from expalign.utils.prompt_split import warn_of_unsplit
-from expalign.utils.prompts import describe_prompts, distinct_prompts, parse_prompts
+from expalign.structures.prompt_split import warn_of_unsplit
+from expalign.structures.prompts import describe_prompts, distinct_prompts, parse_prompts
 
 from .vocabularies import SOURCES, named_vocabulary, near_vocabulary
 
@@ -32,7 +32,7 @@ def read_vocabulary(texts: str | Sequence[str], custom_entities: bool = True) ->
             :func:`read_prompt_file`; or a string of prompts. A warning suggests the vocabulary
             that a string nearly names.
         custom_entities: whether a string is split into prompts, see
-            :func:`~expalign.utils.prompt_split.split_prompts`; False: it is one prompt.
+            :func:`~expalign.structures.prompt_split.split_prompts`; False: it is one prompt.
 
     Raises:
         FileNotFoundError: a string that ends in .txt or .json and names no file.

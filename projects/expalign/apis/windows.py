@@ -9,8 +9,8 @@ from mmcv.ops import batched_nms
 from mmdet.structures import DetDataSample
 from mmengine.structures import InstanceData
 
-from expalign.models.dense_heads.letterbox import clip_boxes
-from expalign.models.dense_heads.rle_masks import RLEMasks, encode_crop
+from expalign.structures.letterbox import clip_boxes
+from expalign.structures.rle_masks import RLEMasks, encode_crop
 
 
 def window_corners(

@@ -5,10 +5,18 @@ Each finder answers for exactly one module name and declines every other.
 
 import sys
 from collections.abc import Callable, Sequence
+from importlib.abc import MetaPathFinder
 from importlib.machinery import ModuleSpec, SourceFileLoader
 from importlib.util import spec_from_file_location
 from pathlib import Path
 from types import ModuleType
+
+
+def register(finders: Sequence[MetaPathFinder], last: bool = False) -> None:
+    """Let Python ask these finders before all others, or after them; each is registered once."""
+    for finder in finders:
+        if finder not in sys.meta_path:
+            sys.meta_path.insert(len(sys.meta_path) if last else 0, finder)
 
 
 class StandInFinder:

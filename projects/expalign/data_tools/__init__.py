@@ -1,1 +1,5 @@
-"""Reading, checking and converting of data sets."""
+"""Converters of data sets: streaming readers and writers, one module a layout.
+
+Nothing here imports mmdet or torch at the top, so that the tools start at once and their peak
+memory is that of the data.
+"""

@@ -7,10 +7,10 @@ import stat
 import zipfile
 from pathlib import Path
 
-from expalign.convert.data.outputs import progress
 from expalign.datasets.formats.outside import outside_reason
 from expalign.limits import UNPACKED_BYTES, UNPACKED_FILES
 from expalign.utils import scratch_folder
+from expalign.utils.progress import progress
 
 from .labelled import shown
 

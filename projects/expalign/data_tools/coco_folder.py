@@ -6,8 +6,8 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 
-from expalign.convert.data.outputs import progress
 from expalign.utils import scratch_folder
+from expalign.utils.progress import progress
 
 PLACES = ('link', 'copy', 'none')
 

@@ -9,8 +9,8 @@ from xml.etree.ElementTree import Element
 import numpy as np
 import pycocotools.mask as coco_mask
 
-from expalign.convert.data.tally import Tally
 from expalign.limits import IMAGE_PIXELS
+from expalign.utils.tally import Tally
 
 from .coordinates import ellipse, number_of, rotated_extent, whole_of
 from .label_files import label_files

@@ -11,8 +11,9 @@ from collections.abc import Iterable
 from pathlib import Path, PurePosixPath
 from urllib.parse import unquote, urlsplit
 
-from expalign.convert.data.tally import Tally
-from expalign.convert.data.yolo_images import IMAGE_SUFFIXES, images_below
+from expalign.utils.tally import Tally
+
+from .yolo_images import IMAGE_SUFFIXES, images_below
 
 
 class SeveralImages(ValueError):

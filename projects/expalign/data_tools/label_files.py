@@ -4,8 +4,9 @@ import os
 from collections.abc import Iterable
 from pathlib import Path
 
-from expalign.convert.data.yolo_images import files_below
-from expalign.file_kinds import special_kind
+from expalign.utils.file_kinds import special_kind
+
+from .yolo_images import files_below
 
 
 def label_files(source: str | Path, suffixes: tuple[str, ...], only: Iterable[Path] | None = None

@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from expalign.convert.data.tally import Tally
+from expalign.utils.tally import Tally
 
 SHOWN = 80  # letters of a value in a message
 

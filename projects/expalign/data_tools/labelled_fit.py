@@ -6,12 +6,12 @@ from pathlib import Path
 
 import pycocotools.mask as coco_mask
 
-from expalign.convert.data.image_size import image_size
-from expalign.convert.data.tally import Tally
-from expalign.convert.data.yolo_labels import polygon_area
-from expalign.image_files import read_head
+from expalign.utils.image_files import read_head
+from expalign.utils.tally import Tally
 
+from .image_size import image_size
 from .labelled import LabelledImage, LabelledObject
+from .yolo_labels import polygon_area
 
 BORDER = 1.0  # pixels over the border of an image that are rounding
 OTHER_SIZE = 'images left out: of another size than annotated'

@@ -7,13 +7,13 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from expalign.convert.data.coco_writer import coco_writer
-from expalign.convert.data.outputs import progress
-from expalign.convert.data.tally import Tally
+from expalign.structures.prompts import is_unicode
 from expalign.utils import scratch_folder
-from expalign.utils.prompts import is_unicode
+from expalign.utils.progress import progress
+from expalign.utils.tally import Tally
 
 from .coco_folder import coco_folder
+from .coco_writer import coco_writer
 from .image_index import ImageIndex, SeveralImages
 from .labelled import BadLabel, LabelledImage, LabelSource
 from .labelled_fit import coco_annotation, fitted_size, number_fault

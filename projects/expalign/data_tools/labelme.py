@@ -11,9 +11,9 @@ import cv2
 import numpy as np
 import pycocotools.mask as coco_mask
 
-from expalign.convert.data.tally import Tally
 from expalign.datasets.formats.text_file import read_json
 from expalign.limits import IMAGE_PIXELS, LimitExceeded
+from expalign.utils.tally import Tally
 
 from .coordinates import ellipse, number_of, whole_of
 from .json_kinds import LABELME, json_kind

@@ -7,11 +7,9 @@ from collections.abc import Callable
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
-from expalign.convert.data.tally import Tally
-from expalign.convert.data.yolo_layout import read_layout
-from expalign.convert.data.yolo_to_coco import convert_yolo
-from expalign.file_kinds import special_kind
 from expalign.utils import finished_file, scratch_folder
+from expalign.utils.file_kinds import special_kind
+from expalign.utils.tally import Tally
 
 from . import own_coco
 from .archive import is_archive, unpack
@@ -25,6 +23,8 @@ from .labelme import read_labelme
 from .own_scan import LOOKED_FOR, MARK, VOC, YOLO, Scan, own_files, scan_files
 from .via import read_via
 from .voc import read_voc
+from .yolo_layout import read_layout
+from .yolo_to_coco import convert_yolo
 
 # Each takes a folder or a file, the folder of the images, and the files that count.
 READERS: dict[str, Callable[..., LabelSource]] = {

@@ -4,8 +4,6 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from expalign.convert.data.yolo_images import IMAGE_SUFFIXES, files_below
-from expalign.convert.data.yolo_yaml import is_yaml, read_description
 from expalign.datasets.formats.text_file import read_json
 
 from .csv_boxes import CSV, is_box_table
@@ -16,6 +14,8 @@ from .json_kinds import COCO, LABELME, VIA, json_kind
 from .table import via_table
 from .voc import ROOT as VOC_ROOT
 from .xml_file import root_of
+from .yolo_images import IMAGE_SUFFIXES, files_below
+from .yolo_yaml import is_yaml, read_description
 
 YOLO, VOC = 'YOLO', 'Pascal VOC'
 MARK = 'expalign_conversion.json'  # in folders that a conversion wrote

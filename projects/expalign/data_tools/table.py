@@ -5,10 +5,10 @@ from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import NamedTuple
 
-from expalign.convert.data.plain_text import read_text
 from expalign.limits import LIST_BYTES
 
 from .coordinates import number_of
+from .plain_text import read_text
 
 SEPARATORS = ',;\t|'
 VIA_COLUMNS = {'filename', 'region_shape_attributes', 'region_attributes'}

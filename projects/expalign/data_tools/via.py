@@ -6,8 +6,8 @@ from collections.abc import Callable, Iterable, Iterator
 from functools import partial
 from pathlib import Path
 
-from expalign.convert.data.tally import Tally
 from expalign.datasets.formats.text_file import read_json
+from expalign.utils.tally import Tally
 
 from .coordinates import ellipse, number_of
 from .json_kinds import VIA, json_kind

@@ -9,13 +9,13 @@ from functools import partial
 from pathlib import Path
 from xml.etree.ElementTree import Element
 
-from expalign.convert.data.plain_text import read_text
-from expalign.convert.data.tally import Tally
 from expalign.limits import LIST_BYTES, LimitExceeded
+from expalign.utils.tally import Tally
 
 from .coordinates import number_of, rotated_extent, whole_of
 from .label_files import label_files
 from .labelled import BadLabel, LabelledImage, LabelledObject, LabelSource, shown
+from .plain_text import read_text
 from .split_names import grouped, split_of_folder
 from .xml_file import child_text, children, root_of
 

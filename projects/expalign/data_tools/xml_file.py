@@ -10,8 +10,8 @@ from typing import NamedTuple
 from xml.etree.ElementTree import Element, TreeBuilder
 from xml.parsers import expat
 
-from expalign.file_kinds import describe_file, special_kind
 from expalign.limits import ANNOTATION_BYTES, XML_DEPTH
+from expalign.utils.file_kinds import describe_file, special_kind
 
 from .labelled import BadLabel, shown
 

@@ -7,7 +7,8 @@ from torch import Tensor
 from torch.utils.data import default_collate
 
 from expalign.registry import FUNCTIONS
-from expalign.structures import TrainingSamples, TruthBatch
+from expalign.structures.training_samples import TrainingSamples
+from expalign.structures.truth_batch import TruthBatch
 
 
 @FUNCTIONS.register_module()

@@ -6,8 +6,8 @@ from collections.abc import Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from itertools import islice
 
-from expalign.file_kinds import special_kind
-from expalign.image_files import JPEG, PNG, UnreadableImage, decode, read_content
+from expalign.utils.file_kinds import special_kind
+from expalign.utils.image_files import JPEG, PNG, UnreadableImage, decode, read_content
 
 END = 12  # bytes: a PNG file's last part
 CHUNK = 2048  # files between two looks at the clock

@@ -4,8 +4,9 @@ import numpy as np
 from mmdet.datasets import LVISV1Dataset as MMDetLVISV1Dataset
 
 from expalign.registry import DATASETS
+from expalign.utils.shown import shown
 
-from .formats.fields import identifier, shown
+from .formats.fields import identifier
 from .formats.lvis_names import clean_lvis_names
 from .text_coco import TextCocoDataset
 

@@ -11,7 +11,7 @@ from typing import Any
 
 import numpy as np
 
-from expalign.utils.prompts import first_occurrences, parse_prompts
+from expalign.structures.prompts import first_occurrences, parse_prompts
 
 from .masks import BoxMask, decode_masks
 from .postprocess import (
@@ -107,7 +107,8 @@ class OnnxDetector:
 
         Args:
             texts: K prompts, or a string of them; see
-                :func:`~expalign.utils.prompts.parse_prompts`. Of equal ones the first is scored.
+                :func:`~expalign.structures.prompts.parse_prompts`. Of equal ones the first is
+                scored.
 
         Raises:
             TypeError: ``texts`` is neither a string nor a sequence of strings.

@@ -10,7 +10,7 @@ from typing import NamedTuple
 import cv2
 import numpy as np
 
-from expalign.image_files import UnreadableImage, decode, read_content
+from expalign.utils.image_files import UnreadableImage, decode, read_content
 
 from .settings import DetectorSettings
 

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from expalign.file_kinds import describe_file, special_kind
+from expalign.utils.file_kinds import describe_file, special_kind
 
 from .settings import from_metadata
 

@@ -11,9 +11,9 @@ from typing import Any
 
 import numpy as np
 
-from expalign.file_kinds import describe_file
 from expalign.limits import Limit
-from expalign.utils.name_keys import NameTable
+from expalign.structures.name_keys import NameTable
+from expalign.utils.file_kinds import describe_file
 
 from .sessions import open_session
 from .settings import TextSettings

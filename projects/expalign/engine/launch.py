@@ -11,7 +11,7 @@ from mmengine.registry import RUNNERS
 from mmengine.runner import Runner
 from torch import distributed
 
-from expalign.trust import add_trust_argument
+from expalign.checkpoints.trust import add_trust_argument
 
 from .run_lock import run_lock
 from .training_runner import TrainingRunner

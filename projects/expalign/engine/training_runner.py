@@ -11,7 +11,8 @@ from mmengine.logging import print_log
 from mmengine.runner import IterBasedTrainLoop, Runner
 from torch.utils.data import DataLoader
 
-from .newest_checkpoint import NothingToResume, flipped_part, newest_checkpoint
+from expalign.checkpoints.newest_checkpoint import NothingToResume, flipped_part, newest_checkpoint
+
 from .resumed_schedule import fit_to_run, try_schedules
 from .resumed_state import check_modes, check_optimizer_state, check_schedules
 
@@ -22,8 +23,8 @@ class TrainingRunner(Runner):
     """mmengine's ``Runner`` with these differences.
 
     - ``resume='auto'``: go on from the newest whole checkpoint of the work folder
-      (:func:`~expalign.engine.newest_checkpoint.newest_checkpoint`); where there has been none,
-      start from ``load_from``. ``resume=True`` without ``load_from`` is the same.
+      (:func:`~expalign.checkpoints.newest_checkpoint.newest_checkpoint`); where there has been
+      none, start from ``load_from``. ``resume=True`` without ``load_from`` is the same.
     - A checkpoint is resumed at its epoch, whatever the number of iterations an epoch had
       (:func:`~expalign.engine.resumed_schedule.fit_to_run`).
     - A checkpoint whose bits have changed on disk is refused.

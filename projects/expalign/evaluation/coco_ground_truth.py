@@ -10,7 +10,7 @@ from mmdet.datasets.api_wrappers import COCO
 from expalign.datasets.api_wrappers import NamedCategoryCOCO
 from expalign.datasets.formats.coco import complete_annotation
 from expalign.datasets.formats.coco_layout import complete_size
-from expalign.datasets.formats.fields import shown
+from expalign.utils.shown import shown
 
 from .ground_truth_masks import ignored_region, read_masks
 

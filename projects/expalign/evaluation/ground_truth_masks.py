@@ -5,7 +5,7 @@ from collections.abc import Mapping, Sequence
 
 from mmengine.logging import print_log
 
-from expalign.datasets.transforms.instance_polygons import usable_segmentation
+from expalign.structures.instance_polygons import usable_segmentation
 
 
 def read_masks(annotations: Sequence[dict], images: Mapping, source: str) -> set[int]:

@@ -14,10 +14,11 @@ import numpy as np
 import pycocotools.mask as coco_mask
 from lvis import LVISEval, LVISResults
 
+from expalign.utils.logged_progress import logged_progress
+
+from .best_detections import Columns
 from .ground_truth_masks import ignored_region
-from .heaps import Columns
 from .lvis_ground_truth import InMemoryLVIS, LVISGroundTruth
-from .progress import logged_progress
 
 ANNOTATION_KEYS = ('id', 'image_id', 'category_id', 'bbox', 'area', 'segmentation')
 
@@ -37,9 +38,9 @@ def evaluate_lvis(truth: LVISGroundTruth, detections: Columns, iou_type: str,
 
     Args:
         truth: the ground truth.
-        detections: sorted columns of :class:`~expalign.evaluation.heaps.ClassHeaps`: ``labels``
-            (numbers of categories), ``scores``, ``image`` (numbers of images), ``boxes`` (n, 4)
-            xyxy in pixels and, for masks, ``masks`` (RLE counts).
+        detections: sorted columns of :class:`~expalign.evaluation.best_detections.ClassHeaps`:
+            ``labels`` (numbers of categories), ``scores``, ``image`` (numbers of images),
+            ``boxes`` (n, 4) xyxy in pixels and, for masks, ``masks`` (RLE counts).
         iou_type: ``'bbox'`` or ``'segm'``. In the latter an area is the mask's.
         max_dets: detections an image, -1 for any number; only names the recalls. What is in
             ``detections`` is evaluated.

@@ -4,7 +4,7 @@ import numpy as np
 from mmdet.evaluation.functional import bbox_overlaps
 
 from expalign.evaluation.prediction_checks import check_predictions
-from expalign.utils.prompts import first_occurrences, key_of_sample, parse_prompts
+from expalign.structures.prompts import first_occurrences, key_of_sample, parse_prompts
 
 
 def prompts_of(sample: dict) -> list[str]:

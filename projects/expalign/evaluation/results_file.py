@@ -13,7 +13,7 @@ from typing import Any
 import torch
 
 from expalign.limits import RECORD_STEPS
-from expalign.pickle_scan import ALL_STEPS, BoundedReader, check_pickle
+from expalign.utils.pickle_scan import ALL_STEPS, BoundedReader, check_pickle
 
 ALLOWED = {
     ('builtins', name) for name in ('set', 'frozenset', 'slice', 'complex', 'bytearray')
@@ -24,8 +24,8 @@ ALLOWED = {
     *((f'numpy.{core}.multiarray', name) for core in ('core', '_core')
       for name in ('_reconstruct', 'scalar')),
     *((f'numpy.{core}.numeric', '_frombuffer') for core in ('core', '_core')),
-    ('expalign.models.dense_heads.rle_masks', 'RLE'),
-    ('expalign.models.dense_heads.rle_masks', 'RLEMasks'),
+    ('expalign.structures.rle_masks', 'RLE'),
+    ('expalign.structures.rle_masks', 'RLEMasks'),
 }
 
 

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from expalign.utils.prompts import prompt_key
+from .prompts import prompt_key
 
 if TYPE_CHECKING:
     from .detections import Detections

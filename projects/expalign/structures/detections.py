@@ -151,7 +151,7 @@ class Detections(Sequence):
             raise ValueError('these detections have no image to draw on')
         if not isinstance(image, np.ndarray):
             if self._read is None:
-                from expalign.image_files import decode, read_content
+                from expalign.utils.image_files import decode, read_content
                 image = decode(read_content(image))
             else:
                 image = self._read(str(image))

@@ -5,7 +5,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
-from expalign.utils.prompts import parse_prompts, prompt_key
+from .prompts import parse_prompts, prompt_key
 
 # Of a state dict's metadata and of a safetensors header.
 KNOWN_CLASSES = 'known_classes'

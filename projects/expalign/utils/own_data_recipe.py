@@ -11,7 +11,7 @@ from typing import Any
 
 from mmengine.config import Config, ConfigDict
 
-import expalign
+from .model_table import FOLDER
 
 SETTINGS = ('epochs', 'imgsz', 'batch', 'data')
 STRIDE = 32  # sides of the input are multiples of it
@@ -22,7 +22,7 @@ MASK_STEPS = {'mmdet.LoadAnnotations': 'expalign.LoadInstances',
 
 def shipped_photographs() -> str:
     """The folder of the 24 + 24 photographs of COCO that a checkout and a wheel have."""
-    return str(Path(expalign.__file__).parent / '.mim' / 'demo' / 'data' / 'mini')
+    return str(FOLDER / 'demo' / 'data' / 'mini')
 
 
 def followed(base: Mapping[str, Any], own: Mapping[str, Any]) -> dict[str, Any]:

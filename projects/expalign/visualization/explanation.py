@@ -19,14 +19,14 @@ from matplotlib.colors import Normalize
 from matplotlib.figure import Figure
 from mmengine.structures import InstanceData
 
+from expalign.structures.prompts import prompt_key
 from expalign.utils import finished_file
-from expalign.utils.prompts import prompt_key
 
 from .drawing import DRAWING
 from .panels import COLOURS, draw_boxes, draw_map, draw_tokens
 
 if TYPE_CHECKING:
-    from expalign.apis.alignment import Alignment
+    from expalign.structures.alignment import Alignment
 
 MAX_ROWS = 6
 DPI = 110

@@ -5,7 +5,7 @@ import numpy as np
 import pycocotools.mask as coco_mask
 import pytest
 
-from expalign.datasets.transforms.instance_polygons import (
+from expalign.structures.instance_polygons import (
     InstancePolygons,
     absent,
     clip_polygon,

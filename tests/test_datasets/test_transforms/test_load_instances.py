@@ -5,7 +5,7 @@ import pycocotools.mask as coco_mask
 import pytest
 from mmengine.registry import TRANSFORMS, DefaultScope
 
-from expalign.datasets.transforms.instance_polygons import has_mask
+from expalign.structures.instance_polygons import has_mask
 
 SQUARE = [2, 2, 8, 2, 8, 8, 2, 8]
 

@@ -5,7 +5,7 @@ import pytest
 from mmdet.structures.bbox import HorizontalBoxes
 
 from expalign.datasets.transforms import Mosaic
-from expalign.datasets.transforms.instance_polygons import InstancePolygons
+from expalign.structures.instance_polygons import InstancePolygons
 
 
 def sample(height, width):

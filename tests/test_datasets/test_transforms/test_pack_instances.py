@@ -5,7 +5,7 @@ import torch
 from mmdet.structures.bbox import HorizontalBoxes
 
 from expalign.datasets.transforms import PackInstances, SamplePrompts
-from expalign.datasets.transforms.instance_polygons import InstancePolygons, absent
+from expalign.structures.instance_polygons import InstancePolygons, absent
 
 SQUARE = np.array([2, 2, 8, 2, 8, 8, 2, 8], dtype=np.float32)
 

@@ -6,8 +6,8 @@ import torch
 from mmdet.structures.bbox import HorizontalBoxes
 
 from expalign.datasets.transforms import MixUp, Mosaic, SamplePrompts
-from expalign.datasets.transforms.instance_polygons import InstancePolygons, absent, has_mask
 from expalign.datasets.transforms.prompt_merge import merge_prompts, true_negatives
+from expalign.structures.instance_polygons import InstancePolygons, absent, has_mask
 
 CLASSES = ['person', 'cat', 'dog', 'car']
 

@@ -7,7 +7,7 @@ from mmdet.structures.bbox import HorizontalBoxes
 from mmengine.registry import TRANSFORMS
 
 from expalign.datasets.transforms import RandomAffine
-from expalign.datasets.transforms.instance_polygons import InstancePolygons, absent, has_mask
+from expalign.structures.instance_polygons import InstancePolygons, absent, has_mask
 
 YOLOv5RandomAffine = RandomAffine.__base__  # mmyolo's
 BOXES = [[10, 10, 50, 40], [60, 5, 90, 60], [30, 50, 70, 75], [0, 0, 12, 12]]

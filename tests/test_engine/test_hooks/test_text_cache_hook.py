@@ -8,9 +8,9 @@ from mmengine.hooks import Hook, LoggerHook
 from mmengine.registry import init_default_scope
 from torch import nn
 
-from expalign.engine.config import load_config
 from expalign.engine.hooks import TextCacheHook
 from expalign.registry import MODELS
+from expalign.utils.load_config import load_config
 from tests.helpers.models import tiny_detector_config
 from tests.helpers.runs import make_runner
 

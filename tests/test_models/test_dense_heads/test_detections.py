@@ -5,7 +5,7 @@ import pytest
 import torch
 
 from expalign.models.dense_heads import class_wise_nms, detections
-from expalign.models.dense_heads.letterbox import letterbox_frames
+from expalign.structures.letterbox import letterbox_frames
 
 CONFIG = dict(score_thr=0.001, nms_pre=600, max_per_img=30, nms=dict(
     type='nms', iou_threshold=0.7))

@@ -7,7 +7,8 @@ from mmdet.structures.mask import PolygonMasks
 from mmengine.config import ConfigDict
 from mmengine.structures import InstanceData
 
-from expalign.models.dense_heads import ExpAlignHead, ExpAlignInsHead, RLEMasks
+from expalign.models.dense_heads import ExpAlignHead, ExpAlignInsHead
+from expalign.structures.rle_masks import RLEMasks
 from tests.test_models.test_dense_heads.test_mask_loss import reference_loss
 
 STRIDES = (8, 16, 32)

@@ -12,7 +12,7 @@ import torch.nn.functional as F
 from expalign.models.dense_heads import decode_masks
 from expalign.models.dense_heads import mask_decode as module
 from expalign.models.dense_heads.mask_crops import Frame, axis_of_crops, interpolation_taps
-from expalign.models.dense_heads.rle_masks import encode_crop
+from expalign.structures.rle_masks import encode_crop
 
 
 def reference_place(pixel, pixels, cells, scale, pad):

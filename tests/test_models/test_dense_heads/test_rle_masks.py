@@ -10,8 +10,7 @@ import torch
 from mmdet.structures.mask import encode_mask_results
 from mmengine.structures import InstanceData
 
-from expalign.models.dense_heads import RLEMasks
-from expalign.models.dense_heads.rle_masks import RLE, encode_crop
+from expalign.structures.rle_masks import RLE, RLEMasks, encode_crop
 
 
 def random_masks(num, height, width, seed=0):

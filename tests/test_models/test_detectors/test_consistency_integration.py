@@ -6,7 +6,7 @@ import torch
 from expalign.models.detectors import expalign
 from expalign.models.losses import ConsistencyRegularizer
 from expalign.registry import MODELS
-from expalign.utils import prompts
+from expalign.structures import prompts
 from tests.helpers.models import sample, tiny_detector_config
 
 

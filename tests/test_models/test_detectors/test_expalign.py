@@ -5,7 +5,7 @@ import torch
 
 from expalign.models.detectors import expalign as detector_module
 from expalign.registry import MODELS
-from expalign.utils import prompts
+from expalign.structures import prompts
 from tests.helpers.models import sample, tiny_detector_config, tiny_segmentation_config
 
 

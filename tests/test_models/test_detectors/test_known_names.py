@@ -3,8 +3,8 @@
 import pytest
 import torch
 
-from expalign.apis.token_strings import token_strings
 from expalign.models.text_encoders.prompt_vectors import write_prompt_vectors
+from expalign.models.text_encoders.token_strings import token_strings
 from expalign.registry import MODELS
 from tests.helpers.models import sample, tiny_detector_config
 

@@ -4,7 +4,7 @@ import pytest
 import torch
 from mmengine.runner.checkpoint import get_state_dict, load_state_dict
 
-from expalign.engine.safe_load import load_torch_file
+from expalign.checkpoints.safe_load import load_torch_file
 from expalign.registry import MODELS
 from tests.helpers.models import sample, tiny_detector_config
 
@@ -58,7 +58,7 @@ def test_classes_that_exclude_each_other_share_no_place(config, images):
 
 
 def _iou(boxes):
-    from expalign.structures import box_iou
+    from expalign.structures.exclusive_boxes import box_iou
     return torch.from_numpy(box_iou(boxes.numpy(), boxes.numpy()))
 
 

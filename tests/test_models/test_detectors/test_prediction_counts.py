@@ -2,9 +2,9 @@
 
 import pytest
 import torch
+from benchmarks.model import sample
 from mmengine.registry import init_default_scope
 
-from expalign.benchmarks.model import sample
 from expalign.models.dense_heads import class_wise_nms
 from expalign.registry import MODELS
 from tests.helpers.dispatch_counts import count

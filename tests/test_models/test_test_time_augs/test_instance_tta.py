@@ -9,8 +9,8 @@ from mmdet.structures.bbox import bbox_flip
 from mmengine.config import ConfigDict
 from mmengine.structures import InstanceData
 
-from expalign.models.dense_heads.rle_masks import RLEMasks
 from expalign.models.test_time_augs import InstanceTTAModel
+from expalign.structures.rle_masks import RLEMasks
 
 DetTTAModel = InstanceTTAModel.__base__
 SIZE = (40, 60)

@@ -5,8 +5,8 @@ import threading
 import pytest
 import torch
 
+from expalign.checkpoints.encoder_fingerprint import encoder_fingerprint
 from expalign.models.text_encoders import CLIPTokenEncoder, HFTokenEncoder, TokenDiskCache
-from expalign.models.text_encoders.token_disk_cache import encoder_fingerprint
 from tests.helpers.tokenizers import (
     make_bert_tokenizer,
     make_clip_tokenizer,

@@ -9,8 +9,8 @@ import numpy as np
 import pytest
 import torch
 
-from expalign.engine.config import load_config
 from expalign.registry import MODELS
+from expalign.utils.load_config import load_config
 from tests.helpers.generated_lvis import class_names, lvis_content, official_scores, predictions
 
 COCO_CONFIG = 'configs/mini/expalign_mini-seg.py'

@@ -7,8 +7,8 @@ import tempfile
 
 import pytest
 
-from expalign.convert.data import coco_to_odvg, lvis_minival
-from expalign.convert.data.coco_stream import stream
+from expalign.data_tools import coco_to_odvg, lvis_minival
+from expalign.data_tools.coco_stream import stream
 from tests.helpers.annotations import coco_content, read_lines, write_json
 from tests.helpers.processes import fork
 

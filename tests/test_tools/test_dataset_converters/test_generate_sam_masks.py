@@ -16,10 +16,10 @@ import pytest
 import torch
 from pycocotools import mask as coco_mask
 
-from expalign.convert.data import sam_generate
-from expalign.convert.data.sam_generate import Job, TooManyUnreadable, merge, run_shard
-from expalign.convert.data.sam_journal import Journal, JournalError, Results
-from expalign.convert.data.sam_masks import (
+from expalign.data_tools import sam_generate
+from expalign.data_tools.sam_generate import Job, TooManyUnreadable, merge, run_shard
+from expalign.data_tools.sam_journal import Journal, JournalError, Results
+from expalign.data_tools.sam_masks import (
     MaskRules,
     Sam2Masks,
     mask_on_image,

@@ -6,10 +6,10 @@ import tracemalloc
 
 import pytest
 
-from expalign.convert.data import grouping
-from expalign.convert.data.coco_to_odvg import convert_coco
-from expalign.convert.data.grouping import images_with_annotations
-from expalign.convert.data.tally import Tally
+from expalign.data_tools import grouping
+from expalign.data_tools.coco_to_odvg import convert_coco
+from expalign.data_tools.grouping import images_with_annotations
+from expalign.utils.tally import Tally
 from tests.helpers.annotations import write_json
 
 IMAGES, ANNOTATIONS = 20_000, 200_000

@@ -7,8 +7,8 @@ from collections import Counter
 import numpy as np
 import pytest
 
-from expalign.convert.data.phrase_counts import frequent, merge_wordings
-from expalign.convert.data.phrase_vectors import at_random, drop_near_duplicates, spread_out
+from expalign.data_tools.phrase_counts import frequent, merge_wordings
+from expalign.data_tools.phrase_vectors import at_random, drop_near_duplicates, spread_out
 from expalign.datasets.transforms.negative_vocabulary import load_phrases, load_vectors
 from tests.helpers.annotations import write_json
 from tests.helpers.tokenizers import make_bert_tokenizer, tiny_bert_config

@@ -5,7 +5,7 @@ import json
 import pytest
 from PIL import Image
 
-from expalign.convert.data.yolo_layout import read_layout
+from expalign.data_tools.yolo_layout import read_layout
 from tests.helpers.annotations import write_image, write_yolo_folder
 
 TOOL = 'tools/dataset_converters/yolo2coco.py'

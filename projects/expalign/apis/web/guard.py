@@ -11,8 +11,8 @@ from starlette.requests import ClientDisconnect
 from . import limits
 from .calls import CallError, check_call, check_session
 from .hosts import Hosts
-from .requests import KeptAnswer, Message, PageRequest, Refused, TooMuch, too_large
 from .storage import Storage
+from .visits import KeptAnswer, Message, PageRequest, Refused, TooMuch, too_large
 
 App = Callable[..., Awaitable[None]]
 

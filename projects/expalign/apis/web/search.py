@@ -7,10 +7,10 @@ import gradio as gr
 import numpy as np
 from mmengine.structures import InstanceData
 
-from expalign.apis.alignment import Alignment
 from expalign.apis.inferencer import ExpAlignInferencer
-from expalign.apis.photograph import listed
-from expalign.utils.prompts import distinct_prompts, parse_prompts
+from expalign.apis.text_search import listed
+from expalign.structures.alignment import Alignment
+from expalign.structures.prompts import distinct_prompts, parse_prompts
 from expalign.visualization import draw_explanation, draw_instances
 from expalign.visualization.explanation import best_scores
 
@@ -137,6 +137,6 @@ def explanation(found: Found | None, prompts: list[str] | None, score_thr: float
 
 
 def results(inferencer: ExpAlignInferencer, found: Found, score_thr: float) -> list[dict]:
-    """Detections of ``score_thr`` or more, see :func:`~expalign.apis.photograph.listed`."""
+    """Detections of ``score_thr`` or more, see :func:`~expalign.apis.text_search.listed`."""
     return [row for row in listed(inferencer.pred2dict(found.sample))
             if row['score'] >= score_thr]

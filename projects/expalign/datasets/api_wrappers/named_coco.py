@@ -4,16 +4,16 @@ from collections.abc import Sequence
 
 from mmdet.datasets.api_wrappers import COCO
 
-from ..class_names import category_ids_of_classes
-from ..formats.coco_layout import (
+from expalign.datasets.class_names import category_ids_of_classes
+from expalign.datasets.formats.coco_layout import (
     annotations_by_image,
     check_layout,
     named_categories,
     sortable_by_id,
 )
-from ..formats.fields import identifier
-from ..formats.problems import AnnotationProblems
-from ..formats.text_file import read_json
+from expalign.datasets.formats.fields import identifier
+from expalign.datasets.formats.problems import AnnotationProblems
+from expalign.datasets.formats.text_file import read_json
 
 
 class NamedCategoryCOCO(COCO):

@@ -2,9 +2,9 @@
 
 from collections.abc import Sequence
 
-from expalign.utils.prompts import is_unicode
+from expalign.datasets.transforms.phrases import plain
+from expalign.structures.prompts import is_unicode
 
-from ..transforms.phrases import plain
 from .text_file import read_json
 
 

@@ -2,8 +2,10 @@
 
 from collections.abc import Collection, Mapping, Sequence
 
+from expalign.utils.shown import shown
+
 from .coco_layout import checked_image
-from .fields import flag, identifier, number, shown
+from .fields import flag, identifier, number
 from .problems import AnnotationProblems
 from .record import (
     NEGATIVE_BOX,

@@ -8,9 +8,10 @@ and testing, and is only counted by ``check_dataset``.
 from collections import defaultdict
 from collections.abc import Sequence
 
-from expalign.utils.prompts import is_unicode
+from expalign.structures.prompts import is_unicode
+from expalign.utils.shown import shown
 
-from .fields import identifier, number, shown
+from .fields import identifier, number
 from .problems import AnnotationProblems
 from .record import NOT_UNICODE_NAME, BadEntry, image_size, size_of_image
 

@@ -3,8 +3,6 @@
 import math
 from numbers import Real
 
-MAX_SHOWN = 80  # letters
-MAX_PRINTED = 100_000  # values inside one another
 FLAGS = {'0': 0, '1': 1, 'false': 0, 'true': 1}
 
 
@@ -45,27 +43,3 @@ def identifier(value: object) -> int | str | None:
     if isinstance(value, float) and value.is_integer():
         return int(value)
     return value if isinstance(value, int) and not isinstance(value, bool) else None
-
-
-def shown(value: object) -> str:
-    """A value of a file as a message has it, cut where it is long."""
-    long = f'a {type(value).__name__} that is too long to print'
-    try:
-        text = repr(value) if _entries(value) < MAX_PRINTED else long
-    except (ValueError, RecursionError):  # a number of thousands of digits
-        text = long
-    return text if len(text) <= MAX_SHOWN else f'{text[:MAX_SHOWN]}...'
-
-
-def _entries(value: object) -> int:
-    """How many values are inside one another, as printed, counted up to ``MAX_PRINTED``.
-
-    A list of a pickle may stand in many places, and be printed in each.
-    """
-    count, waiting = 0, [value]
-    while waiting and count < MAX_PRINTED:
-        inner = waiting.pop()
-        count += 1
-        if isinstance(inner, list | tuple | set | dict):
-            waiting += list(inner.values() if isinstance(inner, dict) else inner)[:MAX_PRINTED]
-    return count

@@ -7,9 +7,10 @@
 
 from collections.abc import Iterator, Sequence
 
+from expalign.utils.shown import shown
+
 from .coco import place_of, usable_object
 from .coco_layout import annotations_by_image, by_id, check_layout, checked_image
-from .fields import shown
 from .problems import AnnotationProblems
 from .record import PhraseList, instance, is_usable_phrase, xyxy
 

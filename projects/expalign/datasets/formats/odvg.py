@@ -16,10 +16,11 @@ the instance is ignored. One file may hold lines of both kinds.
 import json
 from collections.abc import Sequence
 
-from expalign.utils.prompts import is_unicode
+from expalign.structures.prompts import is_unicode
+from expalign.utils.shown import shown
 
 from .coco import NO_FLAG
-from .fields import flag, identifier, shown
+from .fields import flag, identifier
 from .mdetr import is_span
 from .problems import AnnotationProblems
 from .record import (

@@ -14,11 +14,12 @@ A record is a dict:
   (1 for crowds) and, where there is one, ``mask`` (a COCO segmentation).
 """
 
+from expalign.datasets.transforms.phrases import plain
 from expalign.limits import IMAGE_PIXELS, LimitExceeded
-from expalign.utils.prompts import is_unicode
+from expalign.structures.prompts import is_unicode
+from expalign.utils.shown import shown
 
-from ..transforms.phrases import plain
-from .fields import number, shown, whole
+from .fields import number, whole
 from .problems import AnnotationProblems
 
 NOT_A_BOX = 'the box is not four finite numbers'

@@ -12,14 +12,15 @@ from collections import Counter, defaultdict
 from collections.abc import Iterator, Sequence
 from typing import Any
 
-from expalign.file_kinds import describe_file
 from expalign.limits import RECORD_STEPS
-from expalign.pickle_scan import ALL_STEPS, BoundedReader, check_pickle
-from expalign.utils.prompts import is_unicode
+from expalign.structures.prompts import is_unicode
+from expalign.utils.file_kinds import describe_file
+from expalign.utils.pickle_scan import ALL_STEPS, BoundedReader, check_pickle
+from expalign.utils.shown import shown
 
 from .coco import usable_object
 from .coco_layout import checked_image
-from .fields import identifier, shown
+from .fields import identifier
 from .problems import AnnotationProblems
 from .record import PhraseList, clean_phrase, instance, xyxy
 from .text_file import check_text_file, read_json

@@ -7,8 +7,8 @@ from pathlib import Path
 
 from mmengine.fileio import get_local_path
 
-from expalign.file_kinds import describe_content, special_kind
 from expalign.limits import ANNOTATION_BYTES, LimitExceeded
+from expalign.utils.file_kinds import describe_content, special_kind
 
 
 def read_json(path: str, backend_args: dict | None = None, what: str = 'file') -> object:

@@ -2,10 +2,9 @@
 
 from mmdet.datasets.transforms import LoadAnnotations
 
+from expalign.datasets.bad_samples import BadAnnotation
 from expalign.registry import TRANSFORMS
-
-from ..bad_samples import BadAnnotation
-from .instance_polygons import InstancePolygons, absent, polygons_of
+from expalign.structures.instance_polygons import InstancePolygons, absent, polygons_of
 
 
 @TRANSFORMS.register_module()

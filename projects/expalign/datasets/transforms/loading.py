@@ -10,11 +10,10 @@ from mmcv.transforms import LoadImageFromFile as MMCVLoadImageFromFile
 from mmdet.registry import TRANSFORMS as MMDET_TRANSFORMS
 from mmengine import fileio
 
-from expalign.file_kinds import special_kind
-from expalign.image_files import DAMAGED, OtherSize, UnreadableImage, decode, read_content
+from expalign.datasets.bad_samples import BadImage, ImageOfOtherSize, MissingImage
 from expalign.registry import TRANSFORMS
-
-from ..bad_samples import BadImage, ImageOfOtherSize, MissingImage
+from expalign.utils.file_kinds import special_kind
+from expalign.utils.image_files import DAMAGED, OtherSize, UnreadableImage, decode, read_content
 
 FLAGS = dict(color=cv2.IMREAD_COLOR, grayscale=cv2.IMREAD_GRAYSCALE)  # by `color_type`
 NO_ANSWER = (URLError, ConnectionError, TimeoutError, HTTPException)
@@ -97,3 +96,12 @@ class LoadImageFromFile(MMCVLoadImageFromFile):
         if annotated is not None and annotated != image.shape[1::-1]:
             raise OtherSize(image.shape[1::-1])
         return image
+
+
+def read_image(path: str) -> np.ndarray:
+    """An image (H, W, 3), uint8, BGR, from a path or an address.
+
+    Raises:
+        BadSample: it cannot be read.
+    """
+    return LoadImageFromFile().transform(dict(img_path=path))['img']

@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 from mmengine.fileio import load
 
-from expalign.npz_files import read_arrays
+from expalign.utils.npz_files import read_arrays
 
 from .phrases import forms, plain
 

@@ -5,9 +5,9 @@ import torch
 from mmdet.datasets.transforms import PackDetInputs
 
 from expalign.registry import TRANSFORMS
-from expalign.structures import draw_masks, instance_cells
-
-from .instance_polygons import MIN_COORDINATES, has_mask
+from expalign.structures.drawn_masks import draw_masks
+from expalign.structures.instance_polygons import MIN_COORDINATES, has_mask
+from expalign.structures.truth_batch import instance_cells
 
 
 @TRANSFORMS.register_module()

@@ -8,8 +8,13 @@ from mmdet.structures.mask import PolygonMasks
 from mmyolo.datasets.transforms import YOLOv5RandomAffine
 
 from expalign.registry import TRANSFORMS
-
-from .instance_polygons import InstancePolygons, Polygons, absent, clip_polygon, project_polygon
+from expalign.structures.instance_polygons import (
+    InstancePolygons,
+    Polygons,
+    absent,
+    clip_polygon,
+    project_polygon,
+)
 
 
 @TRANSFORMS.register_module()

@@ -63,8 +63,8 @@ class ExplanationHook(Hook):
         if self._watch is None:
             return
         self._watch.remove()
-        from expalign.apis.alignment import alignments_of
-        from expalign.apis.images import read_image
+        from expalign.datasets.transforms.loading import read_image
+        from expalign.models.detectors.alignments import alignments_of
         from expalign.visualization import draw_explanation
         neck_out, self._watch, self._neck_out = self._neck_out, None, None
         samples = outputs[:self.num_images - self._drawn]

@@ -5,7 +5,7 @@ from mmengine.model import is_model_wrapper
 from mmengine.runner import Runner
 
 from expalign.registry import HOOKS
-from expalign.structures import KnownClasses
+from expalign.structures.known_classes import KnownClasses
 
 
 @HOOKS.register_module()

@@ -9,8 +9,8 @@ from mmengine.model import is_model_wrapper
 from mmengine.runner import Runner
 from torch import nn
 
-from expalign.datasets.transforms.instance_polygons import is_polygon
 from expalign.registry import HOOKS
+from expalign.structures.instance_polygons import is_polygon
 
 MAX_IMAGES = 20_000  # of a data set, spread over it: records take a tenth of a millisecond each
 

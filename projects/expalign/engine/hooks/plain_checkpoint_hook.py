@@ -8,10 +8,10 @@ from mmengine.hooks import CheckpointHook
 from mmengine.model import is_model_wrapper
 from mmengine.runner import Runner
 
-from expalign.engine.frozen_encoders import HEADER_KEY, encoders_of_state_dict
-from expalign.engine.plain_state import history_from_plain, to_plain
+from expalign.checkpoints.frozen_encoders import HEADER_KEY, encoders_of_state_dict
+from expalign.checkpoints.plain_state import history_from_plain, to_plain
+from expalign.checkpoints.whole_file_backend import WHOLE_FILES
 from expalign.engine.resumed_schedule import PER_EPOCH
-from expalign.engine.whole_file_backend import WHOLE_FILES
 from expalign.registry import HOOKS
 
 # Names of weights to tensors: plain by nature.
@@ -23,7 +23,7 @@ class PlainCheckpointHook(CheckpointHook):
     """:class:`mmengine.CheckpointHook` whose files pass ``torch.load(..., weights_only=True)``.
 
     Optimizer, schedulers, message hub and meta data are saved as plain data (see
-    :func:`~expalign.engine.plain_state.to_plain`) and restored on resuming. Checkpoints of
+    :func:`~expalign.checkpoints.plain_state.to_plain`) and restored on resuming. Checkpoints of
     mmengine's own hook can be resumed too, with ``--trust-checkpoint``.
 
     An outdated checkpoint is removed after the new one is written; mmengine does so before, which

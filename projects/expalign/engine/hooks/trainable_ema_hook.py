@@ -7,7 +7,7 @@ from mmengine.hooks import EMAHook
 from mmengine.runner import Runner
 from torch import nn
 
-from expalign.engine.checkpoint import is_frozen
+from expalign.checkpoints.checkpoint import is_frozen
 from expalign.registry import HOOKS
 
 

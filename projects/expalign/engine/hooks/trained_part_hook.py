@@ -7,7 +7,7 @@ from mmengine.hooks import Hook
 from mmengine.model import is_model_wrapper
 from mmengine.runner import Runner
 
-from expalign.engine.trained_part import save_trained_part
+from expalign.checkpoints.trained_part import save_trained_part
 from expalign.registry import HOOKS
 
 from .zero_shot_report_hook import averaged_weights
@@ -19,7 +19,7 @@ KEPT = 'best_trained_part'  # in the message hub: a resumed run goes on from it
 class TrainedPartHook(Hook):
     """Writes ``best.safetensors`` and ``last.safetensors`` into the work folder.
 
-    See :func:`~expalign.engine.trained_part.save_trained_part`. Weights are the averaged ones where
+    See :mod:`expalign.checkpoints.trained_part`. Weights are the averaged ones where
     the run averages them. Where nothing is validated there is the last one alone.
 
     Args:

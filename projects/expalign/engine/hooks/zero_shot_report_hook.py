@@ -12,9 +12,9 @@ from mmengine.hooks import EMAHook, Hook
 from mmengine.logging import print_log
 from mmengine.runner import Runner
 
-from expalign.evaluation.progress import logged_progress
 from expalign.registry import HOOKS
 from expalign.utils import finished_file
+from expalign.utils.logged_progress import logged_progress
 
 Metrics = dict[str, float]
 

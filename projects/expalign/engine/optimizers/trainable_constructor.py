@@ -5,7 +5,7 @@ from collections.abc import Iterable
 from mmengine.optim import DefaultOptimWrapperConstructor, OptimWrapper
 from torch import Tensor, nn
 
-from expalign.engine.checkpoint import is_frozen
+from expalign.checkpoints.checkpoint import is_frozen
 from expalign.registry import OPTIM_WRAPPER_CONSTRUCTORS
 
 

@@ -11,7 +11,7 @@ from mmengine.logging import print_log
 
 from expalign.datasets.class_names import category_ids_of_classes
 from expalign.datasets.formats.lvis_names import clean_lvis_names
-from expalign.evaluation.heaps import ClassHeaps, Columns, merge_heaps
+from expalign.evaluation.best_detections import ClassHeaps, Columns, merge_heaps
 from expalign.evaluation.lvis_by_class import detection_records, evaluate_lvis
 from expalign.evaluation.lvis_ground_truth import shared_ground_truth
 from expalign.evaluation.prediction_checks import (
@@ -20,8 +20,8 @@ from expalign.evaluation.prediction_checks import (
     check_predictions,
     report_untested,
 )
-from expalign.evaluation.rle import mask_rles
 from expalign.registry import METRICS
+from expalign.structures.rle_masks import mask_rles
 from expalign.utils import finished_file
 
 IOU_TYPES = dict(bbox='boxes', segm='masks')

@@ -4,10 +4,8 @@ from pathlib import Path
 
 from torch import Tensor, nn
 
-from expalign.registry import MODELS
-
-from ..utils.freeze import FreezableModule
-from ..utils.pretrained import (
+from expalign.models.utils.freeze import FreezableModule
+from expalign.models.utils.pretrained import (
     PretrainedModelError,
     config_from_dict,
     explain_failure,
@@ -15,6 +13,8 @@ from ..utils.pretrained import (
     load_pretrained,
     resolve_model_source,
 )
+from expalign.registry import MODELS
+
 from .timm_keys import config_from_timm_keys, is_timm_layout, timm_to_transformers_keys
 
 OUT_STAGES = ['stage2', 'stage3', 'stage4']

@@ -6,15 +6,14 @@ from pickle import UnpicklingError
 import torch
 from torch import Tensor, nn
 
-from expalign.registry import MODELS
-
-from ..utils.freeze import FreezableModule
-from ..utils.pretrained import (
+from expalign.models.utils.freeze import FreezableModule
+from expalign.models.utils.pretrained import (
     PretrainedModelError,
     explain_failure,
     load_exactly,
     resolve_model_source,
 )
+from expalign.registry import MODELS
 
 
 @MODELS.register_module()

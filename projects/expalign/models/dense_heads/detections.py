@@ -12,11 +12,12 @@ import torch
 from mmengine.structures import InstanceData
 from torch import Tensor
 
+from expalign.structures.letterbox import clip_to_images
+
 from .candidates import select_candidates
 from .class_wise_nms import FIRST_LOOK, batch_nms, is_greedy
 from .finite_outputs import count_non_finite
 from .greedy_nms import BLOCK
-from .letterbox import clip_to_images
 
 # Of NMS on a GPU: more than photographs need (10 at most were seen), far more, always enough.
 ROUNDS = 12, 96, BLOCK

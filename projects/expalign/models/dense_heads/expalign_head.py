@@ -18,12 +18,12 @@ from torch import Tensor
 from expalign.models.necks import EAHOutput
 from expalign.models.task_modules import TaskAlignedAssigner
 from expalign.registry import MODELS
-from expalign.structures import TruthBatch
+from expalign.structures.letterbox import boxes_to_originals, letterbox_frames
+from expalign.structures.truth_batch import TruthBatch
 
 from .class_wise_nms import is_greedy
 from .detections import Attempt, Detections, find_detections, first_attempt
 from .finite_outputs import refuse_non_finite
-from .letterbox import boxes_to_originals, letterbox_frames
 from .levels import at_least_float32, flatten_levels
 
 KEPT_GRIDS = 8

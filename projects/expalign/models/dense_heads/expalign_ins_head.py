@@ -17,11 +17,11 @@ from torch import Tensor, nn
 
 from expalign.models.layers import conv_branch
 from expalign.registry import MODELS
-from expalign.structures import TruthBatch
+from expalign.structures.letterbox import scale_and_pad
+from expalign.structures.truth_batch import TruthBatch
 
 from .expalign_head import ExpAlignHead
 from .expalign_head_module import ExpAlignHeadModule, each_level
-from .letterbox import scale_and_pad
 from .levels import at_least_float32, flatten_levels
 from .mask_crops import Frame
 from .mask_decode import decode_batch

@@ -13,8 +13,9 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from expalign.structures.rle_masks import RLE, RLEMasks
+
 from .mask_crops import Frame, axis_of_crops, upsample_crops
-from .rle_masks import RLE, RLEMasks
 from .run_lengths import changes_in_crops, encode_changes, places_of_changes
 
 MASK_FORMATS = ('rle', 'dense')

@@ -11,21 +11,21 @@ from mmengine.dist import get_world_size
 from mmengine.logging import print_log
 from torch import Tensor
 
-from expalign.engine.checkpoint import (
+from expalign.checkpoints.checkpoint import (
     describe_mismatch,
     mask_branches_left_over,
     optional_prefixes,
     trained_encoders_left_out,
 )
-from expalign.engine.frozen_encoders import check_frozen_encoders
+from expalign.checkpoints.frozen_encoders import check_frozen_encoders
 from expalign.models.necks import EAHOutput
 from expalign.models.utils.activations import set_activations_inplace
 from expalign.models.utils.norm_counts import counted_together, counting_norms
 from expalign.models.utils.upload import upload
 from expalign.registry import MODELS
-from expalign.structures import TrainingSamples
-from expalign.utils.prompt_split import warn_of_unsplit
-from expalign.utils.prompts import first_occurrences, key_of_sample, parse_prompts
+from expalign.structures.prompt_split import warn_of_unsplit
+from expalign.structures.prompts import first_occurrences, key_of_sample, parse_prompts
+from expalign.structures.training_samples import TrainingSamples
 
 from .knows_classes import KnowsClasses
 from .prompt_batch import PromptBatch, encode_prompt_lists, padded
@@ -36,7 +36,7 @@ class ExpAlignDetector(KnowsClasses, SingleStageDetector):
     """ExpAlign (arXiv 2601.22666), driven by mmdet's runners and inference functions.
 
     The prompts of an image are the ``text`` of its data sample (see
-    :func:`~expalign.utils.prompts.parse_prompts`), or else the vocabulary given to
+    :func:`~expalign.structures.prompts.parse_prompts`), or else the vocabulary given to
     :meth:`set_vocabulary`, or else the classes that the model knows. Predicted labels index them.
 
     Args:
@@ -95,7 +95,7 @@ class ExpAlignDetector(KnowsClasses, SingleStageDetector):
         """Prompts for images that bring none; encoded once and reused until weights change.
 
         Args:
-            texts, custom_entities: see :func:`~expalign.utils.prompts.parse_prompts`.
+            texts, custom_entities: see :func:`~expalign.structures.prompts.parse_prompts`.
 
         Raises:
             ValueError: no prompt, or one of white space alone.

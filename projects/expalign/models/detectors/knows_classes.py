@@ -9,7 +9,8 @@ from mmengine.structures import InstanceData
 from torch import Tensor, nn
 
 from expalign.registry import MODELS
-from expalign.structures import KNOWN_CLASSES, KnownClasses, exclusive_boxes
+from expalign.structures.exclusive_boxes import exclusive_boxes
+from expalign.structures.known_classes import KNOWN_CLASSES, KnownClasses
 
 
 class KnowsClasses(nn.Module):

@@ -7,7 +7,7 @@ from mmengine.config import ConfigDict
 from torch import Tensor, nn
 
 from expalign.registry import MODELS
-from expalign.structures import TruthBatch
+from expalign.structures.truth_batch import TruthBatch
 
 from .fusion import fuse_to_coarsest, fuse_to_finest
 from .map_ops import check_choice, full_precision

@@ -7,7 +7,8 @@ import torch
 from mmdet.utils import InstanceList
 from torch import Tensor
 
-from expalign.structures import TruthBatch, box_spans
+from expalign.structures.box_cells import box_spans
+from expalign.structures.truth_batch import TruthBatch
 
 
 def positive_prompts(truth: TruthBatch | InstanceList, num_prompts: int) -> Tensor:

@@ -12,8 +12,7 @@ from mmengine.structures import InstanceData
 from torch import Tensor
 
 from expalign.registry import MODELS
-
-from ..dense_heads.rle_masks import RLE, RLEMasks
+from expalign.structures.rle_masks import RLE, RLEMasks
 
 # Axes of an image that a flip reverses.
 FLIPPED_AXES = dict(horizontal=(-1,), vertical=(-2,), diagonal=(-2, -1))

@@ -2,10 +2,10 @@
 
 from torch import Tensor
 
+from expalign.models.utils.pretrained import config_from_dict, load_pretrained, load_tokenizer
+from expalign.models.utils.upload import upload
 from expalign.registry import MODELS
 
-from ..utils.pretrained import config_from_dict, load_pretrained, load_tokenizer
-from ..utils.upload import upload
 from .token_encoder import TokenEncoder
 
 

@@ -7,15 +7,15 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from expalign.registry import MODELS
-
-from ..utils.pretrained import (
+from expalign.models.utils.pretrained import (
     config_from_dict,
     load_pretrained,
     load_tokenizer,
     read_optional_json,
 )
-from ..utils.upload import upload
+from expalign.models.utils.upload import upload
+from expalign.registry import MODELS
+
 from .token_encoder import TokenEncoder
 
 # SigLIP is trained on prompts padded to its limit, without an attention mask, and its sentence

@@ -6,10 +6,10 @@ import torch
 from mmengine.model import BaseModule
 from torch import Tensor
 
+from expalign.models.utils.pretrained import PACKAGE_PREFIX, resolve_model_source
 from expalign.registry import MODELS
-from expalign.utils.name_keys import NameTable
+from expalign.structures.name_keys import NameTable
 
-from ..utils.pretrained import PACKAGE_PREFIX, resolve_model_source
 from .prompt_vectors import read_prompt_vectors
 from .token_pooling import normalize_tokens
 
@@ -21,7 +21,7 @@ class KnownNames(BaseModule):
     """A table of exact vectors; a prompt that is one of its names has that vector as its token.
 
     A text adapter that was fitted to the vectors of names only comes near to them, and small errors
-    of direction shift all scores of a prompt. See :func:`~expalign.utils.name_keys.name_keys` for
+    of direction shift all scores of a prompt. See :mod:`expalign.structures.name_keys` for
     the spellings of a name. Nothing here is trained, and nothing is part of the model's state.
 
     Args:

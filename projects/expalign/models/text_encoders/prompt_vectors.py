@@ -11,11 +11,11 @@ import torch
 from mmengine.model import BaseModule
 from torch import Tensor
 
-from expalign.engine.safetensors_file import header_json, open_safetensors
-from expalign.npz_files import read_arrays
+from expalign.checkpoints.safetensors_file import header_json, open_safetensors
 from expalign.registry import MODELS
+from expalign.structures.prompts import prompt_key
 from expalign.utils import finished_file
-from expalign.utils.prompts import prompt_key
+from expalign.utils.npz_files import read_arrays
 
 MAX_LISTED = 8
 

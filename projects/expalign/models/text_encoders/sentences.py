@@ -8,7 +8,8 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor
 
-from ..utils.pretrained import read_optional_json
+from expalign.models.utils.pretrained import read_optional_json
+
 from .clip_token_encoder import CLIPTokenEncoder
 from .hf_token_encoder import HFTokenEncoder
 from .token_encoder import TokenEncoder

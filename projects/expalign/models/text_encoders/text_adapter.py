@@ -6,9 +6,9 @@ Axis letters: N prompts, L tokens per prompt, D embedding width.
 from mmengine.model import BaseModule
 from torch import Tensor, nn
 
+from expalign.models.layers.swiglu import SwiGLU
 from expalign.registry import MODELS
 
-from ..layers.swiglu import SwiGLU
 from .token_pooling import normalize_tokens, pool_tokens
 
 

@@ -6,7 +6,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from ..utils.own_lock import OwnLock
+from expalign.models.utils.own_lock import OwnLock
 
 
 class CacheInfo(NamedTuple):

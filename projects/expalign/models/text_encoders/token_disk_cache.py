@@ -8,9 +8,8 @@ anew.
 
 import hashlib
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
 
 import torch
 from mmengine.logging import print_log
@@ -39,7 +38,7 @@ class TokenDiskCache:
 
         Args:
             encoder: digest of everything that the tokens depend on, see
-                :func:`encoder_fingerprint`.
+                :func:`~expalign.checkpoints.encoder_fingerprint.encoder_fingerprint`.
             prompts: the vocabulary; its order counts.
         """
         digest = hashlib.sha256(json.dumps([encoder, list(prompts)]).encode())
@@ -75,18 +74,3 @@ class TokenDiskCache:
 
 def _metadata(encoder: str, prompts: Sequence[str]) -> dict[str, str]:
     return dict(encoder=encoder, prompts=json.dumps(list(prompts)))
-
-
-def encoder_fingerprint(weights: Mapping[str, Tensor], settings: Mapping[str, Any]) -> str:
-    """Digest of an encoder.
-
-    Args:
-        weights: its state dict.
-        settings: what else the tokens depend on, as JSON can hold it.
-    """
-    digest = hashlib.sha256(json.dumps(settings, sort_keys=True).encode())
-    for name in sorted(weights):
-        value = weights[name].detach().cpu().contiguous()
-        digest.update(f'{name} {value.dtype} {tuple(value.shape)}'.encode())
-        digest.update(value.reshape(-1).view(torch.uint8).numpy().data)
-    return digest.hexdigest()

@@ -14,11 +14,13 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from ..utils.freeze import FreezableModule
-from ..utils.own_lock import OwnLock
-from ..utils.upload import upload
+from expalign.checkpoints.encoder_fingerprint import encoder_fingerprint
+from expalign.models.utils.freeze import FreezableModule
+from expalign.models.utils.own_lock import OwnLock
+from expalign.models.utils.upload import upload
+
 from .token_cache import CacheInfo, TokenCache
-from .token_disk_cache import MIN_PROMPTS, TokenDiskCache, encoder_fingerprint
+from .token_disk_cache import MIN_PROMPTS, TokenDiskCache
 from .token_rows import TokenRows, gather_rows
 
 

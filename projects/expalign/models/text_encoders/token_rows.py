@@ -9,8 +9,8 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from ..utils.own_lock import OwnLock
-from ..utils.upload import upload
+from expalign.models.utils.own_lock import OwnLock
+from expalign.models.utils.upload import upload
 
 FIRST_ROWS = 1024
 

@@ -1,1 +1,0 @@
-"""Reading other projects' checkpoints without running them, and renaming what is in them."""
