@@ -15,7 +15,7 @@ from .assemble import PART_PREFIXES, assemble
 from .fetch import cache_folder, yolo_world_checkpoint
 
 CONFIG = config_folder() / 'warm_start/expalign_v8s_minilm-seg.py'
-WEIGHTS = Path(expalign.__file__).with_name('weights')
+WEIGHTS = Path(__file__).parents[1] / 'weights'
 SHIPPED = tuple(
     WEIGHTS / f'expalign_v8s_minilm_{part}.safetensors' for part in ('text', 'masks'))
 
