@@ -7,7 +7,7 @@ models, data sets and metrics are imported by their registries when the first of
 
 from typing import Any
 
-from . import compat
+from . import compat, startup
 from .checkpoints.trust import trust_checkpoints
 from .version import __version__
 

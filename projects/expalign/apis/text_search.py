@@ -8,6 +8,7 @@ import torch
 from mmengine.config import Config
 
 from expalign.utils import check_outputs, finished_file
+from expalign.utils.image_files import UnreadableImage, decode, read_content
 from expalign.utils.picture_files import write_picture
 
 RESULTS = (
