@@ -1,6 +1,6 @@
 """AP of text sides on the sets of docs/results.md: ``text_side_table.py IMAGE_WEIGHTS TEXT...``.
 
-Every TEXT is a file of tools/distillation/distill_text.py; ``NAME_0.safetensors``, ``NAME_1.safetensors``, ...
+Every TEXT is a file of distill_text.py; ``NAME_0.safetensors``, ``NAME_1.safetensors``, ...
 are the seeds of one recipe. Names pass through the text side alone, but for the row "table + NAME":
 there the first TEXT has the exact vectors of the names that the shipped table knows. The images are
 read from the folder that ``EXPALIGN_DATA`` names. Everything runs as in tools/test.py, but the
