@@ -23,18 +23,13 @@ from urllib.parse import urlparse
 import torch
 from torch import hub
 
-from expalign.engine.checked_pickle import NoCheckpoint, check_torch_file
-from expalign.engine.checkpoint_layout import check_layout
-from expalign.engine.config_text import literal_config
-from expalign.engine.foreign_classes import is_foreign, stand_ins
-from expalign.engine.torch_records import Refused
-from expalign.file_kinds import special_kind
 from expalign.limits import LimitExceeded
 from expalign.utils.file_kinds import special_kind
 
 from .checked_pickle import NoCheckpoint, check_torch_file
 from .checkpoint_layout import check_layout
 from .config_text import literal_config
+from .foreign_classes import is_foreign, stand_ins
 from .torch_records import Refused
 from .trust import FLAG, checkpoints_are_trusted
 
@@ -89,7 +84,7 @@ def load_foreign_file(path: str | os.PathLike) -> Any:
         path: of the file.
 
     Returns:
-        What is in it, on the CPU, with :class:`~expalign.engine.foreign_classes.StandIn` objects.
+        What is in it, on the CPU, with :class:`~expalign.checkpoints.foreign_classes.StandIn` objects.
 
     Raises:
         FileNotFoundError: there is no such file.

@@ -9,9 +9,8 @@ from typing import Any, NamedTuple
 import torch
 from torch import Tensor
 
-from expalign.engine.foreign_classes import as_mapping, module_state, named_module_tensors
-from expalign.engine.safe_load import load_foreign_file
-
+from .foreign_classes import as_mapping, module_state, named_module_tensors
+from .safe_load import load_foreign_file
 from .yolo_world_keys import MMYOLO_RULES, ULTRALYTICS_RULES, rename
 
 # Width of the stem -> size.
