@@ -12,23 +12,15 @@ import zipfile
 import pytest
 import torch
 
-<<<<<<<< HEAD:tests/test_engine/test_foreign_classes.py
 import expalign
-from expalign.convert.yolo_world import read_source
-from expalign.engine.foreign_classes import (
+from expalign.checkpoints.foreign_classes import (
     StandIn,
     is_foreign,
-========
-from expalign.checkpoints.inert_pickle import (
-    Inert,
-    InertArchive,
-    UnreadableCheckpoint,
-    as_mapping,
->>>>>>>> fbaca58 (Packages are rooms without circles: checkpoints, structures, data_tools, utils, startup; research code under tools):tests/test_checkpoints/test_inert_pickle.py
     module_state,
     named_module_tensors,
 )
-from expalign.engine.safe_load import UntrustedCheckpointError, load_foreign_file
+from expalign.checkpoints.safe_load import UntrustedCheckpointError, load_foreign_file
+from expalign.checkpoints.yolo_world import read_source
 from expalign.limits import LimitExceeded
 from tests.helpers.yolo_world_layouts import foreign_classes
 

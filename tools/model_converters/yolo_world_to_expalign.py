@@ -11,6 +11,7 @@ from collections import Counter
 from pathlib import Path
 
 import expalign  # noqa: F401  (before mmdet: the compatibility layer)
+from expalign.checkpoints.safe_load import UntrustedCheckpointError
 from expalign.checkpoints.yolo_world import (
     ConversionError,
     convert,
@@ -19,8 +20,6 @@ from expalign.checkpoints.yolo_world import (
     image_side_shapes,
     read_source,
 )
-from expalign.engine.config import load_config
-from expalign.engine.safe_load import UntrustedCheckpointError
 from expalign.utils import check_outputs, finished_file
 from expalign.utils.load_config import load_config
 

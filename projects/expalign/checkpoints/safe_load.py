@@ -84,7 +84,8 @@ def load_foreign_file(path: str | os.PathLike) -> Any:
         path: of the file.
 
     Returns:
-        What is in it, on the CPU, with :class:`~expalign.checkpoints.foreign_classes.StandIn` objects.
+        What is in it, on the CPU, with
+        :class:`~expalign.checkpoints.foreign_classes.StandIn` objects.
 
     Raises:
         FileNotFoundError: there is no such file.
