@@ -107,6 +107,7 @@ def _shape(shape: object, size: tuple[int, int] | None, where: str, tally: Tally
     if not isinstance(shape, dict):
         raise BadLabel(f'must be an object, got {shown(shape)}')
     kind = shape.get('shape_type') or 'polygon'  # versions before 3.6 have polygons alone
+    kind = kind if isinstance(kind, str) else shown(kind)
     label = shape.get('label')
     name = str(label) if isinstance(label, int | float) else label
     if not isinstance(name, str) or not name.strip():
@@ -136,8 +137,7 @@ def _shape(shape: object, size: tuple[int, int] | None, where: str, tally: Tally
     elif kind == 'polygon':
         tally.note('shapes left out: an outline of less than three points', where)
         return None
-    elif isinstance(kind, str) and kind not in ('rectangle', 'mask', 'circle',
-                                                'oriented_rectangle'):
+    elif kind not in ('rectangle', 'mask', 'circle', 'oriented_rectangle'):
         tally.note(f'shapes left out: of the unknown kind {shown(kind)}', where)
         return None
     else:

@@ -146,11 +146,19 @@ def _folder(names: list[str], split: str, path: Path, index: ImageIndex) -> tupl
 
 
 def class_names(parts: Mapping[str, CocoPart]) -> tuple[str, ...]:
-    """The classes of all parts: those of train first, in the order of the file."""
+    """The classes of all parts: those of train first, in the order of the file.
+
+    Raises:
+        ValueError: there is none, or one has an empty name.
+    """
     names: dict[str, None] = {}
     for part in parts.values():
         names |= dict.fromkeys(names_of_categories(part.content['categories'], part.used_ids))
-    return clean_class_names(tuple(names))
+    try:
+        return clean_class_names(tuple(names))
+    except ValueError as error:
+        path = next(iter(parts.values())).path
+        raise ValueError(f"annotation file '{path}', its categories: {error}") from error
 
 
 def needs_copy(part: CocoPart, classes: tuple[str, ...]) -> bool:
