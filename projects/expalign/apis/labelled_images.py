@@ -11,8 +11,7 @@ from torch import nn
 
 from expalign.datasets import TextCocoDataset
 from expalign.datasets.bad_samples import BadSample
-
-from .images import read_image
+from expalign.datasets.transforms.loading import read_image
 
 
 @dataclass

@@ -7,11 +7,11 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from expalign.convert.data.outputs import progress
 from expalign.data_tools.own_data import OwnData
 from expalign.evaluation.calibration import gather
 from expalign.evaluation.pooled import Judged, judge
-from expalign.utils.prompts import prompt_key
+from expalign.structures.prompts import prompt_key
+from expalign.utils.progress import progress
 
 from .labelled_images import Example, choose, prepare, read_labelled
 from .wordings import candidates, colour_of, coloured, distinct, near_names, rounds_of

@@ -6,7 +6,7 @@ best; :func:`other_words` looks a name up by its last word, too.
 
 from collections.abc import Iterator
 
-from expalign.utils.name_keys import name_keys
+from expalign.structures.name_keys import name_keys
 
 # Each line: words that are used for one thing.
 SAME = '''

@@ -6,8 +6,8 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 import cv2
 import numpy as np
 
-from expalign.utils.name_keys import IRREGULAR
-from expalign.utils.prompts import prompt_key
+from expalign.structures.name_keys import IRREGULAR
+from expalign.structures.prompts import prompt_key
 
 from .word_table import other_words
 
