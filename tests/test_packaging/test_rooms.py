@@ -1,6 +1,7 @@
 """Packages import downwards only, lazily or not: the rooms of docs/architecture.md."""
 
 import ast
+import re
 from pathlib import Path
 
 # Lowest first. A room may import those of lines above its own.
@@ -43,6 +44,16 @@ def test_every_room_has_a_level(repo_root):
     package, paths = modules(repo_root)
     rooms = {path.relative_to(package).parts[0].removesuffix('.py') for path in paths}
     assert rooms - {'__init__'} == set(LEVEL)
+
+
+def test_the_drawing_in_the_documents_is_this_one(repo_root):
+    page = (repo_root / 'docs' / 'architecture.md').read_text()
+    section = page.split('## Rooms')[1].split('\n## ')[0]
+    (drawing,) = re.findall(r'^```\n(.*?)^```', section, re.MULTILINE | re.DOTALL)
+    rows = re.split(r'^ +\|\n +v\n', drawing, flags=re.MULTILINE)
+    assert [sorted(row.split()) for row in rows] == [sorted(layer) for layer in reversed(LAYERS)]
+    described = re.findall(r'^\| (`.*?) \|', section, re.MULTILINE)
+    assert sorted(re.findall(r'`(\w+)`', ' '.join(described))) == sorted(LEVEL)
 
 
 def test_no_package_imports_one_above_it_or_beside_it(repo_root):
