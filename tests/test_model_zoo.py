@@ -1,18 +1,25 @@
 """A name is a config and weights, for mmengine's own mechanisms too."""
 
+import logging
+import warnings
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
+from mmdet.apis import DetInferencer
 from mmengine.config import Config
-from mmengine.hub import get_config
+from mmengine.hub import get_config, get_model
+from mmengine.infer import BaseInferencer
 from mmengine.registry import MODELS as ROOT_MODELS
 from mmengine.registry import Registry, root
+from mmengine.runner import Runner
 from mmengine.runner.checkpoint import CheckpointLoader
 
 from expalign import model_zoo
 from expalign.apis import ExpAlignInferencer
+from expalign.utils.download import MODEL_HUB
 from expalign.utils.load_config import load_config
-from tests.helpers.mini_model import write_mini_weights
+from tests.helpers.mini_model import CONFIG, write_mini_weights
 
 
 def test_every_config_has_a_row(repo_root):
@@ -22,8 +29,9 @@ def test_every_config_has_a_row(repo_root):
     assert {row.config.resolve() for row in rows} == configs
     assert len({row.name for row in rows}) == len(rows) == len(configs)
     with_weights = {row.name: row.weights for row in rows if row.weights}
-    assert with_weights == {
-        'expalign-s': 'expalign://s', 'expalign-s-boxes': 'expalign://s-boxes'}
+    keys = ('s', 's-boxes', 'm', 'l', 'x', 's-clip', 'm-clip', 'l-clip', 'x-clip')
+    assert with_weights == {f'expalign-{key}': f'expalign://{key}' for key in keys}
+    assert all(row.made_of for row in rows if row.weights)
     assert rows[0].name == model_zoo.DEFAULT
 
 
@@ -32,7 +40,7 @@ def test_names_are_resolved(repo_root):
     assert Path(config).samefile(repo_root / 'configs/warm_start/expalign_v8s_minilm-seg.py')
     assert weights == 'expalign://s'
     assert load_config('expalign-s').model.bbox_head.type == 'expalign.ExpAlignInsHead'
-    with pytest.raises(model_zoo.ModelError, match="'expalign-z'; did you mean expalign-s"):
+    with pytest.raises(model_zoo.ModelError, match="'expalign-z'; did you mean expalign-x, "):
         model_zoo.resolve('expalign-z')
     with pytest.raises(model_zoo.ModelError, match='expalign_cnxt_o365 was not trained here'):
         model_zoo.resolve('expalign_cnxt_o365')
@@ -71,9 +79,68 @@ def test_configs_of_the_package_from_anywhere(tmp_path):
         'expalign.ExpAlignDetector')
 
 
+@pytest.mark.parametrize('key', ['m', 'l-clip', 's-clip'])
+def test_mmengine_knows_the_larger_names(key):
+    """What ``DetInferencer(NAME, scope='expalign')`` loads."""
+    config, weights = BaseInferencer._load_model_from_metafile(
+        SimpleNamespace(scope='expalign'), f'expalign-{key}')
+    assert weights == f'expalign://{key}'
+    size, _, clip = key.partition('-')
+    kind = 'CLIPTokenEncoder' if clip else 'HFTokenEncoder'
+    assert config.model.text_encoder.type == f'expalign.{kind}'
+    assert config.model.backbone.widen_factor == dict(s=0.5, m=0.75, l=1.0)[size]
+
+
+def test_the_table_of_sources():
+    """Each is named by a model, by an address whose file name has its first digits."""
+    known = model_zoo.sources()
+    used = {name for row in model_zoo.models() if row.made_of
+            for kind, name in row.made_of.items() if kind != 'Parts'}
+    assert used == set(known)
+    for source in known.values():
+        if 'Address' in source:
+            assert source['Address'].startswith(MODEL_HUB)
+            assert source['Address'].endswith(f'-{source["SHA256"]}.pth')
+        assert not source or source['Terms'] and source['Megabytes'] > 300
+
+
 def test_the_scope_has_every_registry(caplog):
     for registry in vars(root).values():
         if isinstance(registry, Registry):
             child = registry._search_child('expalign')
             assert child is not None and child.parent is registry, registry.name
     assert ROOT_MODELS.get('expalign.ExpAlignDetector') is not None
+
+
+# What mmdet, mmengine and torch say of their own, whatever the model.
+OF_OTHERS = ('dataset_meta or class names are not saved', 'Failed to add <class', 'torch.meshgrid',
+             '`torch.jit.', 'instance named of', 'MultiScaleDeformableAttention',
+             '__array__ implementation')
+
+
+def test_no_registry_warns(tmp_path, monkeypatch):
+    """In mmdet's inferencer, mmengine's hub and a runner; mmengine warns in its log."""
+    said = []
+    handle = logging.Logger.handle
+
+    def listen(self, record):
+        if record.levelno >= logging.WARNING:
+            said.append(record.getMessage())
+        return handle(self, record)
+
+    monkeypatch.setattr(logging.Logger, 'handle', listen)
+    with warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter('always')
+        weights = write_mini_weights(tmp_path / 'mini.pth')
+        inferencer = DetInferencer(
+            CONFIG, weights, device='cpu', scope='expalign', show_progress=False)
+        inferencer('demo/data/mini/val2017/000000229997.jpg', texts='a bear', custom_entities=True)
+        assert type(get_model('expalign::mini/expalign_mini.py')) is type(inferencer.model)
+        cfg = load_config(CONFIG)
+        cfg.work_dir = str(tmp_path / 'runs')
+        runner = Runner.from_cfg(cfg)
+        runner.build_train_loop(cfg.train_cfg)
+        runner.build_optim_wrapper(cfg.optim_wrapper)
+        runner.build_test_loop(cfg.test_cfg)
+    said += [str(warning.message) for warning in caught]
+    assert [text for text in said if not any(part in text for part in OF_OTHERS)] == []

@@ -1,5 +1,5 @@
-# YOLO-World v2-X's image side with MiniLM's tokens and the shipped text side, which was trained with
-# v2-S's: both sides speak of CLIP ViT-B/32's vectors. Boxes alone. The name expalign-x has its weights.
+# YOLO-World v2-X's image side with MiniLM's tokens. The shipped text side was trained with v2-S's;
+# both speak of CLIP ViT-B/32's vectors. Boxes alone. The name expalign-x has the weights.
 _base_ = [
     '../_base_/models/expalign_v8x.py',
     '../_base_/models/minilm_text.py',

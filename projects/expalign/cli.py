@@ -111,9 +111,13 @@ def _print_models(arguments: Sequence[str]) -> None:
         rows = [row for row in models() if row.weights or arguments]
     except ModelError as error:
         _fail(str(error))
+    from .model_zoo import megabytes_to_fetch
     width = max(len(row.name) for row in rows)
     for row in rows:
-        print(f'{row.name:<{width}}  {row.summary}')
+        megabytes = megabytes_to_fetch(row)
+        state = 'no weights' if not row.weights else f'{megabytes} MB' if megabytes else 'here'
+        print(f'{row.name:<{width}}  {state:>10}  {row.summary}')
+    print('\n"here": runs without a network; MB: so much, about, is fetched at first use.')
 
 
 def _help() -> str:

