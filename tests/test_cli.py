@@ -27,7 +27,8 @@ def test_help_and_models(capsys):
         assert f'  {name:<8} {script.summary}' in shown and script.example in shown
     cli.main(['models'])
     assert [line.split()[0] for line in capsys.readouterr().out.splitlines()] == [
-        'expalign-s', 'expalign-s-boxes']
+        'expalign-s', 'expalign-s-boxes', *(f'expalign-{size}' for size in 'mlx'),
+        *(f'expalign-{size}-clip' for size in 'smlx')]
     cli.main(['models', '--all'])
     assert 'expalign_cnxt_o365 ' in capsys.readouterr().out
 

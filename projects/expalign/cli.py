@@ -104,7 +104,10 @@ def _convert(arguments: Sequence[str]) -> None:
 
 
 def _print_models(arguments: Sequence[str]) -> None:
-    """The models that have weights; with ``--all`` also the configs that have none."""
+    """The models that have weights, and how much is fetched when one is first used.
+
+    With ``--all`` also the configs that have none.
+    """
     if arguments not in ([], ['--all']):
         _fail('models takes no argument but --all')
     try:
@@ -115,9 +118,9 @@ def _print_models(arguments: Sequence[str]) -> None:
     width = max(len(row.name) for row in rows)
     for row in rows:
         megabytes = megabytes_to_fetch(row)
-        state = 'no weights' if not row.weights else f'{megabytes} MB' if megabytes else 'here'
-        print(f'{row.name:<{width}}  {state:>10}  {row.summary}')
-    print('\n"here": runs without a network; MB: so much, about, is fetched at first use.')
+        state = ('no weights' if not row.weights else
+                 f'to fetch: {megabytes:,} MB' if megabytes else 'here')
+        print(f'{row.name:<{width}}  {state:<18}  {row.summary}')
 
 
 def _help() -> str:
