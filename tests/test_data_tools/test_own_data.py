@@ -98,7 +98,7 @@ def test_coco_faults(tmp_path):
         recognise(root, tmp_path / 'work')
     (root / 'train/again.json').unlink()
     (root / 'train/train_0.jpg').unlink()
-    with pytest.raises(ValueError, match=r"none of its 1 images, such as 'train_0\.jpg' is below"):
+    with pytest.raises(ValueError, match=r"none of its 1 images, such as 'train_0\.jpg', is below"):
         recognise(root, tmp_path / 'work')
     (root / 'train/_annotations.coco.json').write_text('{"images": [')
     with pytest.raises(ValueError, match=r'train/_annotations\.coco\.json.*not JSON'):

@@ -11,8 +11,7 @@ from expalign.datasets.formats.outside import outside_reason
 from expalign.limits import UNPACKED_BYTES, UNPACKED_FILES
 from expalign.utils import scratch_folder
 from expalign.utils.progress import progress
-
-from .labelled import shown
+from expalign.utils.shown import shown
 
 
 def is_archive(path: Path) -> bool:

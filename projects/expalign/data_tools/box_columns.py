@@ -4,8 +4,10 @@ import re
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
+from expalign.utils.shown import shown
+
 from .coordinates import number_of
-from .labelled import BadLabel, shown
+from .labelled import BadLabel
 
 # The first that there is counts.
 IMAGE = ('filename', 'imagefilename', 'file', 'fname', 'imagename', 'imgname', 'image', 'img',

@@ -4,6 +4,7 @@ from collections.abc import Iterable, Iterator
 from functools import cache, partial
 from pathlib import Path
 
+from expalign.utils.shown import shown
 from expalign.utils.tally import Tally
 
 from .box_columns import FORMS, BoxColumns, find_columns, guess_columns, likely_form
@@ -11,7 +12,7 @@ from .coordinates import number_of, whole_of
 from .image_index import ImageIndex, SeveralImages
 from .image_size import image_size
 from .label_files import label_files
-from .labelled import BadLabel, LabelledImage, LabelledObject, LabelSource, shown
+from .labelled import BadLabel, LabelledImage, LabelledObject, LabelSource
 from .split_names import grouped, split_of_file, split_word
 from .table import Table, head_of_table, is_header, read_rows, read_table, via_table
 from .yolo_images import files_below

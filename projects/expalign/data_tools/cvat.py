@@ -10,11 +10,12 @@ import numpy as np
 import pycocotools.mask as coco_mask
 
 from expalign.limits import IMAGE_PIXELS
+from expalign.utils.shown import shown
 from expalign.utils.tally import Tally
 
 from .coordinates import ellipse, number_of, rotated_extent, whole_of
 from .label_files import label_files
-from .labelled import BadLabel, LabelledImage, LabelledObject, LabelSource, shown
+from .labelled import BadLabel, LabelledImage, LabelledObject, LabelSource
 from .split_names import grouped, split_of_file, split_word
 from .xml_file import children, root_of
 

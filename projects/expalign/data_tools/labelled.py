@@ -10,8 +10,6 @@ from pathlib import Path
 
 from expalign.utils.tally import Tally
 
-SHOWN = 80  # letters of a value in a message
-
 
 class BadLabel(ValueError):
     """Something in an annotation file is not in its format; the message has no file."""
@@ -86,8 +84,3 @@ class LabelSource:
     names: list[str] = field(default_factory=list)
     notes: list[str] = field(default_factory=list)
 
-
-def shown(value: object) -> str:
-    """A value in a message, cut."""
-    text = repr(value) if isinstance(value, str) else str(value)
-    return text if len(text) <= SHOWN else f'{text[:SHOWN]}...'

@@ -13,12 +13,13 @@ import pycocotools.mask as coco_mask
 
 from expalign.datasets.formats.text_file import read_json
 from expalign.limits import IMAGE_PIXELS, LimitExceeded
+from expalign.utils.shown import shown
 from expalign.utils.tally import Tally
 
 from .coordinates import ellipse, number_of, whole_of
 from .json_kinds import LABELME, json_kind
 from .label_files import label_files
-from .labelled import BadLabel, LabelledImage, LabelledObject, LabelSource, shown
+from .labelled import BadLabel, LabelledImage, LabelledObject, LabelSource
 from .labelled_fit import extent
 from .split_names import grouped, split_of_folder
 

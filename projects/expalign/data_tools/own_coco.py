@@ -16,9 +16,9 @@ from expalign.datasets.formats.coco_layout import check_layout, named_categories
 from expalign.datasets.formats.fields import identifier
 from expalign.datasets.formats.problems import AnnotationProblems
 from expalign.utils import finished_file
+from expalign.utils.shown import shown
 
 from .image_index import ImageIndex, SeveralImages
-from .labelled import shown
 from .split_names import SPLITS, split_of_file, split_word
 
 MAX_LISTED = 4  # files in a message

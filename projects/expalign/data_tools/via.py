@@ -7,12 +7,13 @@ from functools import partial
 from pathlib import Path
 
 from expalign.datasets.formats.text_file import read_json
+from expalign.utils.shown import shown
 from expalign.utils.tally import Tally
 
 from .coordinates import ellipse, number_of
 from .json_kinds import VIA, json_kind
 from .label_files import label_files
-from .labelled import BadLabel, LabelledImage, LabelledObject, LabelSource, shown
+from .labelled import BadLabel, LabelledImage, LabelledObject, LabelSource
 from .split_names import grouped, split_of_file
 from .table import read_rows, read_table, via_table
 from .via3 import entries_of_project, entries_of_rows

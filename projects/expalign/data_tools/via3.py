@@ -3,7 +3,9 @@
 
 import json
 
-from .labelled import BadLabel, shown
+from expalign.utils.shown import shown
+
+from .labelled import BadLabel
 
 # https://gitlab.com/vgg/via: shape numbers at the head of 'xy'
 RECTANGLE, CIRCLE, ELLIPSE, POLYGON = 2, 3, 4, 7

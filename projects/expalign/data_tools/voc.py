@@ -10,11 +10,12 @@ from pathlib import Path
 from xml.etree.ElementTree import Element
 
 from expalign.limits import LIST_BYTES, LimitExceeded
+from expalign.utils.shown import shown
 from expalign.utils.tally import Tally
 
 from .coordinates import number_of, rotated_extent, whole_of
 from .label_files import label_files
-from .labelled import BadLabel, LabelledImage, LabelledObject, LabelSource, shown
+from .labelled import BadLabel, LabelledImage, LabelledObject, LabelSource
 from .plain_text import read_text
 from .split_names import grouped, split_of_folder
 from .xml_file import child_text, children, root_of

@@ -12,8 +12,9 @@ from xml.parsers import expat
 
 from expalign.limits import ANNOTATION_BYTES, XML_DEPTH
 from expalign.utils.file_kinds import describe_file, special_kind
+from expalign.utils.shown import shown
 
-from .labelled import BadLabel, shown
+from .labelled import BadLabel
 
 CHUNK = 2**16
 HEAD = 2**16  # bytes in which a root begins

@@ -2,10 +2,10 @@
 
 from pathlib import Path
 
-from expalign.data_tools.coco_folder import coco_folder
 from expalign.utils.progress import progress
 from expalign.utils.tally import Tally
 
+from .coco_folder import coco_folder
 from .coco_writer import coco_writer
 from .image_size import image_size
 from .yolo_labels import LabelReader, label_place, note_unused
