@@ -90,7 +90,7 @@ DRY = {
     'docs/training_data.md: python tools/train.py CONFIG --cfg-options train_dataloader.': READERS,
     'docs/training_data.md: train_dataloader = dict(': FRAGMENT,
     'docs/training_data.md: python -m pytest -m slow tests/test_datasets/test_mixture.py': 'a test',
-    'docs/training_data.md: dict(': FRAGMENT,
+    'docs/training_data.md: sample_prompts = dict(': FRAGMENT,
     'docs/training_data.md: python tools/analysis_tools/benchmark.py --task dataloader c': DATA,
     'docs/weights.md: python tools/test.py CONFIG old.pth --trust-checkpoint': READERS,
     'docs/weights.md: python tools/model_converters/publish_model.py CONFIG work_d': READERS,

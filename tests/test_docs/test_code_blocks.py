@@ -9,6 +9,7 @@ from collections import Counter
 import cv2
 import numpy as np
 import pytest
+from mmengine.registry import Registry
 
 from tests.helpers.doc_block_list import DRY, QUICK, RUN
 from tests.helpers.doc_blocks import ROOT, Block, all_blocks
@@ -53,7 +54,7 @@ def check_component(node: ast.Call) -> None:
     kind = given.pop('type', None)
     if not isinstance(kind, ast.Constant) or not kind.value.startswith('expalign.'):
         return
-    registries = [getattr(registry, name) for name in dir(registry) if name.isupper()]
+    registries = [value for value in vars(registry).values() if isinstance(value, Registry)]
     found = next((cls for cls in (entry.get(kind.value) for entry in registries) if cls), None)
     assert found is not None, kind.value
     parameters = [parameter for base in found.__mro__ if '__init__' in vars(base)

@@ -5,12 +5,12 @@ import re
 from functools import cache
 
 import pytest
+from mmengine.registry import Registry
 
 from expalign.cli import SCRIPTS
 
 from .test_links import FENCE, FLAG, PAGES, ROOT, help_of, name
 
-PAGES = [*PAGES, ROOT / 'CONTRIBUTING.md']
 PACKAGE = ROOT / 'projects' / 'expalign'
 MODULE = re.compile(r'(?<![\w/.-])expalign/([\w/]+(?:\.py)?)')
 DOTTED = re.compile(r'(?<![\w./:])expalign((?:\.[A-Za-z_]\w*)+)')
@@ -32,7 +32,7 @@ def sources() -> str:
 def is_there(dotted: str) -> bool:
     """Whether a registry has it, or it can be imported."""
     from expalign import registry
-    registries = [value for key, value in vars(registry).items() if key.isupper()]
+    registries = [value for value in vars(registry).values() if isinstance(value, Registry)]
     if '.' not in dotted and any(entry.get(f'expalign.{dotted}') for entry in registries):
         return True
     found, *rest = importlib.import_module('expalign'), *dotted.split('.')
