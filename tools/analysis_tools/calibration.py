@@ -1,0 +1,119 @@
+"""What scores mean: pooled F1 and AP, thresholds by name, how often a score is right.
+
+    python tools/analysis_tools/calibration.py CONFIG CHECKPOINT
+    python tools/test.py CONFIG CHECKPOINT --out results.pkl
+    python tools/analysis_tools/calibration.py CONFIG results.pkl      # seconds, again and again
+
+The images are the config's test set, with COCO annotations. All names' detections are in one list;
+a box is right if it overlaps an instance of its name by IoU 0.5.
+"""
+
+import argparse
+from collections.abc import Iterator
+from pathlib import Path
+
+import numpy as np
+from mmengine.config import DictAction
+
+import expalign  # noqa: F401  (before mmdet: the compatibility layer)
+from expalign.engine.config import load_config, set_work_dir
+from expalign.engine.launch import build_runner
+from expalign.structures.thresholds import SCORE_THR
+from expalign.trust import add_trust_argument
+
+CURVE = (0.02, 0.05, 0.1, 0.15, 0.2, 0.25, 0.3, 0.4, 0.5, 0.7)
+EDGES = tuple(np.linspace(0, 1, 11))
+
+
+def parse_args() -> argparse.Namespace:
+    """Read the command line."""
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument('config', help='config file')
+    parser.add_argument('source', help='checkpoint, or predictions of tools/test.py --out, *.pkl')
+    parser.add_argument(
+        '--score-thr', type=float, default=SCORE_THR, help=f'default: {SCORE_THR}')
+    parser.add_argument('--work-dir', help='folder for the log of the test')
+    parser.add_argument(
+        '--cfg-options', nargs='+', action=DictAction, metavar='KEY=VALUE',
+        help='override settings of the config; a list is written "[a,b]" without blanks')
+    add_trust_argument(parser)
+    args = parser.parse_args()
+    if not Path(args.source).is_file() and '://' not in args.source:
+        parser.error(f'{args.source} does not exist')
+    return args
+
+
+def annotation_file(cfg) -> str:
+    """The annotations that the config's evaluator reads."""
+    evaluators = cfg.test_evaluator
+    for evaluator in evaluators if isinstance(evaluators, list | tuple) else [evaluators]:
+        if evaluator.get('ann_file'):
+            return evaluator['ann_file']
+    raise SystemExit('the test_evaluator of this config names no ann_file: pooled figures need '
+                     'COCO annotations')
+
+
+def judged_detections(args: argparse.Namespace):
+    """The detections of the test set, judged, and the classes."""
+    from mmengine.evaluator import Evaluator
+    from mmengine.registry import init_default_scope
+
+    from expalign.evaluation.results_file import load_results
+    from expalign.registry import DATASETS, METRICS
+    cfg = load_config(args.config, args.cfg_options)
+    init_default_scope(cfg.get('default_scope', 'mmdet'))
+    setting = dict(type='expalign.PooledMetric', ann_file=annotation_file(cfg))
+    if Path(args.source).suffix in ('.pkl', '.pickle'):
+        dataset, metric = DATASETS.build(cfg.test_dataloader.dataset), METRICS.build(setting)
+        evaluator = Evaluator([metric])
+        evaluator.dataset_meta = dataset.metainfo
+        evaluator.offline_evaluate(load_results(args.source))
+    else:
+        cfg.test_evaluator = [setting]
+        set_work_dir(cfg, args.work_dir, args.config)
+        cfg.load_from, cfg.resume = args.source, False
+        runner = build_runner(cfg)
+        runner.test()
+        dataset, metric = runner.test_dataloader.dataset, runner.test_evaluator.metrics[0]
+    return metric.judged, list(dataset.metainfo['classes'])
+
+
+def report(judged, classes: list[str], score_thr: float) -> Iterator[str]:
+    """The tables, line by line."""
+    from expalign.evaluation.calibration import by_class
+    from expalign.evaluation.metrics.pooled_metric import own_f1
+    threshold, best = judged.best_threshold() or (float('nan'), 0.0)
+    yield from (
+        f'| pooled, {judged.truths.sum()} instances | |', '|---|---|',
+        f'| AP50 | {judged.average_precision():.3f} |',
+        f'| F1 at {score_thr:g} | {judged.f1(score_thr):.3f} |',
+        f'| best F1 | {best:.3f} at {threshold:.3f} |',
+        f'| F1 with a threshold of its own for each name | {own_f1(judged):.3f} |', '',
+        '| threshold | F1 | shown | right |', '|---|---|---|---|')
+    for value in CURVE:
+        shown = judged.scores > value
+        yield (f'| {value:g} | {judged.f1(value):.3f} | {shown.sum()} | '
+               f'{judged.hits[shown].mean() if shown.any() else 0:.3f} |')
+    yield from ('', '| score | detections | mean score | right |', '|---|---|---|---|')
+    for low, high, number, mean, right in judged.reliability(EDGES):
+        yield f'| {low:.1f} to {high:.1f} | {number} | {mean:.3f} | {right:.3f} |'
+    yield from ('', '| name | instances | AP50 | best threshold | F1 there | F1 at '
+                f'{score_thr:g} |', '|---|---|---|---|---|---|')
+    for label, found in enumerate(by_class(judged)):
+        mine = judged.of_class(label)
+        if mine.truths.any():
+            own = '- | 0.000' if found is None else f'{found[0]:.3f} | {found[1]:.3f}'
+            yield (f'| {classes[label]} | {mine.truths.sum()} | {mine.average_precision():.3f} | '
+                   f'{own} | {mine.f1(score_thr):.3f} |')
+
+
+def main() -> None:
+    """Test and print."""
+    args = parse_args()
+    judged, classes = judged_detections(args)
+    print('\n'.join(report(judged, classes, args.score_thr)))
+
+
+if __name__ == '__main__':
+    main()
