@@ -8,7 +8,7 @@ import pycocotools.mask as coco_mask
 import pytest
 
 from expalign.structures.detections import Detections
-from expalign.structures.thresholds import SCORE_THR, check_threshold
+from expalign.structures.known_classes import KnownClasses
 
 SIZE = (100, 200)
 PROMPTS = ['crow', 'black bear', 'giraffe']
@@ -30,7 +30,7 @@ def found(request):
         [[10, 20, 30, 40], [100, 10, 180, 90], [0, 0, 200, 100], [50, 50, 60, 60]],
         [0.7, 0.95, 0.01, 0.3], [0, 1, 2, 0], PROMPTS, SIZE,
         masks=masks()[1] if request.param else None, image=np.full((*SIZE, 3), 90, np.uint8),
-        model='m')
+        threshold=0.3, model='m')
 
 
 def test_sequence(found):
@@ -50,13 +50,24 @@ def test_sequence(found):
 
 
 def test_other_thresholds(found):
-    assert SCORE_THR == 0.3 and len(found.above(0.5)) == 2 and len(found.above(0)) == 4
+    assert len(found.above(0.5)) == 2 and len(found.above(0)) == 4
     assert found.above(0.5).above(0.001).names == ['black bear', 'crow', 'crow', 'giraffe']
     assert found.above([0.5, 0.96, 0.01]).names == ['crow', 'giraffe']
     assert len(found) == 3
-    for value in (-0.1, 1.5, 'x', True):
-        with pytest.raises(ValueError, match='is no number from 0 to 1'):
-            check_threshold(value)
+    with pytest.raises(ValueError, match='is neither'):
+        found.above(1.5)
+
+
+def test_the_threshold_that_nobody_said():
+    boxes, known = [[0, 0, 9, 9]] * 3, KnownClasses(('crow',), (0.5,))
+    one = Detections(boxes, [0.6, 0.08, 0.06], [0, 0, 0], ['crow'], SIZE)
+    assert one.threshold == 'auto' and one.thresholds == [0.07] and len(one) == 2
+    two = Detections(boxes, [0.6, 0.08, 0.09], [0, 1, 1], ['crow', 'bear'], SIZE, known=known)
+    assert two.thresholds == [0.5, 0.083] and two.names == ['crow', 'bear']
+    assert two.above(0).above('auto').names == two.names
+    assert two.to_dict()['threshold'] == [0.5, 0.083] and one.to_dict()['threshold'] == 0.07
+    assert str(two.above(0.085)[:0]) == (
+        'crow: none above 0.085, best 0.60; bear: none above 0.085, best 0.09')
 
 
 def test_summary(found):
@@ -65,11 +76,11 @@ def test_summary(found):
     assert str(found.above(0.96)) == (
         'black bear: none above 0.96, best 0.95; crow: none above 0.96, best 0.70; '
         'giraffe: none above 0.96, best 0.01')
-    nothing = Detections([], [], [], ['Horse', 'HORSE', *'abcd', 'e'], SIZE)
+    nothing = Detections([], [], [], ['Horse', 'HORSE', *'abcd', 'e'], SIZE, threshold=0.3)
     assert str(nothing) == '6 others: none above 0.3'
-    assert str(Detections([[0, 0, 1, 1]], [0.2], [3], list('abcdef'), SIZE)) == (
+    assert str(Detections([[0, 0, 1, 1]], [0.2], [3], list('abcdef'), SIZE, threshold=0.3)) == (
         '6 others: none above 0.3, best 0.20 (d)')
-    assert str(Detections([], [], [], ['Horse', 'HORSE'], SIZE)) == 'Horse: none above 0.3'
+    assert str(Detections([], [], [], ['Horse', 'HORSE'], SIZE)) == 'Horse: none above 0.083'
 
 
 def test_record(found):

@@ -29,10 +29,11 @@ def as_record(found: 'Detections') -> dict[str, Any]:
         pixels) and, of models that have them, ``mask``, a COCO run-length encoding.
     """
     height, width = found.size
-    threshold = np.asarray(found.threshold, dtype=float)
+    thresholds = found.thresholds
     return dict(
         schema=SCHEMA, version=VERSION, image=found.path, width=width, height=height,
-        prompts=list(found.prompts), model=found.model, threshold=threshold.tolist(),
+        prompts=list(found.prompts), model=found.model,
+        threshold=thresholds[0] if len(set(thresholds)) == 1 else thresholds,
         best_scores=[round(score, SCORE_DIGITS) for score in found.best_scores.tolist()],
         detections=[_entry(found, index) for index in range(len(found))])
 
@@ -120,7 +121,6 @@ def as_pandas(found: 'Detections') -> Any:
 def summary(found: 'Detections', listed: int = 4) -> str:
     """One line: ``2 crow, 1 black bear (best 0.95); giraffe: none above 0.3, best 0.01``."""
     counts = np.bincount(found.labels, minlength=len(found.prompts))
-    thresholds = np.broadcast_to(found.threshold, len(found.prompts))
     first: dict[str, int] = {}  # equal prompts are scored under the first of them
     for label, prompt in enumerate(found.prompts):
         first.setdefault(prompt_key(prompt), label)
@@ -135,5 +135,5 @@ def summary(found: 'Detections', listed: int = 4) -> str:
         best = found.best_scores[key]
         near = f', best {best:.2f}' if best > 0 else ''
         of = '' if few or not near else f' ({found.prompts[key]})'
-        parts.append(f'{name}: none above {thresholds[key]:g}{near}{of}')
+        parts.append(f'{name}: none above {found.thresholds[key]:g}{near}{of}')
     return '; '.join(parts)

@@ -14,7 +14,8 @@ import numpy as np
 
 from . import detection_formats as formats
 from .instance_masks import InstanceMasks
-from .thresholds import SCORE_THR
+from .known_classes import KnownClasses
+from .thresholds import SCORE_THR, ScoreThr, thresholds_of
 
 NOTEBOOK_SIDE = 900  # pixels of the longer side of a picture in a notebook
 
@@ -49,7 +50,8 @@ class Detections(Sequence):
         best_scores: (K) best score of each prompt, below the threshold too; 0 where there is none.
         size: height and width of the image in pixels.
         path: path or address of the image; None for an array.
-        threshold: lowest score that shows; one number, or one a prompt.
+        threshold: lowest score that shows; one number, one a prompt, or ``'auto'``.
+        thresholds: what follows of it, K numbers.
         model: name of the model, ``''`` where it has none.
         data_sample: mmdet's ``DetDataSample`` that this was made of, or None; it has all
             detections.
@@ -59,19 +61,21 @@ class Detections(Sequence):
             are drawn on it.
         read: reads such a path as BGR.
         explainer: gives the picture (H, W, 3) RGB of why prompts were found.
+        known: what the model knows of its classes, for the threshold ``'auto'``.
         others: see the attributes; here of all candidates, masks as ``InstanceMasks`` takes them.
     """
 
     def __init__(
         self, boxes: np.ndarray, scores: np.ndarray, labels: np.ndarray, prompts: Sequence[str],
         size: tuple[int, int], masks: Sequence[Any] | None = None,
-        image: str | np.ndarray | None = None, threshold: float | Sequence[float] = SCORE_THR,
+        image: str | np.ndarray | None = None, threshold: ScoreThr = SCORE_THR,
         model: str = '', data_sample: Any = None,
         read: Callable[[str], np.ndarray] | None = None,
         explainer: Callable[[Sequence[str]], np.ndarray] | None = None,
+        known: KnownClasses | None = None,
     ) -> None:
         self.prompts, self.size, self.model = list(prompts), tuple(map(int, size)), model
-        self.threshold, self.data_sample = threshold, data_sample
+        self.threshold, self.data_sample, self._known = threshold, data_sample, known
         self.path = str(image) if isinstance(image, str | Path) else None
         self._image, self._read, self._explainer = image, read, explainer
         scores = np.asarray(scores, dtype=np.float32).reshape(-1)
@@ -87,7 +91,8 @@ class Detections(Sequence):
     def _keep(self, places: np.ndarray) -> None:
         """Show those of the candidates at ``places`` whose scores are high enough."""
         _, scores, labels = self._all
-        lowest = np.broadcast_to(np.asarray(self.threshold, dtype=np.float32), len(self.prompts))
+        self.thresholds = thresholds_of(self.prompts, self.threshold, self._known)
+        lowest = np.asarray(self.thresholds, dtype=np.float32)
         self._places = places[scores[places] >= lowest[labels[places]]]
         self.boxes, self.scores, self.labels = (part[self._places] for part in self._all)
         self.names = [self.prompts[label] for label in self.labels]
@@ -112,8 +117,10 @@ class Detections(Sequence):
     def __str__(self) -> str:
         return formats.summary(self)
 
-    def above(self, threshold: float | Sequence[float]) -> 'Detections':
-        """The same with another threshold: one number, or one a prompt. Nothing is searched again.
+    def above(self, threshold: ScoreThr) -> 'Detections':
+        """The same with another threshold: one number, one a prompt, or ``'auto'``.
+
+        Nothing is searched again.
         """
         return self._with(np.arange(len(self._all[1])), threshold)
 

@@ -20,6 +20,7 @@ from matplotlib.figure import Figure
 from mmengine.structures import InstanceData
 
 from expalign.structures.prompts import prompt_key
+from expalign.structures.thresholds import SCORE_THR, ScoreThr, thresholds_of
 from expalign.utils import finished_file
 
 from .drawing import DRAWING
@@ -46,7 +47,7 @@ def save_explanation(
     alignment: 'Alignment',
     found: InstanceData,
     prompts: Sequence[str] | None = None,
-    score_thr: float = 0.3,
+    score_thr: ScoreThr = SCORE_THR,
 ) -> None:
     """Write ``STEM.png`` and, with the maps and weights of all prompts, ``STEM.npz``.
 
@@ -65,7 +66,7 @@ def draw_explanation(
     alignment: 'Alignment',
     found: InstanceData,
     prompts: Sequence[str] | None = None,
-    score_thr: float = 0.3,
+    score_thr: ScoreThr = SCORE_THR,
 ) -> np.ndarray:
     """The explanation of an image.
 
@@ -74,7 +75,8 @@ def draw_explanation(
         alignment: its maps and weights.
         found: its predictions: ``bboxes``, ``scores``, ``labels``.
         prompts: rows of the picture; by default all, or the six with the best scores.
-        score_thr: lowest score of a box that is drawn.
+        score_thr: lowest score of a box that is drawn, see
+            :func:`~expalign.structures.thresholds.thresholds_of`.
 
     Returns:
         (h, w, 3) uint8 RGB.
@@ -84,13 +86,14 @@ def draw_explanation(
     """
     best = best_scores(found, len(alignment.prompts))
     rows = _choose_rows(alignment, best, prompts)
+    thresholds = thresholds_of(alignment.prompts, score_thr)
     with DRAWING:
-        return _draw_rows(image, alignment, found, rows, best, score_thr)
+        return _draw_rows(image, alignment, found, rows, best, thresholds)
 
 
 def _draw_rows(
     image: np.ndarray, alignment: 'Alignment', found: InstanceData, rows: Sequence[int],
-    best: np.ndarray, score_thr: float,
+    best: np.ndarray, thresholds: Sequence[float],
 ) -> np.ndarray:
     levels = list(alignment.eams)
     small = _fit_to_panel(image)
@@ -105,11 +108,12 @@ def _draw_rows(
     grey = mmcv.rgb2gray(small, keepdim=True)
     for number, row in enumerate(rows):
         photo, *panels = axes[number]
-        boxes = found.bboxes[(found.labels == row) & (found.scores >= score_thr)].cpu().numpy()
+        shown = (found.labels == row) & (found.scores >= thresholds[row])
+        boxes = found.bboxes[shown].cpu().numpy()
         photo.imshow(small, extent=extent)
         draw_boxes(photo, boxes, 2.2)
         _fill_panel(photo, image.shape[:2])
-        _row_title(photo, alignment.prompts[row], best[row], len(boxes), score_thr)
+        _row_title(photo, alignment.prompts[row], best[row], len(boxes), thresholds[row])
         for panel, level in zip(panels, levels, strict=True):
             draw_map(panel, grey, maps[row, level], scale, extent)
             draw_boxes(panel, boxes, 1.0)

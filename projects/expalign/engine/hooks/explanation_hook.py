@@ -12,6 +12,7 @@ from torch.utils.hooks import RemovableHandle
 
 from expalign.models.necks import EAHOutput
 from expalign.registry import HOOKS
+from expalign.structures.thresholds import SCORE_THR, ScoreThr
 
 
 @HOOKS.register_module()
@@ -28,7 +29,8 @@ class ExplanationHook(Hook):
     """
 
     def __init__(
-        self, num_images: int = 4, prompts: Sequence[str] | None = None, score_thr: float = 0.3
+        self, num_images: int = 4, prompts: Sequence[str] | None = None,
+        score_thr: ScoreThr = SCORE_THR,
     ) -> None:
         if num_images < 1:
             raise ValueError(f'ExplanationHook: num_images must be 1 or more, got {num_images}')
