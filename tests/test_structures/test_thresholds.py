@@ -4,7 +4,7 @@ import math
 
 import pytest
 
-from expalign.structures import KnownClasses
+from expalign.structures.known_classes import KnownClasses
 from expalign.structures.thresholds import (
     SCORE_THR,
     check_threshold,

@@ -16,10 +16,10 @@ import numpy as np
 from mmengine.config import DictAction
 
 import expalign  # noqa: F401  (before mmdet: the compatibility layer)
-from expalign.engine.config import load_config, set_work_dir
+from expalign.checkpoints.trust import add_trust_argument
 from expalign.engine.launch import build_runner
 from expalign.structures.thresholds import SCORE_THR
-from expalign.trust import add_trust_argument
+from expalign.utils.load_config import load_config, set_work_dir
 
 CURVE = (0.02, 0.05, 0.1, 0.15, 0.2, 0.25, 0.3, 0.4, 0.5, 0.7)
 EDGES = tuple(np.linspace(0, 1, 11))
