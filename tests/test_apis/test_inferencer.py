@@ -154,7 +154,7 @@ def test_files(mini_inferencer, tmp_path):
     mini_inferencer.num_visualized_imgs = mini_inferencer.num_predicted_imgs = 0
     mini_inferencer(
         inputs, texts=[['a horse'], ['pizza']], out_dir=str(tmp_path), no_save_pred=False,
-        explain=True, pred_score_thr=1.1)
+        explain=True, pred_score_thr=1.0)
     names = ['000000214753', '00000001']
     written = {path.relative_to(tmp_path).as_posix()
                for path in tmp_path.rglob('*') if path.is_file()}

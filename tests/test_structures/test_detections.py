@@ -54,7 +54,7 @@ def test_other_thresholds(found):
     assert found.above(0.5).above(0.001).names == ['black bear', 'crow', 'crow', 'giraffe']
     assert found.above([0.5, 0.96, 0.01]).names == ['crow', 'giraffe']
     assert len(found) == 3
-    with pytest.raises(ValueError, match='is neither'):
+    with pytest.raises(ValueError, match='is no number'):
         found.above(1.5)
 
 

@@ -28,7 +28,7 @@ def test_one_for_all_or_one_for_each():
     assert thresholds_of(['a', 'b'], [0.1, 0.2]) == [0.1, 0.2]
     with pytest.raises(ValueError, match='3 lowest scores for 2 prompts'):
         thresholds_of(['a', 'b'], [0.1, 0.2, 0.3])
-    with pytest.raises(ValueError, match='the lowest score 2 is neither'):
+    with pytest.raises(ValueError, match='the lowest score 2 is no number'):
         thresholds_of(['a', 'b'], [0.1, 2])
 
 
@@ -42,6 +42,6 @@ def test_auto_is_the_models_own_where_it_has_one():
 
 @pytest.mark.parametrize('value', [-0.1, 1.5, 'x', True, 'AUTO', float('nan')])
 def test_what_is_no_threshold(value):
-    with pytest.raises(ValueError, match="is neither 'auto' nor a number from 0 to 1"):
+    with pytest.raises(ValueError, match="is no number from 0 to 1, nor 'auto'"):
         check_threshold(value)
     assert check_threshold('auto') == 'auto' and check_threshold(1) == 1.0

@@ -7,7 +7,7 @@ from threading import Lock
 from typing import TYPE_CHECKING, Any
 
 from expalign.structures.detections import Detections
-from expalign.structures.thresholds import SCORE_THR
+from expalign.structures.thresholds import SCORE_THR, ScoreThr
 
 from .keywords import check_keywords
 
@@ -24,7 +24,7 @@ _building = Lock()
 
 def detect(
     images: 'Inputs', prompts: 'Texts | None' = None, model: Any = None, *,
-    weights: str | Path | None = None, score_thr: float = SCORE_THR, device: str | None = None,
+    weights: str | Path | None = None, score_thr: ScoreThr = SCORE_THR, device: str | None = None,
     batch_size: int = 1, stream: bool = False, patch_size: int | None = None, **wrong: Any,
 ) -> Detections | list[Detections] | Iterator[Detections]:
     """Search images for what words name.

@@ -13,7 +13,7 @@ from expalign.datasets.bad_samples import BadSample
 from expalign.datasets.transforms.loading import read_image
 from expalign.structures.detections import Detections
 from expalign.structures.prompts import distinct_prompts
-from expalign.structures.thresholds import check_threshold
+from expalign.structures.thresholds import ScoreThr, check_threshold, thresholds_of
 from expalign.visualization import draw_explanation
 
 from .images import Image, ImageStream, Inputs
@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
 
 def search(
-    inferencer: 'ExpAlignInferencer', images: Inputs, texts: Texts | None, score_thr: float,
+    inferencer: 'ExpAlignInferencer', images: Inputs, texts: Texts | None, score_thr: ScoreThr,
     batch_size: int, stream: bool, patch_size: int | None,
 ) -> Detections | list[Detections] | Iterator[Detections]:
     """See :meth:`ExpAlignInferencer.detect`."""
@@ -50,7 +50,7 @@ def _distinct(texts: Texts | None, count: int) -> list[str] | list[list[str]] | 
 
 
 def _search_iterator(
-    inferencer: 'ExpAlignInferencer', images: Iterator, texts: Texts | None, score_thr: float,
+    inferencer: 'ExpAlignInferencer', images: Iterator, texts: Texts | None, score_thr: ScoreThr,
     batch_size: int, patch_size: int | None,
 ) -> Iterator[Detections]:
     """Images that come one after another, at most ``batch_size`` of them at a time."""
@@ -65,8 +65,8 @@ def _search_iterator(
 
 
 def _search(
-    inferencer: 'ExpAlignInferencer', images: ImageStream, prompts: list | None, score_thr: float,
-    batch_size: int, patch_size: int | None,
+    inferencer: 'ExpAlignInferencer', images: ImageStream, prompts: list | None,
+    score_thr: ScoreThr, batch_size: int, patch_size: int | None,
 ) -> Iterator[Detections]:
     if patch_size is None:
         pairs = inferencer.stream(images, prompts, batch_size=batch_size)
@@ -92,7 +92,7 @@ def _windows(
 
 
 def detections_of(
-    inferencer: 'ExpAlignInferencer', image: Image, sample: DetDataSample, score_thr: float
+    inferencer: 'ExpAlignInferencer', image: Image, sample: DetDataSample, score_thr: ScoreThr
 ) -> Detections:
     """A prediction as :class:`Detections`."""
     instances, prompts = sample.pred_instances, inferencer.model.prompts_of(sample)
@@ -101,15 +101,16 @@ def detections_of(
         *(instances[name].cpu().numpy() for name in ('bboxes', 'scores', 'labels')), prompts,
         sample.ori_shape, masks.cpu().numpy() if isinstance(masks, Tensor) else masks, image,
         score_thr, inferencer.name, sample, read_image,
-        partial(_explain, inferencer, image, prompts, score_thr))
+        partial(_explain, inferencer, image, prompts, score_thr), inferencer.model.known_classes)
 
 
 def _explain(
-    inferencer: 'ExpAlignInferencer', image: Image, searched: Sequence[str], score_thr: float,
+    inferencer: 'ExpAlignInferencer', image: Image, searched: Sequence[str], score_thr: ScoreThr,
     prompts: Sequence[str] | None,
 ) -> np.ndarray:
     """The picture of why prompts were found; the maps are made by another forward pass."""
     ((_, sample),) = inferencer.stream(ImageStream([image]), [list(searched)], return_eam=True)
     pixels = image if isinstance(image, np.ndarray) else read_image(image)
     return draw_explanation(
-        pixels[..., ::-1], sample.alignment, sample.pred_instances, prompts, score_thr)
+        pixels[..., ::-1], sample.alignment, sample.pred_instances, prompts,
+        thresholds_of(searched, score_thr, inferencer.model.known_classes))

@@ -23,7 +23,7 @@ from expalign.model_zoo import DEFAULT, resolve
 from expalign.models.detectors.alignments import alignments_of
 from expalign.structures.alignment import Alignment
 from expalign.structures.detections import Detections
-from expalign.structures.thresholds import SCORE_THR
+from expalign.structures.thresholds import SCORE_THR, ScoreThr, thresholds_of
 from expalign.utils import finished_file
 from expalign.utils.model_table import find
 from expalign.utils.picture_files import write_picture
@@ -163,7 +163,7 @@ class ExpAlignInferencer(Pretrained, DetInferencer):
             out_dir=str(out_dir), explain=explain, return_eam=return_eam or explain, **kwargs)
 
     def detect(
-        self, images: Inputs, texts: Texts | None = None, score_thr: float = SCORE_THR,
+        self, images: Inputs, texts: Texts | None = None, score_thr: ScoreThr = SCORE_THR,
         batch_size: int = 1, stream: bool = False, patch_size: int | None = None, **wrong: Any,
     ) -> Detections | list[Detections] | Iterator[Detections]:
         """Search images, with :class:`Detections` as the result; a call itself gives mmdet's form.
@@ -176,7 +176,9 @@ class ExpAlignInferencer(Pretrained, DetInferencer):
             texts: the prompts, see :func:`prompts_of_images`; None: those of
                 :meth:`set_vocabulary`. Equal ones, up to case and white space, are one, in the
                 first spelling.
-            score_thr: lowest score that shows; :meth:`Detections.above` changes it later.
+            score_thr: lowest score that shows: a number, one a prompt, or ``'auto'``, see
+                :func:`~expalign.structures.thresholds.thresholds_of`; :meth:`Detections.above`
+                changes it later.
             batch_size: images a forward pass.
             stream: give an iterator, so that one image is kept at a time.
             patch_size: side of windows in pixels that large images are searched in, too.
@@ -264,7 +266,7 @@ class ExpAlignInferencer(Pretrained, DetInferencer):
         preds: Sequence[DetDataSample],
         explain: bool = False,
         explain_prompts: Sequence[str] | None = None,
-        pred_score_thr: float = SCORE_THR,
+        pred_score_thr: ScoreThr = SCORE_THR,
         img_out_dir: str = '',
         no_save_vis: bool = False,
         return_vis: bool = False,
@@ -278,24 +280,29 @@ class ExpAlignInferencer(Pretrained, DetInferencer):
         pixels = [image if isinstance(image, np.ndarray) else read_image(image)
                   for image in inputs]
         first = self.num_visualized_imgs
+        thresholds = [self._thresholds(sample, pred_score_thr) for sample in preds]
         if explain:
-            for number, (image, sample) in enumerate(zip(inputs, preds, strict=True), first):
+            for place, (image, sample) in enumerate(zip(inputs, preds, strict=True)):
                 save_explanation(
-                    explanation_stem(img_out_dir, image, number), pixels[number - first][..., ::-1],
-                    sample.alignment, sample.pred_instances, explain_prompts, pred_score_thr)
+                    explanation_stem(img_out_dir, image, first + place), pixels[place][..., ::-1],
+                    sample.alignment, sample.pred_instances, explain_prompts, thresholds[place])
         # mmdet draws arrays as if they were RGB.
         # And on the inferencer's visualizer, so each drawing gets one of its own.
         own = copy.copy(self)
         with DRAWING:
             own.visualizer = self._new_visualizer()
             pictures = DetInferencer.visualize(
-                own, [image[..., ::-1] for image in pixels], preds, pred_score_thr=pred_score_thr,
-                return_vis=return_vis or written, show=show, **kwargs)
+                own, [image[..., ::-1] for image in pixels],
+                [_shown(*pair) for pair in zip(preds, thresholds, strict=True)],
+                pred_score_thr=0.0, return_vis=return_vis or written, show=show, **kwargs)
         self.num_visualized_imgs = first + len(pixels)
         if written:
             for number, (image, picture) in enumerate(zip(inputs, pictures, strict=True), first):
                 write_picture(picture_file(img_out_dir, image, number), picture)
         return pictures if return_vis else None
+
+    def _thresholds(self, sample: DetDataSample, score_thr: ScoreThr) -> list[float]:
+        return thresholds_of(self.model.prompts_of(sample), score_thr, self.model.known_classes)
 
     def postprocess(self, preds: Sequence[DetDataSample], *args, **kwargs) -> dict[str, Any]:
         """mmdet's, with ``alignment`` where it was asked for."""
@@ -382,6 +389,14 @@ class ExpAlignInferencer(Pretrained, DetInferencer):
         _load_checkpoint_to_model(model, checkpoint)
         # Names come with each prediction.
         model.dataset_meta = dict(classes=(), palette=self.palette)
+
+
+def _shown(sample: DetDataSample, thresholds: Sequence[float]) -> DetDataSample:
+    """The sample with what scores high enough of each prompt."""
+    found = sample.pred_instances
+    sample = copy.copy(sample)
+    sample.pred_instances = found[found.scores >= found.scores.new_tensor(thresholds)[found.labels]]
+    return sample
 
 
 __all__ = ['Alignment', 'ExpAlignInferencer']

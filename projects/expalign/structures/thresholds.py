@@ -64,7 +64,7 @@ def check_threshold(value: float | str) -> float | str:
     if value == 'auto' and isinstance(value, str):
         return value
     if isinstance(value, str | bool) or not 0 <= float(value) <= 1:
-        raise ValueError(f"the lowest score {value!r} is neither 'auto' nor a number from 0 to 1")
+        raise ValueError(f"the lowest score {value!r} is no number from 0 to 1, nor 'auto'")
     return float(value)
 
 
