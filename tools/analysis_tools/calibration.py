@@ -18,7 +18,7 @@ from mmengine.config import DictAction
 import expalign  # noqa: F401  (before mmdet: the compatibility layer)
 from expalign.checkpoints.trust import add_trust_argument
 from expalign.engine.launch import build_runner
-from expalign.structures.thresholds import SCORE_THR
+from expalign.structures.thresholds import default_threshold
 from expalign.utils.load_config import load_config, set_work_dir
 
 CURVE = (0.02, 0.05, 0.1, 0.15, 0.2, 0.25, 0.3, 0.4, 0.5, 0.7)
@@ -32,7 +32,7 @@ def parse_args() -> argparse.Namespace:
     parser.add_argument('config', help='config file')
     parser.add_argument('source', help='checkpoint, or predictions of tools/test.py --out, *.pkl')
     parser.add_argument(
-        '--score-thr', type=float, default=SCORE_THR, help=f'default: {SCORE_THR}')
+        '--score-thr', type=float, help='default: that of as many prompts as there are classes')
     parser.add_argument('--work-dir', help='folder for the log of the test')
     parser.add_argument(
         '--cfg-options', nargs='+', action=DictAction, metavar='KEY=VALUE',
@@ -112,7 +112,8 @@ def main() -> None:
     """Test and print."""
     args = parse_args()
     judged, classes = judged_detections(args)
-    print('\n'.join(report(judged, classes, args.score_thr)))
+    score_thr = default_threshold(len(classes)) if args.score_thr is None else args.score_thr
+    print('\n'.join(report(judged, classes, score_thr)))
 
 
 if __name__ == '__main__':
