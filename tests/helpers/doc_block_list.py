@@ -84,7 +84,7 @@ DRY = {
         'test_own_data.py'),
     'docs/prompting.md: python -c "': DATA,
     'docs/results.md: V=$EXPALIGN_DATA/clip-names/clip_vitb32_names.npz': DATA,
-    'docs/results.md: python -c "': DATA,
+    'docs/results.md: PYTHONPATH=tools/distillation python -c "': DATA,
     'docs/results.md: python tools/distillation/held_out_vectors.py $V k.npz --fea': DATA,
     'docs/results.md: python -c "from expalign.checkpoints.assemble import assembl': DATA,
     'docs/training_data.md: python tools/train.py CONFIG --cfg-options train_dataloader.': READERS,
