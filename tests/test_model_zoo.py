@@ -85,6 +85,8 @@ def test_mmengine_knows_the_larger_names(key):
     config, weights = BaseInferencer._load_model_from_metafile(
         SimpleNamespace(scope='expalign'), f'expalign-{key}')
     assert weights == f'expalign://{key}'
+    hub = get_config(f'expalign::warm_start/{Path(config.filename).name}', pretrained=True)
+    assert hub.model_path == weights  # what mmengine.hub.get_model loads
     size, _, clip = key.partition('-')
     kind = 'CLIPTokenEncoder' if clip else 'HFTokenEncoder'
     assert config.model.text_encoder.type == f'expalign.{kind}'
