@@ -11,14 +11,14 @@ from pycocotools import mask as coco_mask
 from expalign.engine.compiled import compile_model
 from expalign.models.dense_heads import decode_masks
 from expalign.models.dense_heads.class_wise_nms import batch_nms
-from expalign.models.layers import fold_tokens, folded_alignment
 from tests.test_gpu.test_prediction import full_precision, make  # noqa: F401
 from tests.test_models.test_dense_heads.test_class_wise_nms import NMS
 from tests.test_models.test_dense_heads.test_greedy_nms import batch_of
 from tests.test_models.test_dense_heads.test_mask_decode import masks_of_all_kinds
 from tests.test_models.test_layers.test_folded_alignment import (
-    TERMS,
     embeddings,
+    fold,
+    folded,
     hidden_maps,
     tokens,
 )
@@ -33,17 +33,17 @@ def test_alignment(count):
     feats, masks = tokens(count, dtype=torch.float32)
     masks[3] = False
     hidden = hidden_maps(torch.float32, images=3)
-    expected = folded_alignment(hidden, fold_tokens(levels, feats, masks, TERMS))
+    expected = folded(hidden, fold(levels, feats, masks))
     levels = [(conv.cuda(), norm.cuda()) for conv, norm in levels]
-    table = fold_tokens(levels, feats.cuda(), masks.cuda(), TERMS)
+    table = fold(levels, feats.cuda(), masks.cuda())
     assert table.dense
     for layout in (torch.contiguous_format, torch.channels_last):
         maps = [x.cuda().to(memory_format=layout) for x in hidden]
-        for one, other in zip(folded_alignment(maps, table), expected, strict=True):
+        for one, other in zip(folded(maps, table), expected, strict=True):
             for a, b in zip(one, other, strict=True):
                 torch.testing.assert_close(a.cpu(), b, rtol=1e-4, atol=1e-4)
     with torch.autocast('cuda', torch.float16):
-        logits, weights = folded_alignment([x.half() for x in maps], table)
+        logits, weights = folded([x.half() for x in maps], table)
     assert logits[0].dtype == torch.float16 and weights[0].dtype == torch.float32
     torch.testing.assert_close(logits[0].float().cpu(), expected[0][0], rtol=0.01, atol=0.05)
 

@@ -6,8 +6,10 @@ import pytest
 import torch
 from mmengine.config import ConfigDict
 from mmengine.structures import InstanceData
+from torch import nn
 
 from expalign.models.dense_heads import ExpAlignHead
+from expalign.models.layers import fold_tokens, folded_alignment
 from expalign.models.necks import EAHOutput
 
 STRIDES = (8, 16, 32)
@@ -51,29 +53,20 @@ def test_logits_are_scaled_and_shifted_maps():
         assert dists[level].shape == (2, 64, 4, 4)
 
 
-def test_maps_recovered_from_logits():
-    module = make_head().head_module
-    eams = tuple(torch.randn(2, 3, 4, 4) for _ in STRIDES)
-    pyramid = tuple(torch.randn(2, 16, 4, 4) for _ in STRIDES)
-    assert module.alignment_maps(EAHOutput(pyramid, eams, ())) is eams
-    logits, _ = module(pyramid, eams)
-    for dtype, error in ((torch.float32, 1e-6), (torch.bfloat16, 0.03)):
-        folded = EAHOutput(pyramid, None, (), tuple(x.to(dtype) for x in logits))
-        for level, (eam, found) in enumerate(zip(
-                eams, module.alignment_maps(folded), strict=True)):
-            assert found.dtype == torch.float32
-            bound = error * logits[level].abs().max().item()
-            torch.testing.assert_close(found, eam, rtol=0, atol=bound)
-
-
-def test_given_logits_pass_through():
-    head = make_head()
-    pyramid = tuple(torch.randn(1, 16, 4, 4) for _ in STRIDES)
-    logits = tuple(torch.randn(1, 3, 4, 4) for _ in STRIDES)
-    given, dists = head(EAHOutput(pyramid, None, (), logits))
-    assert all(a is b for a, b in zip(given, logits, strict=True))
-    made = head(EAHOutput(pyramid, logits, ()))
-    assert all(torch.equal(a, b) for a, b in zip(dists, made[1], strict=True))
+@torch.no_grad()
+def test_logits_of_a_table_are_those_of_its_maps():
+    head = make_head().double()
+    head.head_module.logit_scales[1].fill_(-0.4)
+    levels = [(nn.Conv2d(6, 5, 1).double(), nn.BatchNorm2d(5).double()) for _ in STRIDES]
+    masks = torch.tensor([[True, True], [True, False], [False, False]])
+    table = head.head_module.fold(fold_tokens(levels, torch.randn(3, 2, 5).double(), masks))
+    hidden = [torch.randn(2, 6, 4, 4).double() for _ in STRIDES]
+    pyramid = tuple(torch.randn(2, 16, 4, 4).double() for _ in STRIDES)
+    maps = folded_alignment(hidden, table)
+    found = head(EAHOutput(pyramid, maps, ()))
+    expected = head(EAHOutput(pyramid, tuple(maps), ()))
+    for a, b in zip((*found[0], *found[1]), (*expected[0], *expected[1]), strict=True):
+        torch.testing.assert_close(a, b, rtol=0, atol=1e-12)
 
 
 def test_box_branch_parameters_by_hand():

@@ -46,10 +46,20 @@ def plain_form(levels, hidden, feats, masks, tau=1.0):
                  for (conv, norm), x in zip(levels, hidden, strict=True)), strict=True)
 
 
+def fold(levels, feats, masks, dense=None, terms=TERMS):
+    """The table, with the terms of a head."""
+    return fold_tokens(levels, feats, masks, dense).with_logits(terms)
+
+
+def folded(hidden, table, tau=1.0):
+    """Logits and token weights of every level."""
+    maps = folded_alignment(hidden, table, tau)
+    return maps.logits(), maps.token_weights.unbind(1)
+
+
 def assert_equal_logits(logits, eams):
     for one, eam, (factor, bias) in zip(logits, eams, TERMS, strict=True):
         torch.testing.assert_close(one, eam * factor + bias, rtol=0, atol=1e-10)
-        torch.testing.assert_close((one - bias) / factor, eam, rtol=0, atol=1e-10)
 
 
 @torch.no_grad()
@@ -63,10 +73,14 @@ def test_equals_the_plain_form(layout, count, tau, images, dense):
     feats, masks = tokens(count)
     hidden = [x.to(memory_format=layout) for x in hidden_maps(images=images)]
     eams, plain_weights = plain_form(levels, hidden, feats, masks, tau)
-    table = fold_tokens(levels, feats, masks, TERMS, dense)
-    logits, weights = folded_alignment(hidden, table, tau)
+    table = fold(levels, feats, masks, dense)
+    maps = folded_alignment(hidden, table, tau)
+    weights = maps.token_weights.unbind(1)
     assert table.dense == dense
-    assert_equal_logits(logits, eams)
+    assert_equal_logits(maps.logits(), eams)
+    assert len(maps) == len(eams) and torch.equal(maps[1], list(maps)[1])
+    for a, b in zip(maps, eams, strict=True):  # read after the logits, which leave them alone
+        torch.testing.assert_close(a, b, rtol=0, atol=1e-10)
     for a, b in zip(weights, plain_weights, strict=True):
         torch.testing.assert_close(a, b, rtol=0, atol=1e-10)
 
@@ -74,7 +88,7 @@ def test_equals_the_plain_form(layout, count, tau, images, dense):
 def test_a_table_holds_real_tokens_only_and_no_graph():
     feats, masks = tokens()
     feats[~masks] = torch.nan  # must not be read
-    table = fold_tokens(embeddings(), feats.requires_grad_(), masks, TERMS)
+    table = fold_tokens(embeddings(), feats.requires_grad_(), masks)
     assert table.keys.shape == (2, int(masks.sum()), HIDDEN)
     assert table.keys.isfinite().all() and not table.keys.requires_grad
     assert table.rows[1].tolist() == [int(masks[0].sum()), 0, 0, 0]
@@ -85,7 +99,7 @@ def test_single_precision_is_near_double():
     levels = embeddings(torch.float32)
     feats, masks = tokens(dtype=torch.float32)
     hidden = hidden_maps(torch.float32)
-    logits, _ = folded_alignment(hidden, fold_tokens(levels, feats, masks, TERMS))
+    logits, _ = folded(hidden, fold(levels, feats, masks))
     exact, _ = plain_form(
         [(conv.double(), norm.double()) for conv, norm in levels],
         [x.double() for x in hidden], feats.double(), masks)
@@ -102,8 +116,9 @@ def test_a_prompt_without_tokens_has_the_bias_alone(count, tau, dense):
     feats, masks = tokens(count)
     masks[3] = False
     hidden = hidden_maps()
-    table = fold_tokens(levels, feats, masks, TERMS, dense)
-    logits, weights = folded_alignment(hidden, table, tau)
+    table = fold(levels, feats, masks, dense)
+    logits, weights = folded(hidden, table, tau)
+    assert all((one[:, 3] == 0).all() for one in folded_alignment(hidden, table, tau))
     for one, own, (_, bias) in zip(logits, weights, TERMS, strict=True):
         assert (one[:, 3] == bias).all() and not own[:, 3].any()
     eams, _ = plain_form(levels, hidden, feats, masks, tau)
@@ -117,9 +132,9 @@ def test_a_prompt_without_tokens_has_the_bias_alone(count, tau, dense):
 def test_half_precision_is_within_its_rounding(dtype, terms, dense):
     feats, masks = tokens(dtype=torch.float32)
     hidden = [x.to(dtype) for x in hidden_maps(torch.float32)]
-    table = fold_tokens(embeddings(torch.float32), feats, masks, terms, dense)
-    exact, _ = folded_alignment([x.float() for x in hidden], table)
-    logits, weights = folded_alignment(hidden, table)
+    table = fold(embeddings(torch.float32), feats, masks, dense, terms)
+    exact, _ = folded([x.float() for x in hidden], table)
+    logits, weights = folded(hidden, table)
     for one, own, right in zip(logits, weights, exact, strict=True):
         assert one.dtype == dtype and own.dtype == torch.float32
         assert (one - right).abs().max() < 4 * torch.finfo(dtype).eps * right.abs().max()
@@ -129,11 +144,11 @@ def test_half_precision_is_within_its_rounding(dtype, terms, dense):
 def test_autocast_changes_no_result_and_converts_the_table_once():
     feats, masks = tokens(dtype=torch.float32)
     hidden = [x.bfloat16() for x in hidden_maps(torch.float32)]
-    table = fold_tokens(embeddings(torch.float32), feats, masks, TERMS, dense=True)
-    plain, _ = folded_alignment(hidden, table)
+    table = fold(embeddings(torch.float32), feats, masks, dense=True)
+    plain, _ = folded(hidden, table)
     kept = table.values_in(torch.bfloat16)
     with torch.autocast('cpu', torch.bfloat16):
-        logits, weights = folded_alignment(hidden, table)
+        logits, weights = folded(hidden, table)
     assert all(map(torch.equal, logits, plain)) and weights[0].dtype == torch.float32
     assert table.values_in(torch.bfloat16) is kept
 
@@ -165,9 +180,16 @@ def test_levels_share_every_small_operation(images, count, dtype, most):
     levels, terms = [*levels, levels[0]], [*TERMS, TERMS[0]]
     feats, masks = tokens(count, dtype=torch.float32)
     hidden = [torch.randn(images, HIDDEN, 8, 8).to(dtype) for _ in levels]
-    table = fold_tokens(levels, feats, masks, terms, dense=True)
-    folded_alignment(hidden, table)
+    table = fold(levels, feats, masks, True, terms)
+    folded(hidden, table)
     with Operations() as counted:
-        folded_alignment(hidden, table)
+        folded(hidden, table)
     assert counted.names.count('baddbmm') == 3 + (count > 1)
     assert len(counted.names) <= most, counted.names
+
+
+def test_logits_need_a_reading():
+    feats, masks = tokens()
+    maps = folded_alignment(hidden_maps(), fold_tokens(embeddings(), feats, masks))
+    with pytest.raises(ValueError, match='has no reading for logits'):
+        maps.logits()

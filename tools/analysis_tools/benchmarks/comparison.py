@@ -6,6 +6,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 from torch.autograd.profiler import profile
+from torch.utils._pytree import tree_leaves
 from torch.utils.flop_counter import FlopCounterMode
 
 from expalign.models.layers import TokenTable
@@ -51,7 +52,7 @@ def count_flops(call: Callable[[], object]) -> int:
 
 def table_bytes(table: TokenTable) -> int:
     """Bytes of the tensors of a folded vocabulary; its keys may be part of its values."""
-    storages = [x.untyped_storage() for x in table if isinstance(x, Tensor)]
+    storages = [x.untyped_storage() for x in tree_leaves(table) if isinstance(x, Tensor)]
     return sum({x.data_ptr(): x.nbytes() for x in storages}.values())
 
 

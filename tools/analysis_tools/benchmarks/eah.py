@@ -106,12 +106,12 @@ class Case:
                 args.device, self.dtype) for as_matmul in (False, True)]
         plain = self.head(align_expectation).eval()
         table = fold_tokens(
-            zip(plain.convs, plain.norms, strict=True), self.tokens[0].float(), self.masks[0],
-            [LOGIT_TERMS] * len(STRIDES))
+            zip(plain.convs, plain.norms, strict=True), self.tokens[0].float(), self.masks[0]
+        ).with_logits([LOGIT_TERMS] * len(STRIDES))
         variants = self.limits() | {
             STATIC[0]: lambda: statics[0](self.hidden),
             STATIC[1]: lambda: statics[1](self.hidden),
-            FOLDED: lambda: folded_alignment(self.hidden, table)[0]}
+            FOLDED: lambda: folded_alignment(self.hidden, table).logits()}
         for name, align in self.embedded_heads().items():
             head = self.head(align).eval().to(self.dtype)
             variants[name] = lambda head=head: head(self.hidden, self.tokens, self.masks)

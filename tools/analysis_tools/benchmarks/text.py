@@ -60,8 +60,7 @@ def measure(model: torch.nn.Module, prompts: int, repeats: int) -> list[str]:
     adapted, adapted_masks = model.text_adapter(feats, masks)
 
     def fold() -> TokenTable:
-        return model.neck.fold_tokens(
-            adapted, adapted_masks, model.bbox_head.head_module.logit_terms())
+        return model.bbox_head.head_module.fold(model.neck.fold_tokens(adapted, adapted_masks))
 
     def encode() -> float:
         encoder._forget()

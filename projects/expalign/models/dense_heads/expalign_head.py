@@ -66,7 +66,7 @@ class ExpAlignHead(YOLOv8Head):
 
     def forward(self, neck_out: EAHOutput) -> tuple[tuple[Tensor, ...], tuple[Tensor, ...]]:
         """See :meth:`~.expalign_head_module.ExpAlignHeadModule.forward`."""
-        return self.head_module(neck_out.pyramid, neck_out.eams, neck_out.logits)
+        return self.head_module(neck_out.pyramid, neck_out.eams)
 
     def loss(
         self, neck_out: EAHOutput, prompt_masks: Tensor, truth: TruthBatch

@@ -10,11 +10,8 @@ import torch
 from mmengine.model import BaseModule
 from torch import Tensor, nn
 
-from expalign.models.layers import conv_branch
-from expalign.models.necks import EAHOutput
+from expalign.models.layers import FoldedMaps, TokenTable, conv_branch
 from expalign.registry import MODELS
-
-from .levels import at_least_float32
 
 
 @MODELS.register_module()
@@ -58,42 +55,35 @@ class ExpAlignHeadModule(BaseModule):
         for branch in self.box_branches:
             nn.init.constant_(branch[-1].bias, 1.0)
 
-    def logit_terms(self) -> list[tuple[float, float]]:
-        """Per level the factor exp(scale) and the bias, logits = factor * EAM + bias."""
-        return [(scale.exp().item(), bias.item())
-                for scale, bias in zip(self.logit_scales, self.biases, strict=True)]
+    def fold(self, table: TokenTable) -> TokenTable:
+        """The table with what gives the logits of its maps, exp(scale) EAM + bias.
 
-    def alignment_maps(self, neck_out: EAHOutput) -> tuple[Tensor, ...]:
-        """The alignment maps of the neck, each (B, K, H_s, W_s), recovered where it gave logits.
-
-        Those recovered are in float32 at least; they are off by the rounding of the logits.
+        It is of the present scales and biases, and to be made again when they change.
         """
-        if neck_out.logits is None:
-            return neck_out.eams
-        return tuple(
-            (at_least_float32(logits) - bias) / factor
-            for logits, (factor, bias) in zip(neck_out.logits, self.logit_terms(), strict=True))
+        return table.with_logits([
+            (scale.exp().item(), bias.item())
+            for scale, bias in zip(self.logit_scales, self.biases, strict=True)])
 
     def forward(
-        self, pyramid: Sequence[Tensor], eams: Sequence[Tensor] | None,
-        logits: Sequence[Tensor] | None = None,
+        self, pyramid: Sequence[Tensor], eams: Sequence[Tensor]
     ) -> tuple[tuple[Tensor, ...], tuple[Tensor, ...]]:
         """Class logits and box distributions of every level.
 
         Args:
             pyramid: P3, P4, P5, each (B, C_s, H_s, W_s).
-            eams: alignment maps, each (B, K, H_s, W_s).
-            logits: of the same shape, where the neck has made them; then no maps are read.
+            eams: alignment maps, each (B, K, H_s, W_s). Those of a table are not computed: it is
+                one of :meth:`fold`.
 
         Returns:
             logits, each (B, K, H_s, W_s), and distribution logits, each (B, 4 * reg_max, H_s, W_s).
         """
-        if logits is None:
-            # In place: on maps of 1,203 prompts a second tensor costs as much as the arithmetic.
-            logits = tuple(
-                (eam * scale.exp()).add_(bias)
-                for eam, scale, bias in zip(eams, self.logit_scales, self.biases, strict=True))
-        return tuple(logits), *self.maps(pyramid)
+        if isinstance(eams, FoldedMaps):
+            return eams.logits(), *self.maps(pyramid)
+        # In place: on maps of 1,203 prompts a second tensor costs as much as the arithmetic.
+        logits = tuple(
+            (eam * scale.exp()).add_(bias)
+            for eam, scale, bias in zip(eams, self.logit_scales, self.biases, strict=True))
+        return logits, *self.maps(pyramid)
 
     def maps(self, pyramid: Sequence[Tensor]) -> tuple[tuple[Tensor, ...], ...]:
         """What is made of the pyramid alone, and can be compiled: the distribution logits."""

@@ -73,20 +73,19 @@ class ExpAlignInsHeadModule(ExpAlignHeadModule):
         self.prototype_stride = self.featmap_strides[0] // 2
 
     def forward(
-        self, pyramid: Sequence[Tensor], eams: Sequence[Tensor] | None,
-        logits: Sequence[Tensor] | None = None,
+        self, pyramid: Sequence[Tensor], eams: Sequence[Tensor]
     ) -> tuple[tuple[Tensor, ...], tuple[Tensor, ...], tuple[Tensor, ...], Tensor]:
         """What the detection head gives, with mask coefficients and prototypes.
 
         Args:
             pyramid: P3, P4, P5, each (B, C_s, H_s, W_s).
-            eams, logits: see :meth:`ExpAlignHeadModule.forward`.
+            eams: see :meth:`ExpAlignHeadModule.forward`.
 
         Returns:
             logits, each (B, K, H_s, W_s), distribution logits, each (B, 4 * reg_max, H_s, W_s),
             coefficients, each (B, M, H_s, W_s), and prototypes (B, M, h, w).
         """
-        return super().forward(pyramid, eams, logits)
+        return super().forward(pyramid, eams)
 
     def maps(self, pyramid: Sequence[Tensor]) -> tuple[tuple[Tensor, ...] | Tensor, ...]:
         """What is made of the pyramid alone: distribution logits, coefficients and prototypes."""

@@ -7,6 +7,7 @@ import torch
 from mmdet.structures import DetDataSample
 from torch import nn
 
+from expalign.models.dense_heads.levels import at_least_float32
 from expalign.models.losses.fusion import fuse_to_finest
 from expalign.models.necks import EAHOutput
 from expalign.models.text_encoders.token_strings import token_strings
@@ -22,12 +23,12 @@ def alignments_of(
 
     Args:
         model: the ``ExpAlignDetector`` that made ``neck_out``.
-        neck_out: maps or logits (B, K, H_s, W_s) and weights (B, K, L) per level.
+        neck_out: maps (B, K, H_s, W_s) and weights (B, K, L) per level.
         samples: B samples of the batch, or the first ones.
         prompt_lists: the prompts of each.
     """
-    head_module = model.bbox_head.head_module
-    strides, maps = head_module.featmap_strides, head_module.alignment_maps(neck_out)
+    strides = model.bbox_head.head_module.featmap_strides
+    maps = tuple(at_least_float32(eam) for eam in neck_out.eams)
     levels = [f'P{int(stride).bit_length() - 1}' for stride in strides]
     fused = fuse_to_finest(maps)
     found = []

@@ -280,8 +280,7 @@ class ExpAlignDetector(KnowsClasses, SingleStageDetector):
         if kept is None or kept[0] != key:
             feats, masks, wanted, _ = self._encode(prompt_lists[:1], samples[:1])
             feats = feats.detach()
-            table = self.neck.fold_tokens(
-                feats[0], masks[0], self.bbox_head.head_module.logit_terms())
+            table = self.bbox_head.head_module.fold(self.neck.fold_tokens(feats[0], masks[0]))
             kept = self._token_table = (key, PromptBatch(feats, masks, wanted, table))
         return kept[1]
 

@@ -8,10 +8,11 @@ from .expectation_alignment import (
     masked_softmax,
     token_weights_from_pooled,
 )
-from .folded_alignment import TokenTable, embedding_map, fold_tokens, folded_alignment
+from .folded_alignment import FoldedMaps, folded_alignment
+from .token_table import TokenTable, embedding_map, fold_tokens
 
 __all__ = [
-    'ExpMomentumEMA', 'TokenTable',
+    'ExpMomentumEMA', 'FoldedMaps', 'TokenTable',
     'align_levels',
     'conv_branch',
     'embedding_map',

@@ -6,13 +6,13 @@ level -> F_s (B, D, H_s, W_s) -> expectation alignment with the tokens of K prom
 """
 
 import warnings
-from collections.abc import Sequence
 from typing import NamedTuple
 
 from mmengine.model import BaseModule
 from torch import Tensor, nn
 
 from expalign.models.layers import (
+    FoldedMaps,
     TokenTable,
     align_levels,
     conv_branch,
@@ -29,17 +29,14 @@ class EAHOutput(NamedTuple):
 
     Attributes:
         pyramid: P3, P4, P5, each (B, C_s, H_s, W_s); the box branch reads them.
-        eams: expectation alignment maps, each (B, K, H_s, W_s), before scale and bias; None
-            where the logits are there instead, see ``ExpAlignHeadModule.alignment_maps``.
+        eams: expectation alignment maps, each (B, K, H_s, W_s), before scale and bias. Those of a
+            vocabulary's table are computed when they are read.
         token_weights: weights pi of the tokens, each (B, K, L).
-        logits: class logits, each (B, K, H_s, W_s), of a vocabulary whose table has the head's
-            scales and biases in it; else None, and the head makes them of the maps.
     """
 
     pyramid: tuple[Tensor, ...]
-    eams: tuple[Tensor, ...] | None
+    eams: tuple[Tensor, ...] | FoldedMaps
     token_weights: tuple[Tensor, ...]
-    logits: tuple[Tensor, ...] | None = None
 
 
 @MODELS.register_module()
@@ -92,20 +89,15 @@ class EAHNeck(BaseModule):
             nn.BatchNorm2d(embed_dims, momentum=0.03, eps=0.001) for _ in in_channels)
         self._warned_single_image = False
 
-    def fold_tokens(
-        self, txt_feats: Tensor, txt_masks: Tensor, logit_terms: Sequence[tuple[float, float]]
-    ) -> TokenTable:
+    def fold_tokens(self, txt_feats: Tensor, txt_masks: Tensor) -> TokenTable:
         """A vocabulary's table for :meth:`forward`, of the present weights.
 
         Args:
             txt_feats: (K, L, D) tokens.
             txt_masks: (K, L) bool, True at real tokens.
-            logit_terms: per level the factor and the bias that make logits of the maps; see
-                ``ExpAlignHeadModule.logit_terms``.
         """
         convs = (branch[-1] for branch in self.embed_branches)
-        return fold_tokens(
-            zip(convs, self.embed_norms, strict=True), txt_feats, txt_masks, logit_terms)
+        return fold_tokens(zip(convs, self.embed_norms, strict=True), txt_feats, txt_masks)
 
     def folded_tensors(self) -> list[Tensor]:
         """The neck's weights and statistics that the table of :meth:`fold_tokens` holds."""
@@ -125,19 +117,19 @@ class EAHNeck(BaseModule):
             img_feats: C3, C4, C5, each (B, C_s, H_s, W_s).
             txt_feats: (B or 1, K, L, D) tokens.
             txt_masks: (B or 1, K, L) bool, True at real tokens.
-            table: of the same tokens, see :meth:`fold_tokens`: logits for less than the maps
-                would take, in evaluation mode.
+            table: of the same tokens, see :meth:`fold_tokens`, in evaluation mode: of its maps a
+                head can make logits for less than the maps would take.
         """
         self._warn_if_single_image(img_feats[0].shape[0])
         guides = masked_token_mean(txt_feats, txt_masks) if self.inject != 'none' else ()
         pyramid, hidden = self.trunk(img_feats, *guides)
         if table is not None:
-            logits, token_weights = folded_alignment(hidden, table, self.tau)
-            return EAHOutput(tuple(pyramid), None, token_weights, logits)
+            maps = folded_alignment(hidden, table, self.tau)
+            return EAHOutput(pyramid, maps, maps.token_weights.unbind(1))
         embedded = [norm(branch[-1](x)) for branch, norm, x in zip(
             self.embed_branches, self.embed_norms, hidden, strict=True)]
         eams, token_weights = align_levels(embedded, txt_feats, txt_masks, self.tau)
-        return EAHOutput(tuple(pyramid), eams, token_weights)
+        return EAHOutput(pyramid, eams, token_weights)
 
     def trunk(
         self, img_feats: tuple[Tensor, ...], *guides: Tensor
