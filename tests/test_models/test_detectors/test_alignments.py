@@ -5,11 +5,10 @@ import pytest
 import torch
 from mmengine.registry import init_default_scope
 
-from expalign.models.detectors.alignments import alignments_of
+from expalign.models.detectors.alignments import alignments_of, token_names
 from expalign.models.layers import FoldedMaps
 from expalign.models.necks import EAHOutput
 from expalign.models.text_encoders import CLIPTokenEncoder
-from expalign.models.text_encoders.token_strings import token_strings
 from expalign.registry import MODELS
 from expalign.structures.alignment import Alignment
 from tests.helpers.models import sample, tiny_detector_config
@@ -118,20 +117,20 @@ def test_prompts_of_samples(model):
 
 def test_names_are_as_many_as_tokens(model, tmp_path):
     prompts = ['cat', 'red owl', 'a cat']
-    names = token_strings(model, prompts)
+    names = token_names(model, prompts)
     assert names[0] == ['cat', '<sentence>']
     assert names[1] == ['red', 'o', '##w', '##l', '<sentence>']
     _, masks = model._encode_text(prompts)
     assert [len(row) for row in names] == masks.sum(1).tolist()
     model.text_adapter.token_pooling = 'eot'
-    assert token_strings(model, prompts) == [['<sentence>']] * 3
+    assert token_names(model, prompts) == [['<sentence>']] * 3
     model.text_adapter.token_pooling = 'mean'
-    assert token_strings(model, prompts) == [['<mean>']] * 3
+    assert token_names(model, prompts) == [['<mean>']] * 3
     model.text_adapter.token_pooling = 'expectation'
     bert, model.text_encoder = model.text_encoder, CLIPTokenEncoder(
         tiny_clip_config(), make_clip_tokenizer(tmp_path))
     try:
-        names = token_strings(model, prompts)
+        names = token_names(model, prompts)
         assert names[:2] == [['cat', '<eot>'], ['red', 'o', 'w', 'l', '<eot>']]
         _, masks = model.text_encoder(prompts)
         assert [len(row) for row in names] == masks.sum(1).tolist()

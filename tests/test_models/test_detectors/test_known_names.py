@@ -3,8 +3,8 @@
 import pytest
 import torch
 
+from expalign.models.detectors.alignments import token_names
 from expalign.models.text_encoders.prompt_vectors import write_prompt_vectors
-from expalign.models.text_encoders.token_strings import token_strings
 from expalign.registry import MODELS
 from tests.helpers.models import sample, tiny_detector_config
 
@@ -52,10 +52,10 @@ def test_tokens_and_gates_have_the_exact_vector(model):
 
 
 def test_explanations_say_exact(model):
-    assert token_strings(model, ['a dog', 'red dog']) == [
+    assert token_names(model, ['a dog', 'red dog']) == [
         ['<exact>'], ['red', 'dog', '<sentence>']]
     masks = model._encode_text(['cat', 'a red dog'])[1]
-    names = token_strings(model, ['cat', 'a red dog'])
+    names = token_names(model, ['cat', 'a red dog'])
     assert [len(row) for row in names] == masks.sum(1).tolist()
 
 

@@ -36,6 +36,7 @@ def test_one_token_a_prompt(table):
     assert masks.tolist() == [[True]] * 3
     assert encoder(['OWL', 'Red  dog'])[0].tolist() == [[[5, 6]], [[3, 4]]]
     assert encoder.out_channels == 2
+    assert encoder.token_strings(['owl', 'cat']) == [['<sentence>']] * 2
     assert not encoder.state_dict() and not list(encoder.parameters())
 
 

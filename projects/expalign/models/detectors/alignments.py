@@ -10,7 +10,7 @@ from torch import nn
 from expalign.models.dense_heads.levels import at_least_float32
 from expalign.models.losses.fusion import fuse_to_finest
 from expalign.models.necks import EAHOutput
-from expalign.models.text_encoders.token_strings import token_strings
+from expalign.models.text_encoders.token_pooling import pool_names
 from expalign.structures.alignment import FUSED, Alignment
 from expalign.structures.letterbox import scale_and_pad
 
@@ -33,7 +33,7 @@ def alignments_of(
     fused = fuse_to_finest(maps)
     found = []
     for image, (sample, prompts) in enumerate(zip(samples, prompt_lists, strict=True)):
-        tokens, count = token_strings(model, prompts), len(prompts)
+        tokens, count = token_names(model, prompts), len(prompts)
         eams = {level: _array(eam[image, :count])
                 for level, eam in zip(levels, maps, strict=True)}
         weights = {level: _array(pi[image, :count])
@@ -43,6 +43,28 @@ def alignments_of(
             prompts, tokens, weights, {**eams, FUSED: _array(fused[image, :count])},
             int(strides[0]), scale, padding, tuple(sample.ori_shape[:2])))
     return found
+
+
+def token_names(model: nn.Module, prompts: Sequence[str]) -> list[list[str]]:
+    """Names of the tokens that the prompts are aligned by.
+
+    Those of the text encoder; where the adapter pools its tokens one a prompt, ``<mean>`` or that
+    of the last token; and ``<exact>`` of a name whose exact vector the model has.
+
+    Args:
+        model: an ``ExpAlignDetector``.
+        prompts: K prompts.
+
+    Returns:
+        K lists, each as long as the prompt has real tokens in ``txt_masks``.
+    """
+    def adapted(texts: Sequence[str]) -> list[list[str]]:
+        return pool_names(
+            model.text_encoder.token_strings(texts), model.text_adapter.token_pooling)
+
+    if model.known_names is None:
+        return adapted(prompts)
+    return model.known_names.token_strings(prompts, adapted)
 
 
 def _array(values: torch.Tensor) -> np.ndarray:

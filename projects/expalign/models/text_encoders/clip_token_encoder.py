@@ -32,6 +32,8 @@ class CLIPTokenEncoder(TokenEncoder):
         ValueError: A dict without a tokenizer, or a tokenizer that is not CLIP's.
     """
 
+    sentence_name = '<eot>'
+
     def __init__(self, model: str | dict = 'openai/clip-vit-large-patch14',
                  tokenizer: str | None = None, frozen: bool = True, **kwargs) -> None:
         from transformers import CLIPTextConfig, CLIPTextModelWithProjection

@@ -13,6 +13,7 @@ from expalign.structures.name_keys import NameTable
 from .prompt_vectors import read_prompt_vectors
 from .token_pooling import normalize_tokens
 
+EXACT = '<exact>'
 Encode = Callable[[Sequence[str]], tuple[Tensor, Tensor]]
 
 
@@ -49,6 +50,18 @@ class KnownNames(BaseModule):
     def knows(self, prompt: str) -> bool:
         """Whether a prompt has a vector here."""
         return self.table.row_of(prompt) is not None
+
+    def token_strings(
+        self, texts: Sequence[str], names_of: Callable[[Sequence[str]], list[list[str]]]
+    ) -> list[list[str]]:
+        """Names of the tokens of N prompts: ``<exact>`` of a known name, or what else says.
+
+        Args:
+            texts: N prompts.
+            names_of: gives the names of the tokens of prompts.
+        """
+        return [[EXACT] if self.knows(text) else names
+                for text, names in zip(texts, names_of(texts), strict=True)]
 
     def forward(self, texts: Sequence[str], encode: Encode) -> tuple[Tensor, Tensor]:
         """Text features of prompts.

@@ -17,6 +17,8 @@ from expalign.structures.prompts import prompt_key
 from expalign.utils import finished_file
 from expalign.utils.npz_files import read_arrays
 
+from .token_pooling import SENTENCE
+
 MAX_LISTED = 8
 
 
@@ -68,6 +70,10 @@ class PromptVectorEncoder(BaseModule):
             raise ValueError(self._unknown_message(unknown))
         tokens = self.table[[found[text] for text in texts]][:, None]
         return tokens, torch.ones(len(texts), 1, dtype=torch.bool, device=tokens.device)
+
+    def token_strings(self, texts: Sequence[str]) -> list[list[str]]:
+        """Return the tokens of prompts as text: each has its sentence vector alone."""
+        return [[SENTENCE] for _ in texts]
 
     def _row_of(self, text: str) -> int | None:
         return self._rows.get(text, self._rows_by_key.get(prompt_key(text)))

@@ -21,6 +21,7 @@ from expalign.models.utils.upload import upload
 
 from .token_cache import CacheInfo, TokenCache
 from .token_disk_cache import MIN_PROMPTS, TokenDiskCache
+from .token_pooling import SENTENCE
 from .token_rows import TokenRows, gather_rows
 
 
@@ -48,6 +49,9 @@ class TokenEncoder(FreezableModule):
     Raises:
         ValueError: The tokenizer does not suit the network.
     """
+
+    # The name of the last token of a prompt, its sentence vector.
+    sentence_name = SENTENCE
 
     def __init__(self, model: nn.Module, tokenizer: Any, out_channels: int,
                  max_length: int | None = None, padding: str = 'longest', frozen: bool = True,
@@ -123,6 +127,19 @@ class TokenEncoder(FreezableModule):
                 for unused in dropped:
                     self._kept.free(unused)
             return found
+
+    def token_strings(self, texts: Sequence[str]) -> list[list[str]]:
+        """Return the tokens of N prompts as text, each list as long as its row of masks has Trues.
+
+        The sentence vector is ``<sentence>``, CLIP's end-of-text token ``<eot>``.
+        """
+        batch = self.tokenize_on_host(list(texts))
+        keep = batch['attention_mask'].astype(bool) & ~batch['special_tokens_mask'].astype(bool)
+        words = (self.tokenizer.convert_ids_to_tokens(ids[kept].tolist())
+                 for ids, kept in zip(batch['input_ids'], keep, strict=True))
+        # Without the marks of words' ends (CLIP) and beginnings (sentencepiece).
+        return [[*(word.replace('</w>', '').replace('\u2581', '') for word in row),
+                 self.sentence_name] for row in words]
 
     def _find_or_encode(
         self, texts: list[str], use_disk: bool

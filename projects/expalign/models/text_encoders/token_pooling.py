@@ -3,9 +3,15 @@
 Axes: N prompts, L tokens per prompt, D token width.
 """
 
+from collections.abc import Sequence
+
 import torch
 from torch import Tensor
 from torch.nn import functional as F
+
+# Names of tokens that are no words.
+SENTENCE = '<sentence>'
+MEAN = '<mean>'
 
 
 def pool_tokens(tokens: Tensor, masks: Tensor, token_pooling: str) -> tuple[Tensor, Tensor]:
@@ -27,6 +33,13 @@ def pool_tokens(tokens: Tensor, masks: Tensor, token_pooling: str) -> tuple[Tens
         return tokens.sum(dim=1, keepdim=True) / count, any_token
     last = masks.shape[1] - 1 - masks.flip(1).int().argmax(dim=1)  # (N,)
     return tokens.gather(1, last[:, None, None].expand(-1, 1, tokens.shape[2])), any_token
+
+
+def pool_names(names: Sequence[list[str]], token_pooling: str) -> list[list[str]]:
+    """Names of what :func:`pool_tokens` leaves of the tokens of N prompts."""
+    if token_pooling == 'mean':
+        return [[MEAN] for _ in names]
+    return [row[-1:] for row in names] if token_pooling == 'eot' else list(names)
 
 
 def normalize_tokens(x: Tensor) -> Tensor:
