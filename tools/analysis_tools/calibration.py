@@ -1,8 +1,7 @@
 """What scores mean: pooled F1 and AP, thresholds by name, how often a score is right.
 
-    python tools/analysis_tools/calibration.py CONFIG CHECKPOINT
     python tools/test.py CONFIG CHECKPOINT --out results.pkl
-    python tools/analysis_tools/calibration.py CONFIG results.pkl      # seconds, again and again
+    python tools/analysis_tools/calibration.py CONFIG results.pkl
 
 The images are the config's test set, with COCO annotations. All names' detections are in one list;
 a box is right if it overlaps an instance of its name by IoU 0.5.
@@ -10,16 +9,14 @@ a box is right if it overlaps an instance of its name by IoU 0.5.
 
 import argparse
 from collections.abc import Iterator
-from pathlib import Path
 
 import numpy as np
 from mmengine.config import DictAction
 
 import expalign  # noqa: F401  (before mmdet: the compatibility layer)
-from expalign.checkpoints.trust import add_trust_argument
-from expalign.engine.launch import build_runner
+from expalign.evaluation.pooled import Judged
 from expalign.structures.thresholds import default_threshold
-from expalign.utils.load_config import load_config, set_work_dir
+from expalign.utils.load_config import load_config
 
 CURVE = (0.02, 0.05, 0.1, 0.15, 0.2, 0.25, 0.3, 0.4, 0.5, 0.7)
 EDGES = tuple(np.linspace(0, 1, 11))
@@ -30,17 +27,18 @@ def parse_args() -> argparse.Namespace:
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument('config', help='config file')
-    parser.add_argument('source', help='checkpoint, or predictions of tools/test.py --out, *.pkl')
+    parser.add_argument('results', help='predictions of tools/test.py --out')
+    parser.add_argument(
+        '--list-size', type=int, metavar='K', help='as if K names were asked for: those in the '
+        'photograph, and others at random')
     parser.add_argument(
         '--score-thr', type=float, help='default: that of as many prompts as there are classes')
-    parser.add_argument('--work-dir', help='folder for the log of the test')
     parser.add_argument(
         '--cfg-options', nargs='+', action=DictAction, metavar='KEY=VALUE',
         help='override settings of the config; a list is written "[a,b]" without blanks')
-    add_trust_argument(parser)
     args = parser.parse_args()
-    if not Path(args.source).is_file() and '://' not in args.source:
-        parser.error(f'{args.source} does not exist')
+    if args.list_size is not None and args.list_size < 1:
+        parser.error('--list-size is 1 or more')
     return args
 
 
@@ -54,32 +52,37 @@ def annotation_file(cfg) -> str:
                      'COCO annotations')
 
 
-def judged_detections(args: argparse.Namespace):
+def judged_detections(args: argparse.Namespace) -> tuple[Judged, list[str]]:
     """The detections of the test set, judged, and the classes."""
-    from mmengine.evaluator import Evaluator
     from mmengine.registry import init_default_scope
+    from tqdm import tqdm
 
+    from expalign.evaluation.calibration import SampleJudge, gather
+    from expalign.evaluation.coco_ground_truth import CocoGroundTruth
     from expalign.evaluation.results_file import load_results
-    from expalign.registry import DATASETS, METRICS
+    from expalign.registry import DATASETS
     cfg = load_config(args.config, args.cfg_options)
     init_default_scope(cfg.get('default_scope', 'mmdet'))
-    setting = dict(type='expalign.PooledMetric', ann_file=annotation_file(cfg))
-    if Path(args.source).suffix in ('.pkl', '.pickle'):
-        dataset, metric = DATASETS.build(cfg.test_dataloader.dataset), METRICS.build(setting)
-        evaluator = Evaluator([metric])
-        evaluator.dataset_meta = dataset.metainfo
-        evaluator.offline_evaluate(load_results(args.source))
-    else:
-        cfg.test_evaluator = [setting]
-        set_work_dir(cfg, args.work_dir, args.config)
-        cfg.load_from, cfg.resume = args.source, False
-        runner = build_runner(cfg)
-        runner.test()
-        dataset, metric = runner.test_dataloader.dataset, runner.test_evaluator.metrics[0]
-    return metric.judged, list(dataset.metainfo['classes'])
+    classes = list(DATASETS.build(cfg.test_dataloader.dataset).metainfo['classes'])
+    judge = SampleJudge(CocoGroundTruth(annotation_file(cfg)), classes)
+    rng = np.random.default_rng(0)
+    results = tqdm(load_results(args.results), unit='image', disable=None, leave=False)
+    parts = [judge(sample) for sample in results]
+    if args.list_size is not None:
+        parts = [asked(part, args.list_size, rng) for part in parts]
+    return gather(parts, len(classes)), classes
 
 
-def report(judged, classes: list[str], score_thr: float) -> Iterator[str]:
+def asked(part: Judged, count: int, rng: np.random.Generator) -> Judged:
+    """The detections of an image as if ``count`` names had been asked for."""
+    order = rng.permutation(len(part.truths))
+    chosen = order[np.argsort(part.truths[order] == 0, kind='stable')][:count]
+    shown = np.isin(part.labels, chosen)
+    wanted = np.isin(np.arange(len(part.truths)), chosen)
+    return Judged(*(values[shown] for values in part[:3]), np.where(wanted, part.truths, 0))
+
+
+def report(judged: Judged, classes: list[str], score_thr: float) -> Iterator[str]:
     """The tables, line by line."""
     from expalign.evaluation.calibration import by_class
     from expalign.evaluation.metrics.pooled_metric import own_f1
@@ -109,10 +112,12 @@ def report(judged, classes: list[str], score_thr: float) -> Iterator[str]:
 
 
 def main() -> None:
-    """Test and print."""
+    """Judge and print."""
     args = parse_args()
     judged, classes = judged_detections(args)
-    score_thr = default_threshold(len(classes)) if args.score_thr is None else args.score_thr
+    score_thr = args.score_thr
+    if score_thr is None:
+        score_thr = default_threshold(args.list_size or len(classes))
     print('\n'.join(report(judged, classes, score_thr)))
 
 
