@@ -20,6 +20,9 @@ class TrainingProgressHook(Hook):
         seconds: between lines.
     """
 
+    # After what others do before the first step, such as measuring the zero-shot ability.
+    priority = 'VERY_LOW'
+
     def __init__(self, seconds: float = 15.0) -> None:
         self.seconds = seconds
 

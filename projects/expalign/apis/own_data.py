@@ -1,0 +1,153 @@
+"""From a folder of labelled photographs to a detector that is measured: ``expalign train DATA``.
+
+Each step is a function of :mod:`expalign.engine.own_data`, and a command of its own.
+"""
+
+import contextlib
+import json
+import os
+from collections.abc import Callable
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+from mmengine.config import Config
+
+from expalign.data_tools.own_data import recognise
+from expalign.engine.config import load_config
+from expalign.engine.launch import build_runner
+from expalign.engine.own_data.config_file import (
+    DEFAULT_MODE,
+    RunSettings,
+    config_text,
+    settings_for,
+)
+from expalign.engine.own_data.measure import Measured, measure
+from expalign.engine.own_data.prepare import Prepared, prepare
+from expalign.engine.own_data.results import TrainedOwn, best_weights, write_results
+from expalign.engine.run_lock import run_lock
+from expalign.utils import finished_file, unwinding_at_termination
+
+CONFIG, PLAN, CHECK, REPORT = 'config.py', 'plan.json', 'check.txt', 'report.html'
+MAX_CLASSES = 20  # of the lists on the screen
+
+
+class RunExists(ValueError):
+    """The folder for the results has those of another run, or of this one, complete."""
+
+
+@dataclass(frozen=True)
+class Folders:
+    """Where a run puts what it makes."""
+
+    out: Path
+
+    @property
+    def data(self) -> Path:
+        """What the recipes read."""
+        return self.out / 'data'
+
+    @property
+    def work(self) -> Path:
+        """The work folder of the training."""
+        return self.out / 'training'
+
+
+def train_own_data(
+    data: str | Path, out: str | Path | None = None, model: str = 'expalign-s',
+    mode: str = DEFAULT_MODE, epochs: int | None = None, imgsz: int | None = None,
+    batch: int | None = None, say: Callable[[str], None] = print,
+) -> TrainedOwn:
+    """Recognise, check, split, measure, train, measure again, report.
+
+    A run that was interrupted goes on where it was when it is asked for again.
+
+    Args:
+        data: a folder, a file or an archive of labelled images, see
+            :func:`~expalign.data_tools.own_data.recognise`.
+        out: folder for everything that is written; by default ``trained/DATA_MODE``.
+        model, mode, epochs, imgsz, batch: see
+            :func:`~expalign.engine.own_data.config_file.settings_for`.
+        say: takes what is said on the way, a line or several.
+
+    Raises:
+        RunExists: ``out`` has another run, or one that is complete.
+        FileNotFoundError, ValueError: the data cannot be used, or a setting is none.
+    """
+    folders = Folders(Path(out or Path('trained', f'{_plain_name(data)}_{mode}')))
+    own = recognise(data, folders.out / 'converted')
+    say(own.said)
+    prepared = prepare(own.splits, own.classes, folders.data)
+    settings = settings_for(prepared, model, mode, epochs, imgsz, batch)
+    _claim(folders, dict(data=os.path.abspath(data), settings=asdict(settings)))
+    _write(folders.out / CHECK, '\n\n'.join(filter(None, [own.report, prepared.report])) + '\n')
+    _write(folders.out / CONFIG, config_text(prepared, settings))
+    say(_described(prepared, settings, folders))
+    cfg = load_config(folders.out / CONFIG)
+    with unwinding_at_termination(), run_lock(folders.out):
+        before = measure(cfg, cfg.load_from, folders.work / 'test')
+        say(f'before training: {_figures(before)}')
+        _train(cfg, folders.work)
+        after = measure(cfg, best_weights(folders.work), folders.work / 'test')
+        say(f'after training: {_figures(after)}')
+        result = write_results(
+            folders.out, folders.work, own.said, prepared, settings, before, after)
+    say(result.summary)
+    return result
+
+
+def _train(cfg: Config, work: Path) -> None:
+    """What ``tools/train.py`` does with the config; it goes on where a run was."""
+    cfg = Config(cfg.to_dict(), filename=cfg.filename)
+    cfg.update(work_dir=str(work), resume='auto', log_level='WARNING')
+    # Logs of mmengine and tables of pycocotools; progress is on the error stream.
+    work.mkdir(parents=True, exist_ok=True)
+    with open(work / 'output.txt', 'a', encoding='utf-8') as log, contextlib.redirect_stdout(log):
+        build_runner(cfg).train()
+
+
+def _claim(folders: Folders, plan: dict) -> None:
+    """Note what a run in the folder does, or compare it with what was noted."""
+    path = folders.out / PLAN
+    if path.is_file():
+        known = json.loads(path.read_text(encoding='utf-8'))
+        if known != plan:
+            raise RunExists(f'{folders.out} has a run of {known["data"]} with other settings '
+                            f'({known["settings"]}): give another folder with --out')
+        if (folders.out / REPORT).is_file():
+            raise RunExists(f'this is trained already: see {folders.out / REPORT}; to train it '
+                            'anew give another folder with --out')
+    _write(path, json.dumps(plan, indent=1) + '\n')
+
+
+def _write(path: Path, text: str) -> None:
+    with finished_file(path) as temporary:
+        temporary.write_text(text, encoding='utf-8', errors='backslashreplace')
+
+
+def _described(prepared: Prepared, settings: RunSettings, folders: Folders) -> str:
+    """What there is and what will be done, for a terminal."""
+    lines = [f'{"train":>9} {"validate":>9} class, which is the prompt']
+    rows = list(zip(prepared.boxes['train'], prepared.boxes['val'], prepared.classes, strict=True))
+    lines += [f'{train:>9,} {val:>9,} {name}' for train, val, name in rows[:MAX_CLASSES]]
+    if len(rows) > MAX_CLASSES:
+        lines.append(f'{"...":>9} {"...":>9} {len(rows) - MAX_CLASSES} more')
+    found = f'{prepared.problems} problems' if prepared.problems else 'no problems'
+    lines += [
+        f'check: {found}; what was left out or repaired, and the sizes of boxes, are in '
+        f'{folders.out / CHECK}',
+        f'{prepared.images["train"]} images to train on, {prepared.images["val"]} to validate '
+        f'with: {prepared.how_split}',
+        f'{"boxes and masks" if prepared.masks else "boxes"}; classes '
+        f'{"exclude" if prepared.exclusive else "do not exclude"} one another',
+        f'{settings.mode} of {settings.model}: {settings.epochs} epochs, {settings.imgsz} px, '
+        f'{settings.batch} images a step; config {folders.out / CONFIG}']
+    return '\n'.join(lines)
+
+
+def _plain_name(data: str | Path) -> str:
+    return Path(os.path.abspath(data)).stem
+
+
+def _figures(measured: Measured) -> str:
+    masks = '' if measured.mask_ap is None else f', masks AP {measured.mask_ap:.3f}'
+    return f'boxes AP {measured.ap:.3f}, AP50 {measured.ap50:.3f}{masks}'

@@ -1,0 +1,1 @@
+"""Training on a user's own photographs: prepared data, a config, measures, a report."""
