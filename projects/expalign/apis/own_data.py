@@ -3,11 +3,12 @@
 Each step is a function of :mod:`expalign.engine.own_data`, and a command of its own.
 """
 
-import contextlib
 import json
 import os
+import sys
 from collections.abc import Callable
 from dataclasses import asdict, dataclass
+from functools import partial
 from pathlib import Path
 
 from mmengine.config import Config
@@ -26,8 +27,10 @@ from expalign.engine.own_data.prepare import Prepared, prepare
 from expalign.engine.own_data.results import TrainedOwn, best_weights, write_results
 from expalign.engine.run_lock import run_lock
 from expalign.utils import finished_file, unwinding_at_termination
+from expalign.utils.quiet_output import output_to
 
 CONFIG, PLAN, CHECK, REPORT = 'config.py', 'plan.json', 'check.txt', 'report.html'
+OUTPUT = 'output.txt'  # in the work folder, of libraries
 MAX_CLASSES = 20  # of the lists on the screen
 
 
@@ -55,7 +58,7 @@ class Folders:
 def train_own_data(
     data: str | Path, out: str | Path | None = None, model: str = 'expalign-s',
     mode: str = DEFAULT_MODE, epochs: int | None = None, imgsz: int | None = None,
-    batch: int | None = None, say: Callable[[str], None] = print,
+    batch: int | None = None, say: Callable[[str], None] | None = None,
 ) -> TrainedOwn:
     """Recognise, check, split, measure, train, measure again, report.
 
@@ -67,12 +70,13 @@ def train_own_data(
         out: folder for everything that is written; by default ``trained/DATA_MODE``.
         model, mode, epochs, imgsz, batch: see
             :func:`~expalign.engine.own_data.config_file.settings_for`.
-        say: takes what is said on the way, a line or several.
+        say: takes what is said on the way, a line or several; by default it is printed.
 
     Raises:
         RunExists: ``out`` has another run, or one that is complete.
         FileNotFoundError, ValueError: the data cannot be used, or a setting is none.
     """
+    say = say or partial(print, file=sys.stdout, flush=True)
     folders = Folders(Path(out or Path('trained', f'{_plain_name(data)}_{mode}')))
     own = recognise(data, folders.out / 'converted')
     say(own.said)
@@ -83,7 +87,8 @@ def train_own_data(
     _write(folders.out / CONFIG, config_text(prepared, settings))
     say(_described(prepared, settings, folders))
     cfg = load_config(folders.out / CONFIG)
-    with unwinding_at_termination(), run_lock(folders.out):
+    # Logs of mmengine, tables of pycocotools; progress is on the error stream.
+    with unwinding_at_termination(), run_lock(folders.out), output_to(folders.work / OUTPUT):
         before = measure(cfg, cfg.load_from, folders.work / 'test')
         say(f'before training: {_figures(before)}')
         _train(cfg, folders.work)
@@ -99,10 +104,8 @@ def _train(cfg: Config, work: Path) -> None:
     """What ``tools/train.py`` does with the config; it goes on where a run was."""
     cfg = Config(cfg.to_dict(), filename=cfg.filename)
     cfg.update(work_dir=str(work), resume='auto', log_level='WARNING')
-    # Logs of mmengine and tables of pycocotools; progress is on the error stream.
-    work.mkdir(parents=True, exist_ok=True)
-    with open(work / 'output.txt', 'a', encoding='utf-8') as log, contextlib.redirect_stdout(log):
-        build_runner(cfg).train()
+    cfg.visualizer.name = f'training {work}'
+    build_runner(cfg).train()
 
 
 def _claim(folders: Folders, plan: dict) -> None:

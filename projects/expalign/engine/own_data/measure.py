@@ -1,7 +1,5 @@
 """What a model finds in a validation set: precision by class, and every box for a closer look."""
 
-import contextlib
-import io
 from collections.abc import Sequence
 from copy import deepcopy
 from dataclasses import dataclass
@@ -64,19 +62,18 @@ def measure(cfg: Config, checkpoint: str | Path, work_dir: str | Path) -> Measur
     cfg.update(work_dir=str(work_dir), load_from=str(checkpoint), resume=False, custom_hooks=[],
                train_dataloader=None, train_cfg=None, optim_wrapper=None, param_scheduler=None,
                auto_scale_lr=None, val_dataloader=None, val_cfg=None, val_evaluator=None,
-               log_level='ERROR')
-    boxes = FoundBoxes()
-    # pycocotools and mmdet print tables that are given in another form here.
-    with contextlib.redirect_stdout(io.StringIO()):
-        runner = build_runner(cfg)
-        runner.test_evaluator.metrics.append(boxes)
-        metrics = runner.test()
-        dataset = runner.test_dataloader.dataset
-        truth = CocoGroundTruth(dataset.ann_file)
-        ids = category_ids_of_classes(dataset.metainfo['classes'], truth.dataset['categories'],
-                                      dataset.ann_file)
-        images = [_image(truth, ids, *found) for found in boxes.found]
-        rows = class_precision(truth, [found[0] for found in boxes.found], images, ids)
+               log_level='ERROR', experiment_name=f'test {work_dir} {Path(checkpoint).name}')
+    cfg.visualizer.name = cfg.experiment_name
+    boxes = FoundBoxes(prefix='found')
+    runner = build_runner(cfg)
+    runner.test_evaluator.metrics.append(boxes)
+    metrics = runner.test()
+    dataset = runner.test_dataloader.dataset
+    truth = CocoGroundTruth(dataset.ann_file)
+    ids = category_ids_of_classes(dataset.metainfo['classes'], truth.dataset['categories'],
+                                  dataset.ann_file)
+    images = [_image(truth, ids, *found) for found in boxes.found]
+    rows = class_precision(truth, [found[0] for found in boxes.found], images, ids)
     return Measured(*mean_precision(rows), metrics.get('coco/segm_mAP'), rows, images)
 
 
