@@ -14,6 +14,6 @@ model = dict(
     trained=['tuned_prompts'],
     known_classes=dict(names=classes),
     tuned_prompts=dict(type='expalign.TunedPrompts', num_prompts=len(classes), embed_dims=512))
-optim_wrapper = dict(optimizer=dict(lr=0.064, weight_decay=0.0))
+optim_wrapper = dict(optimizer=dict(lr=0.064))
 
 locals().update(followed(_base_, locals()))

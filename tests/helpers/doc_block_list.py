@@ -51,8 +51,7 @@ DRY = {
     'README.md: make demo                     # makes .venv with pinned vers': VENV,
     'README.md: python tools/train.py configs/mini/expalign_mini.py': HOURS.format(
         'test_readme.py'),
-    'README.md: python tools/dataset_converters/yolo2coco.py path/to/yolo_fo': HOURS.format(
-        'test_own_data.py'),
+    'README.md: expalign train path/to/folder': HOURS.format('test_train_own_data.py'),
     'configs/README.md: tools/dist_train.sh configs/pretrain/expalign_cnxt_o365_gold': GPU,
     'docs/compatibility.md: expalign run mmdetection/tools/test.py CONFIG CHECKPOINT': READERS,
     'docs/compatibility.md: tools/misc/try_install.sh 3.12            # or: tools/misc/t': PIP,
@@ -79,9 +78,9 @@ DRY = {
         'test_train_test_segmentation.py'),
     'docs/method.md: python tools/test.py configs/mini/expalign_mini-seg_stage2.p':
         'needs the training above it',
-    'docs/own_data.md: cp configs/own_data/expalign_v8s_minilm_own-data_probe.py co':
+    'docs/own_data.md: cp configs/own_data/expalign-s_probe.py configs/own_data/my_d':
         HOURS.format('test_recipe_runs.py'),
-    'docs/own_data.md: custom_hooks = [': FRAGMENT,
+    'docs/own_data.md: epochs = 10': FRAGMENT,
     'docs/own_data.md: python tools/dataset_converters/yolo2coco.py path/to/yolo_fo': HOURS.format(
         'test_own_data.py'),
     'docs/prompting.md: python -c "': DATA,

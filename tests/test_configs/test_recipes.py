@@ -264,22 +264,25 @@ def test_table_3(form, recipe, epochs, lr, without_mosaic, reduce):
     ('full', {'backbone', 'text_encoder', 'neck', 'bbox_head', 'text_adapter'}),
     ('probe', {'neck', 'bbox_head', 'text_adapter'}),
     ('adapter', {'text_adapter'}),
+    ('tune', {'tuned_prompts'}),
     ('replay', {'neck', 'bbox_head'})])
-def test_own_data(recipe, parts, reduce):
-    cfg = reduce(f'configs/own_data/expalign_v8s_minilm_own-data_{recipe}.py')
+@pytest.mark.parametrize('masks', ['', '-seg'])
+def test_own_data(recipe, masks, parts, reduce):
+    cfg = reduce(f'configs/own_data/expalign-s{masks}_{recipe}.py')
     assert trained_names(cfg)[0] == parts
-    dataset, hooks = cfg.train_dataloader.dataset, cfg.custom_hooks
+    assert cfg.load_from == 'expalign://s'
+    assert cfg.auto_scale_lr == dict(enable=True, base_batch_size=128)
+    dataset = cfg.train_dataloader.dataset
     own = dataset.datasets[0] if recipe == 'replay' else dataset
     assert own.data_root == 'data/own/' and own.ann_file == 'annotations/train.json'
     assert cfg.val_evaluator.ann_file == 'data/own/annotations/val.json'
-    assert cfg.auto_scale_lr == dict(enable=True, base_batch_size=128)
-    reports = [hook for hook in hooks if hook.type == 'expalign.ZeroShotReportHook']
-    assert len(reports) == (recipe == 'replay')
+    assert cfg.val_evaluator.metric == (['bbox', 'segm'] if masks else 'bbox')
+    assert ('LoadInstances' in kinds(dataset.pipeline)) == bool(masks)
     if recipe == 'replay':
-        assert dataset.datasets[1].type == 'expalign.MDETRGroundingDataset'
-        zero_shot = reports[0].dataloader.dataset
-        assert zero_shot.data_root == 'data/coco/' and zero_shot.test_mode
-        assert reports[0].evaluator.ann_file == zero_shot.data_root + zero_shot.ann_file
+        assert Path(dataset.datasets[1].data_root, dataset.datasets[1].ann_file).is_file()
+    (report,) = [hook for hook in cfg.custom_hooks if hook.type == 'expalign.ZeroShotReportHook']
+    assert Path(report.evaluator.ann_file).is_file()
+    assert report.dataloader.dataset.data_prefix.img == 'val2017/'  # not those of the replay
 
 
 def test_table_3_probe_last_leaves_norm_statistics_alone(reduce):

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from expalign.structures import box_iou
+from expalign.structures.exclusive_boxes import box_iou
 
 IOU = 0.5  # a found box with this much of a true one's place is at its place
 

@@ -12,7 +12,7 @@ from mmengine.config import ConfigDict
 from expalign.datasets.checks.check import SourceCheck
 from expalign.datasets.checks.sources import sources_of_split
 from expalign.datasets.formats.text_file import read_json
-from expalign.structures import box_iou
+from expalign.structures.exclusive_boxes import box_iou
 from expalign.utils import finished_file, scratch_folder
 
 from .splitting import SEED, SHARE, split_images

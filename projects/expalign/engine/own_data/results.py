@@ -16,7 +16,8 @@ from expalign.evaluation.found_and_true import (
     confusion_matrix,
     mistakes_of,
 )
-from expalign.structures import KnownClasses, exclusive_boxes
+from expalign.structures.exclusive_boxes import exclusive_boxes
+from expalign.structures.known_classes import KnownClasses
 from expalign.utils import finished_file
 
 from .config_file import RunSettings
