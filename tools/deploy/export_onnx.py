@@ -30,7 +30,8 @@ def parse_args() -> argparse.Namespace:
         'and the tokenizer beside it')
     parser.add_argument(
         '--bake-vocabulary', metavar='FILE', help='prompts that become part of the graph: a JSON '
-        'list, a .txt with one a line, or coco, o365, lvis')
+        'list, a .txt with one a line, or coco, o365, lvis; by default the classes that the model '
+        'knows, unless there is a --text-side')
     parser.add_argument(
         '--nms', action='store_true', help='end the graph with the ONNX operator '
         'NonMaxSuppression')
@@ -118,9 +119,11 @@ def main() -> None:
     from expalign.deploy.export_text import export_text_side
     cfg = load_config(args.config)
     model = load_model(cfg, args.checkpoint)
-    vocabulary = tokens = None
-    if args.bake_vocabulary:
-        vocabulary = args.bake_vocabulary
+    tokens = None
+    vocabulary = args.bake_vocabulary
+    if not vocabulary and not args.text_side and model.known_classes is not None:
+        vocabulary = list(model.known_classes.names)
+    if vocabulary:
         tokens = baked_tokens(model, vocabulary)
     settings = detector_settings(cfg, model, vocabulary, args.nms)
     written = [Path(args.out)]

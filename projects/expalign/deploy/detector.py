@@ -11,6 +11,8 @@ from typing import Any
 
 import numpy as np
 
+from expalign.structures.exclusive_boxes import exclusive_boxes
+from expalign.structures.known_classes import KnownClasses
 from expalign.structures.prompts import first_occurrences, parse_prompts
 
 from .masks import BoxMask, decode_masks
@@ -53,6 +55,12 @@ class Detections:
     masks: list[BoxMask] | None
     size: tuple[int, int]
 
+    def select(self, rows: np.ndarray) -> 'Detections':
+        """Some of them, by their places (m)."""
+        masks = None if self.masks is None else [self.masks[row] for row in rows]
+        return Detections(self.bboxes[rows], self.scores[rows], self.labels[rows],
+                          [self.label_names[row] for row in rows], masks, self.size)
+
 
 class OnnxDetector:
     """Detects prompts in images with files of ``tools/deploy/export_onnx.py``.
@@ -94,6 +102,8 @@ class OnnxDetector:
                 raise ValueError(
                     f'{text_side} gives features of width {self.text_side.settings.embed_dims}, '
                     f'{model} takes {settings.embed_dims}: they are of different models')
+        record = settings.known_classes
+        self.known_classes = None if record is None else KnownClasses.from_plain(record)
         self._outputs = [item.name for item in self.session.get_outputs()]
         # By the prompts themselves, so that no caller can get another's.
         self._encoded = lru_cache(KEPT)(partial(_encode, self.text_side))
@@ -142,6 +152,8 @@ class OnnxDetector:
         """What a call searches for; its methods are given it, and keep nothing of it."""
         kept = self._prompts  # read once: another thread may set it
         if texts is None:
+            if kept is None and self.known_classes is not None and self.text_side is not None:
+                return self._encoded(self.known_classes.names)
             if kept is None:
                 raise ValueError('no prompts: give texts=[...] or call set_vocabulary([...])')
             return kept
@@ -164,7 +176,8 @@ class OnnxDetector:
 
         Args:
             images: one or several, each a path or an array (H, W, 3) uint8 in BGR.
-            texts: prompts of this call; None: those of :meth:`set_vocabulary`.
+            texts: prompts of this call; None: those of :meth:`set_vocabulary`, or else the classes
+                that the model knows; where these exclude one another, a thing has one box.
             batch_size: images a forward pass.
 
         Returns:
@@ -176,8 +189,13 @@ class OnnxDetector:
         prompts = self._prompts_of(texts)
         if isinstance(images, str | Path | np.ndarray):
             images = [images]
-        return [found for start in range(0, len(images), batch_size)
-                for found in self._detect(images[start:start + batch_size], prompts)]
+        found = (found for start in range(0, len(images), batch_size)
+                 for found in self._detect(images[start:start + batch_size], prompts))
+        known = self.known_classes
+        if texts is None and known is not None and known.exclusive and prompts.names == known.names:
+            return [detections.select(exclusive_boxes(
+                detections.bboxes, self.settings.iou_threshold)) for detections in found]
+        return list(found)
 
     def inputs(
         self, frames: Sequence[Letterboxed], texts: str | Sequence[str] | None = None

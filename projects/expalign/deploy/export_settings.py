@@ -53,6 +53,7 @@ def detector_settings(
         max_per_prompt=test_cfg.get('max_per_prompt'),
         prototype_stride=getattr(model.bbox_head.head_module, 'prototype_stride', None),
         nms_inside=nms_inside, vocabulary=None if vocabulary is None else list(vocabulary),
+        known_classes=None if model.known_classes is None else model.known_classes.to_plain(),
         config=Path(cfg.filename).name if cfg.filename else '')
 
 

@@ -108,8 +108,12 @@ def export_text_side(model: ExpAlignDetector, path: str | Path, config: str = ''
         The tokenizer's file.
 
     Raises:
-        ExportError: prompts are not encoded by a network, or by one that is not known here.
+        ExportError: prompts are not encoded by a network, or by one that is not known here; or
+            some of them are tuned.
     """
+    if model.tuned_prompts is not None:
+        raise ExportError('the model has tuned prompts, which a text side does not give: bake its '
+                          'classes, as the export does without --text-side')
     encoder = model.eval().text_encoder
     kind = next((kind for kind in GRAPHS if isinstance(encoder, kind)), None)
     if kind is None:

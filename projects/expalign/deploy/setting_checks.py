@@ -5,6 +5,7 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 from expalign.limits import Limit
+from expalign.structures.known_classes import KnownClasses
 
 INPUT_SIDE = Limit('EXPALIGN_MAX_INPUT_SIDE', 4096, 'pixels as a side of the input')
 TEXT_LENGTH = Limit('EXPALIGN_MAX_TEXT_LENGTH', 8192, 'tokens of a prompt')
@@ -56,6 +57,14 @@ def _size(value: Any) -> bool:
     return isinstance(value, list | tuple) and len(value) == 2 and all(map(_count, value))
 
 
+def _classes(value: Any) -> bool:
+    try:
+        KnownClasses.from_plain(value)
+    except ValueError:
+        return False
+    return True
+
+
 def _none_or(check: Callable[[Any], bool]) -> Callable[[Any], bool]:
     return lambda value: value is None or check(value)
 
@@ -70,7 +79,8 @@ CHECKS: dict[str, Callable[[Any], bool]] = dict(
     pad_value=lambda value: type(value) in (int, float) and 0 <= value <= 255,
     channel_order=lambda value: value in ('RGB', 'BGR'), class_agnostic=_flag, multi_label=_flag,
     nms_inside=_flag, prototype_stride=_none_or(lambda value: value in STRIDES),
-    vocabulary=_none_or(_names), known_names=_none_or(_names), config=_text, pad_token=_text,
+    vocabulary=_none_or(_names), known_classes=_none_or(_classes), known_names=_none_or(_names),
+    config=_text, pad_token=_text,
     tokenizer=lambda value: _text(value) and re.fullmatch(r'\w[\w.-]*', value) is not None,
     tokenizer_sha256=lambda value: _text(value) and re.fullmatch('[0-9a-f]{64}', value) is not None,
     padding=lambda value: value in ('longest', 'max_length'),

@@ -30,6 +30,8 @@ class DetectorSettings:
         prototype_stride: input pixels per cell of the mask prototypes; None without masks.
         nms_inside: whether the graph ends with NMS.
         vocabulary: the prompts inside the graph; None where they are an input.
+        known_classes: what :meth:`~expalign.structures.known_classes.KnownClasses.to_plain` gives
+            of the classes that the model knows; None for none.
         config: name of the config.
     """
 
@@ -47,6 +49,7 @@ class DetectorSettings:
     prototype_stride: int | None = None
     nms_inside: bool = False
     vocabulary: list[str] | None = None
+    known_classes: dict[str, Any] | None = None
     config: str = ''
 
     @property
