@@ -42,7 +42,11 @@ class Reduction:
 
     def __call__(self, path: str | Path) -> Config:
         """Read a config and make its model small; the rest is as in the file."""
-        cfg = with_random_encoders(Config.fromfile(path), self.clip_tokenizer, tiny=True)
+        return self.shrink(Config.fromfile(path))
+
+    def shrink(self, cfg: Config) -> Config:
+        """Make the model of a config small."""
+        cfg = with_random_encoders(cfg, self.clip_tokenizer, tiny=True)
         model = cfg.model
         if model.text_encoder.type == 'expalign.PromptVectorEncoder':
             model.text_encoder.vectors = self.vectors

@@ -114,9 +114,10 @@ def joined_with_base(state_dict: dict[str, Tensor], header: Mapping[str, Any], p
 def prediction_config(cfg: Config) -> str:
     """The text of a config with what predictions are made with, as data."""
     visualizer = dict(cfg.get('visualizer') or dict(type='mmdet.DetLocalVisualizer'))
-    parts = dict(
-        model=cfg.model, visualizer=dict(visualizer, vis_backends=None),
-        test_dataloader=dict(dataset=dict(pipeline=cfg.test_dataloader.dataset.pipeline)))
+    parts = dict(model=cfg.model, visualizer=dict(visualizer, vis_backends=None))
+    loader = cfg.get('test_dataloader') or cfg.get('val_dataloader')
+    if loader is not None:
+        parts['test_dataloader'] = dict(dataset=dict(pipeline=loader.dataset.pipeline))
     return ''.join(f'{name} = {to_plain(part, name)!r}\n' for name, part in parts.items())
 
 

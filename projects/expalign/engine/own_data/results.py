@@ -85,7 +85,7 @@ def write_results(
         sorted(map(mistakes_of, drawn), key=lambda found: -found.weight), cost, prepared.report,
         commands)
     write_page(report, out / 'report.html')
-    _write_metrics(out / 'metrics.json', settings, before, after, rows, cost)
+    _write_metrics(out / 'metrics.json', prepared, settings, before, after, rows, cost)
     for path in (*work.glob('epoch_*.pth'), work / 'last_checkpoint'):
         path.unlink(missing_ok=True)
     return TrainedOwn(out / BEST, out / 'report.html', out / 'metrics.json',
@@ -151,10 +151,11 @@ def _facts(said: str, prepared: Prepared, settings: RunSettings, before: Measure
              if prepared.exclusive else 'no')]
 
 
-def _write_metrics(path: Path, settings: RunSettings, before: Measured, after: Measured,
-                   rows: Sequence[ClassRow], cost: Sequence[tuple[str, float, float]]) -> None:
+def _write_metrics(path: Path, prepared: Prepared, settings: RunSettings, before: Measured,
+                   after: Measured, rows: Sequence[ClassRow],
+                   cost: Sequence[tuple[str, float, float]]) -> None:
     content = dict(
-        settings=asdict(settings),
+        settings=asdict(settings), images=prepared.images,
         before=dict(AP=before.ap, AP50=before.ap50, mask_AP=before.mask_ap),
         after=dict(AP=after.ap, AP50=after.ap50, mask_AP=after.mask_ap),
         classes={row.name: dict(AP_before=_finite(row.before), AP_after=_finite(row.after),
