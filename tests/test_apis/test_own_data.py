@@ -9,8 +9,8 @@ import torch
 from expalign.apis import own_data
 from expalign.apis.inferencer import ExpAlignInferencer
 from expalign.apis.own_data import RunExists, train_own_data
-from expalign.engine.config import load_config
 from expalign.registry import MODELS
+from expalign.utils.load_config import load_config
 from tests.conftest import forget_visualizers
 from tests.helpers.own_folders import NAMES, WRITERS
 from tests.helpers.reduced import Reduction

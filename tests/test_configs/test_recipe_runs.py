@@ -9,7 +9,7 @@ from mmdet.datasets import CocoDataset, Objects365V1Dataset
 from mmengine.config import Config, ConfigDict
 from mmengine.runner import Runner
 
-from expalign.engine.safetensors_loader import load_from_safetensors
+from expalign.checkpoints.safetensors_loader import load_from_safetensors
 from tests.helpers.reduced import Reduction
 from tests.helpers.sources import CAPTION, image_entry, two_annotations, write_image, write_json
 

@@ -14,7 +14,6 @@ from pathlib import Path
 from mmengine.config import Config
 
 from expalign.data_tools.own_data import recognise
-from expalign.engine.config import load_config
 from expalign.engine.launch import build_runner
 from expalign.engine.own_data.config_file import (
     DEFAULT_MODE,
@@ -27,6 +26,7 @@ from expalign.engine.own_data.prepare import Prepared, prepare
 from expalign.engine.own_data.results import TrainedOwn, best_weights, write_results
 from expalign.engine.run_lock import run_lock
 from expalign.utils import finished_file, unwinding_at_termination
+from expalign.utils.load_config import load_config
 from expalign.utils.quiet_output import output_to
 
 CONFIG, PLAN, CHECK, REPORT = 'config.py', 'plan.json', 'check.txt', 'report.html'

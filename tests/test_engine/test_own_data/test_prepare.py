@@ -128,7 +128,7 @@ def test_settings_are_capped_by_the_images(prepared):
 
 @pytest.mark.parametrize('mode', ['probe', 'tune', 'replay'])
 def test_the_config_is_a_recipe_with_the_settings(prepared, tmp_path, mode):
-    from expalign.engine.config import load_config
+    from expalign.utils.load_config import load_config
     path = tmp_path / 'config.py'
     path.write_text(config_text(prepared, settings_for(prepared, mode=mode, epochs=4, imgsz=320,
                                                        batch=4)))
@@ -155,7 +155,7 @@ def test_the_config_is_a_recipe_with_the_settings(prepared, tmp_path, mode):
     ('epochs', 0, 'epochs = 0'), ('batch', 2.5, r'batch = 2\.5'), ('data', '', "data = ''"),
     ('imgsz', 300, 'imgsz = 300: it must be a multiple of 32, such as 288')])
 def test_settings_that_cannot_be_are_named(prepared, tmp_path, name, value, said):
-    from expalign.engine.config import load_config
+    from expalign.utils.load_config import load_config
     path = tmp_path / 'config.py'
     path.write_text(config_text(prepared, settings_for(prepared)))
     cfg = load_config(path)

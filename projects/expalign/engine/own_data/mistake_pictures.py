@@ -6,7 +6,7 @@ import cv2
 import numpy as np
 
 from expalign.evaluation.found_and_true import Mistakes
-from expalign.image_files import decode, read_content
+from expalign.utils.image_files import decode, read_content
 from expalign.utils.labelled_boxes import draw_labelled_boxes
 
 SIDE = 800  # pixels, the longer one of a picture

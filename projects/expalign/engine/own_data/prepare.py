@@ -9,8 +9,8 @@ from pathlib import Path
 import numpy as np
 from mmengine.config import ConfigDict
 
-from expalign.datasets.checks.check import SourceCheck
-from expalign.datasets.checks.sources import sources_of_split
+from expalign.data_tools.checks.check import SourceCheck
+from expalign.data_tools.checks.sources import sources_of_split
 from expalign.datasets.formats.text_file import read_json
 from expalign.structures.exclusive_boxes import box_iou
 from expalign.utils import finished_file, scratch_folder

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import numpy as np
 
-from expalign.engine.trained_part import with_known_classes
+from expalign.checkpoints.trained_part import with_known_classes
 from expalign.evaluation.found_and_true import (
     FoundAndTrue,
     Threshold,
