@@ -10,6 +10,8 @@ import torch
 from mmdet.apis import DetInferencer, inference_detector, init_detector
 from mmengine.config import Config
 
+from expalign.structures.known_classes import KNOWN_CLASSES
+
 CONFIG = 'configs/mini/expalign_mini.py'
 IMAGES = ['demo/data/mini/val2017/000000214753.jpg', 'demo/data/mini/val2017/000000160012.jpg']
 PROMPTS = ['cat', 'dog']
@@ -125,6 +127,22 @@ def test_vocabulary_serves_inference_detector(model):
     other = inference_detector(
         model, IMAGES[0], text_prompt='cat . dog', custom_entities=True).pred_instances
     assert torch.equal(named.bboxes, other.bboxes)
+
+
+def test_known_classes_serve_all_of_them_without_a_text(checkpoint, tmp_path):
+    weights = torch.load(checkpoint)
+    weights['state_dict']._metadata[''][KNOWN_CLASSES] = dict(names=PROMPTS)
+    path = str(tmp_path / 'known.pth')
+    torch.save(weights, path)
+    known = init_detector(CONFIG, path, device='cpu')
+    assert known.known_classes.names == tuple(PROMPTS)
+    asked = inference_detector(known, IMAGES[0], text_prompt='cat . dog', custom_entities=True)
+    found = inference_detector(known, IMAGES[0])
+    assert torch.equal(found.pred_instances.bboxes, asked.pred_instances.bboxes)
+    assert set(found.pred_instances.label_names) == set(PROMPTS)
+    inferencer = DetInferencer(CONFIG, path, device='cpu')
+    (listed,) = inferencer(IMAGES[0], no_save_pred=True)['predictions']
+    assert np.allclose(listed['bboxes'], found.pred_instances.bboxes, atol=1e-3)
 
 
 def test_wrong_checkpoint_is_named(checkpoint, tmp_path):

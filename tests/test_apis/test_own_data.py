@@ -5,6 +5,7 @@ import re
 
 import pytest
 import torch
+from safetensors.torch import load_file
 
 from expalign.apis import own_data
 from expalign.apis.inferencer import ExpAlignInferencer
@@ -62,10 +63,10 @@ def run(small, tmp_path_factory):
 
 def test_it_says_what_it_saw_and_what_it_does(run):
     said = run[0].splitlines()
-    assert said[0].startswith('labelme: ') and '12 images' in said[0]
+    assert said[0].startswith('labelme') and '12 images' in said[0]
     assert re.search(r'10 images to train on, 2 to validate with: 2 of the 12 images, drawn by '
                      'seed 0', run[0])
-    assert 'boxes and masks' in run[0]
+    assert 'boxes and masks; classes' in run[0]
     assert 'probe of expalign-s: 2 epochs, 64 px, 2 images a step' in run[0]
     assert re.search(r'before training: boxes AP \d\.\d{3}.*masks AP', run[0])
     assert f'expalign detect {run[1] / "out/data/val"} {run[2].weights}' in run[0]
@@ -107,6 +108,16 @@ def test_the_weights_know_their_classes(run, small):
     found = inferencer.detect(str(image))
     assert found.prompts == list(known.names)
     assert set(inferencer.detect(str(image), ['a red chair']).names) <= {'a red chair'}
+
+
+def test_the_script_for_configs_gives_the_same_run(run, small, run_script, tmp_path, monkeypatch):
+    monkeypatch.setattr('expalign.utils.load_config.load_config', lambda path, _: small(path))
+    run_script('tools/train.py', run[1] / 'out/config.py', '--work-dir', tmp_path / 'work')
+    own, other = (load_file(folder / 'last.safetensors')
+                  for folder in (run[1] / 'out', tmp_path / 'work'))
+    assert own.keys() == other.keys()
+    for name, value in own.items():
+        assert torch.equal(value, other[name]), name
 
 
 def test_what_was_interrupted_goes_on(small, tmp_path, monkeypatch):

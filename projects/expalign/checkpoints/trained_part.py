@@ -19,6 +19,7 @@ from expalign.structures.known_classes import KNOWN_CLASSES, KnownClasses
 from expalign.utils import finished_file
 from expalign.version import __version__
 
+from .encoder_fingerprint import encoder_fingerprint
 from .frozen_encoders import HEADER_KEY, encoders_of_state_dict
 from .plain_state import to_plain
 
@@ -67,7 +68,8 @@ def save_trained_part(
         header |= {BASE: base, BASE_DIGEST: _digest(_state_of(base))}
         weights = trained_weights(model)
     else:
-        weights = {key: _half(key, value) for key, value in model.state_dict().items()}
+        # Not in half precision, which the digests of frozen encoders would not fit.
+        weights = {key: value.contiguous() for key, value in model.state_dict().items()}
     with finished_file(path) as temporary:
         save_file(weights, temporary, header)
 
@@ -126,7 +128,6 @@ def _state_of(base: str) -> dict[str, Tensor]:
 
 
 def _digest(state: Mapping[str, Tensor]) -> str:
-    from .encoder_fingerprint import encoder_fingerprint
     return encoder_fingerprint(state, {})
 
 

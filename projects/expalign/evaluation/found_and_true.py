@@ -10,6 +10,9 @@ import numpy as np
 
 from expalign.structures.exclusive_boxes import box_iou
 
+from .calibration import gather
+from .pooled import Judged, judge
+
 IOU = 0.5  # a found box with this much of a true one's place is at its place
 
 
@@ -79,28 +82,24 @@ def match(boxes: np.ndarray, true_boxes: np.ndarray, iou: float = IOU) -> np.nda
 
 
 def best_thresholds(images: Sequence[FoundAndTrue], num_classes: int) -> list[Threshold]:
-    """The threshold of every class with the largest F1.
-
-    It lies half way between the scores of the last box that counts and of the next one.
-    """
-    return [_best_threshold(*_marked(images, label)) for label in range(num_classes)]
-
-
-def _marked(images: Sequence[FoundAndTrue], label: int) -> tuple[np.ndarray, np.ndarray, int]:
-    """Scores of a class by fall, whether each box is right, and the number of true ones."""
-    scores, right, true = [np.zeros(0)], [np.zeros(0, bool)], 0
+    """The threshold of every class with the largest F1, see :meth:`Judged.best_threshold`."""
+    parts = []
     for image in images:
-        found = image.labels == label
-        wanted = (image.true_labels == label) & ~image.ignored
-        matched = match(image.boxes[found], image.true_boxes[wanted]) >= 0
-        # Inside of a crowd a box is left out of the account.
-        crowd = image.true_boxes[(image.true_labels == label) & image.ignored]
-        counts = matched | (match_any(image.boxes[found], crowd) < IOU)
-        scores.append(image.scores[found][counts])
-        right.append(matched[counts])
-        true += int(wanted.sum())
-    order = np.argsort(-np.concatenate(scores), kind='stable')
-    return np.concatenate(scores)[order], np.concatenate(right)[order], true
+        hits, counted = judge(image.boxes, image.scores, image.labels, image.true_boxes,
+                              image.true_labels, image.ignored, IOU)
+        truths = np.bincount(image.true_labels[~image.ignored], minlength=num_classes)
+        parts.append(Judged(image.scores[counted], image.labels[counted], hits[counted], truths))
+    judged = gather(parts, num_classes)
+    return [_threshold(judged.of_class(label)) for label in range(num_classes)]
+
+
+def _threshold(judged: Judged) -> Threshold:
+    true, best = int(judged.truths.sum()), judged.best_threshold()
+    if best is None:
+        return Threshold(None, 0.0, 0.0, 0.0, true)
+    shown = judged.scores > best[0]
+    right = int(judged.hits[shown].sum())
+    return Threshold(*best, right / int(shown.sum()), right / true, true)
 
 
 def match_any(boxes: np.ndarray, regions: np.ndarray) -> np.ndarray:
@@ -111,19 +110,6 @@ def match_any(boxes: np.ndarray, regions: np.ndarray) -> np.ndarray:
     high = np.minimum(boxes[:, None, 2:], regions[None, :, 2:])
     area = (boxes[:, 2:] - boxes[:, :2]).clip(min=1e-9).prod(-1)
     return ((high - low).clip(min=0).prod(-1) / area[:, None]).max(1)
-
-
-def _best_threshold(scores: np.ndarray, right: np.ndarray, true: int) -> Threshold:
-    if not true or not right.any():
-        return Threshold(None, 0.0, 0.0, 0.0, true)
-    hits, taken = right.cumsum(), np.arange(1, len(right) + 1)
-    f1 = 2 * hits / (taken + true)
-    f1[:-1][scores[:-1] == scores[1:]] = -1  # equal scores cannot be told apart
-    best = int(f1.argmax())
-    below = scores[best + 1] if best + 1 < len(scores) else 0.0
-    return Threshold(
-        float((scores[best] + below) / 2), float(f1[best]), float(hits[best] / taken[best]),
-        float(hits[best] / true), true)
 
 
 def confusion_matrix(images: Sequence[FoundAndTrue], num_classes: int) -> np.ndarray:
