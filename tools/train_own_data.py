@@ -18,7 +18,7 @@ from expalign.utils import run_command
 
 def parse_args() -> argparse.Namespace:
     """Read the command line."""
-    from expalign.engine.own_data.config_file import DEFAULT_MODE, MODELS, MODES
+    from expalign.apis.own_data.config_file import DEFAULT_MODE, MODELS, MODES
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument('data', help='folder, annotation file or archive of labelled images')
@@ -65,7 +65,7 @@ def main() -> None:
     args = parse_args()
     choose_device(args.device)
     import expalign  # noqa: F401  (before mmdet: the compatibility layer)
-    from expalign.apis.own_data import train_own_data
+    from expalign.apis.own_data.train import train_own_data
     try:
         train_own_data(args.data, args.out, args.model, args.mode, args.epochs, args.imgsz,
                        args.batch, say=lambda text: print(text, flush=True))

@@ -29,7 +29,7 @@ COLUMNS = ('set', 'images', 'mode', 'epochs', 'AP before', 'AP after', 'AP50 aft
 
 def parse_args() -> argparse.Namespace:
     """Read the command line."""
-    from expalign.engine.own_data.config_file import MODES
+    from expalign.apis.own_data.config_file import MODES
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument('rows', type=Path, help='file of rows, JSON lines')
@@ -50,7 +50,7 @@ def read_rows(path: Path) -> list[dict]:
 
 def train(name: str, mode: str, args: argparse.Namespace) -> dict:
     """One run; its row."""
-    from expalign.apis.own_data import train_own_data
+    from expalign.apis.own_data.train import train_own_data
     data = Path(os.environ['EXPALIGN_DATA'], SETS[name])
     out = args.rows.with_suffix('') / f'{name}-{mode}-{args.epochs}-{args.imgsz}'.replace(' ', '_')
     shutil.rmtree(out, ignore_errors=True)

@@ -7,9 +7,9 @@ import pytest
 import torch
 from safetensors.torch import load_file
 
-from expalign.apis import own_data
 from expalign.apis.inferencer import ExpAlignInferencer
-from expalign.apis.own_data import RunExists, train_own_data
+from expalign.apis.own_data import train as own_data
+from expalign.apis.own_data.train import RunExists, train_own_data
 from expalign.registry import MODELS
 from expalign.utils.load_config import load_config
 from tests.conftest import forget_visualizers

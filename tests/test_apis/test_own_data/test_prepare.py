@@ -5,8 +5,8 @@ from pathlib import Path
 
 import pytest
 
-from expalign.engine.own_data.config_file import config_text, settings_for
-from expalign.engine.own_data.prepare import classes_exclude, prepare
+from expalign.apis.own_data.config_file import config_text, settings_for
+from expalign.apis.own_data.prepare import classes_exclude, prepare
 from expalign.utils.own_data_recipe import follow_settings
 from tests.helpers.annotations import write_image
 

@@ -1,6 +1,6 @@
 """From a folder of labelled photographs to a detector that is measured: ``expalign train DATA``.
 
-Each step is a function of :mod:`expalign.engine.own_data`, and a command of its own.
+Each step is a function of this package, and a command of its own.
 """
 
 import json
@@ -15,19 +15,15 @@ from mmengine.config import Config
 
 from expalign.data_tools.own_data import recognise
 from expalign.engine.launch import build_runner
-from expalign.engine.own_data.config_file import (
-    DEFAULT_MODE,
-    RunSettings,
-    config_text,
-    settings_for,
-)
-from expalign.engine.own_data.measure import Measured, measure
-from expalign.engine.own_data.prepare import Prepared, prepare
-from expalign.engine.own_data.results import TrainedOwn, best_weights, write_results
 from expalign.engine.run_lock import run_lock
 from expalign.utils import finished_file, unwinding_at_termination
 from expalign.utils.load_config import load_config
 from expalign.utils.quiet_output import output_to
+
+from .config_file import DEFAULT_MODE, RunSettings, config_text, settings_for
+from .measure import Measured, measure
+from .prepare import Prepared, prepare
+from .results import TrainedOwn, best_weights, write_results
 
 CONFIG, PLAN, CHECK, REPORT = 'config.py', 'plan.json', 'check.txt', 'report.html'
 OUTPUT = 'output.txt'  # in the work folder, of libraries
@@ -69,7 +65,7 @@ def train_own_data(
             :func:`~expalign.data_tools.own_data.recognise`.
         out: folder for everything that is written; by default ``trained/DATA_MODE``.
         model, mode, epochs, imgsz, batch: see
-            :func:`~expalign.engine.own_data.config_file.settings_for`.
+            :func:`~expalign.apis.own_data.config_file.settings_for`.
         say: takes what is said on the way, a line or several; by default it is printed.
 
     Raises:

@@ -4,7 +4,7 @@ from collections import Counter
 
 import pytest
 
-from expalign.engine.own_data.splitting import source_name, split_images
+from expalign.apis.own_data.splitting import source_name, split_images
 
 
 def test_a_fifth_validates_and_the_same_every_time():
