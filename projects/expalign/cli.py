@@ -35,7 +35,8 @@ SCRIPTS = {
         'demo/web_demo.py', 'the same in a browser (needs the extra "web")',
         'expalign serve expalign-s --port 7860'),
     'train': Script(
-        'tools/train.py', 'train the model of a config', 'expalign train my_data.py --amp'),
+        'tools/train_own_data.py', 'train on a folder of labelled photographs; or a config (*.py)',
+        'expalign train path/to/photographs'),
     'test': Script(
         'tools/test.py', 'test a model', 'expalign test my_data.py work_dirs/my_data/epoch_10.pth'),
     'check': Script(
@@ -59,6 +60,8 @@ def main(arguments: Sequence[str] | None = None) -> None:
         print(f'expalign {__version__}')
     elif command == 'models':
         _print_models(rest)
+    elif command == 'train' and any(argument.endswith('.py') for argument in rest):
+        _run('tools/train.py', 'expalign train', rest)
     elif command in SCRIPTS:
         _run(SCRIPTS[command].path, f'expalign {command}', rest)
     elif command == 'convert':

@@ -78,7 +78,7 @@ DRY = {
         'test_train_test_segmentation.py'),
     'docs/method.md: python tools/test.py configs/mini/expalign_mini-seg_stage2.p':
         'needs the training above it',
-    'docs/own_data.md: cp configs/own_data/expalign-s_probe.py configs/own_data/my_d':
+    'docs/own_data.md: cp configs/own_data/expalign-s_probe.py configs/own_data/my_':
         HOURS.format('test_recipe_runs.py'),
     'docs/own_data.md: epochs = 10': FRAGMENT,
     'docs/own_data.md: python tools/dataset_converters/yolo2coco.py path/to/yolo_fo': HOURS.format(
