@@ -82,6 +82,10 @@ def test_splits(tmp_path):
     _, result = convert(root, tmp_path / 'out')
     assert {s: t['annotations written'] for s, t in result.tallies.items()} == {
         'train': 1, 'test': 1}
+    write_text(root / 'all_labels.csv', f'{header}\nb.jpg,plate,25,20,75,60\n')
+    with pytest.raises(ValueError, match=r"all_labels\.csv' is for no part by its name, beside "):
+        read_csv(root)
+    (root / 'all_labels.csv').unlink()
     for name in ('train', 'test'):
         (root / f'{name}_labels.csv').unlink()
     write_text(root / 'all.csv', f'{header},split\na.jpg,cup,25,20,75,60,train\n'

@@ -224,6 +224,17 @@ def test_an_archive(tmp_path):
         recognise(path, tmp_path / 'work')
 
 
+def test_other_json_files_do_no_harm(tmp_path):
+    root = write_voc_folder(tmp_path / 'data')
+    write_text(root / 'notes.json', '{"a": 1,')
+    write_json(root / 'settings.json', {'a': 1})
+    assert recognise(root, tmp_path / 'work').format == 'Pascal VOC'
+    write_coco_folder(tmp_path / 'coco')
+    write_text(tmp_path / 'coco/valid/_annotations.coco.json', '{"images": [')
+    with pytest.raises(ValueError, match=r'valid/_annotations\.coco\.json.*not JSON'):
+        recognise(tmp_path / 'coco', tmp_path / 'work')
+
+
 def test_limits_of_archives(tmp_path, monkeypatch):
     path = Path(shutil.make_archive(tmp_path / 'cups', 'zip', write_voc_folder(tmp_path / 'data')))
     monkeypatch.setenv('EXPALIGN_MAX_UNPACKED_FILES', '7')

@@ -13,7 +13,7 @@ from .image_index import ImageIndex, SeveralImages
 from .image_size import image_size
 from .label_files import label_files
 from .labelled import BadLabel, LabelledImage, LabelledObject, LabelSource
-from .split_names import grouped, split_of_file, split_word
+from .split_names import grouped_files, split_of_file, split_word
 from .table import Table, head_of_table, is_header, read_rows, read_table, via_table
 from .yolo_images import files_below
 
@@ -51,8 +51,9 @@ def read_csv(source: str | Path, images: str | Path | None = None,
     for path in files:
         table = _Table(path, root, folder, columns, name, result.notes)
         for split, lines in table.splits().items():
-            splits.setdefault(split, []).append((table, lines))
-    for split, parts in grouped(splits).items():
+            splits.setdefault(split, []).append((path, (table, lines)))
+    for split, found in grouped_files(splits).items():
+        parts = [part for _, part in found]
         result.splits[split] = partial(_read_split, parts=parts)
         result.count[split] = sum(len(lines) for _, lines in parts)
     return result
@@ -202,7 +203,9 @@ def _read_split(tally: Tally, parts: list[tuple[_Table, list[tuple[int, dict]]]]
 def _descriptions(root: Path) -> dict[str, str]:
     """Names of OpenImages' classes by their codes."""
     for path in files_below(root):
-        if path.suffix.lower() == '.csv' and 'class-descriptions' in path.name:
-            return {row[0]: row[1] for _, row in read_rows(path) if len(row) > 1}
+        if path.suffix.lower() == '.csv':
+            head = head_of_table(path)[-1:]
+            if head and len(head[0]) == 2 and head[0][0].startswith(MID):
+                return {row[0]: row[1] for _, row in read_rows(path) if len(row) > 1}
     raise ValueError(f"'{root}': the classes are codes such as '/m/01g317', and no file of their "
                      "names is there: put OpenImages' class-descriptions-boxable.csv beside")

@@ -16,7 +16,7 @@ from expalign.utils.tally import Tally
 from .coordinates import ellipse, number_of, rotated_extent, whole_of
 from .label_files import label_files
 from .labelled import BadLabel, LabelledImage, LabelledObject, LabelSource
-from .split_names import grouped, split_of_file, split_word
+from .split_names import grouped_files, split_of_file, split_word
 from .xml_file import children, root_of
 
 ROOT, CVAT = 'annotations', 'CVAT xml'
@@ -48,7 +48,7 @@ def read_cvat(source: str | Path, images: str | Path | None = None,
             split = split_word(subset or '') or split_of_file(path, root)
             splits.setdefault(split, []).append((path, subset))
     return LabelSource(CVAT, Path(images) if images else root, {
-        split: partial(_read_split, parts=parts) for split, parts in grouped(splits).items()},
+        split: partial(_read_split, parts=parts) for split, parts in grouped_files(splits).items()},
         names=names)
 
 

@@ -29,6 +29,7 @@ from .yolo_to_coco import convert_yolo
 # Each takes a folder or a file, the folder of the images, and the files that count.
 READERS: dict[str, Callable[..., LabelSource]] = {
     VOC: read_voc, LABELME: read_labelme, VIA: read_via, CVAT: read_cvat, CSV: read_csv}
+JSON_KINDS = {COCO, LABELME, VIA}
 VERSION = 1  # of what a conversion writes; a higher one converts again
 
 
@@ -107,8 +108,11 @@ def _image_root(file: Path) -> Path:
 
 
 def _only_kind(scan: Scan, source: Path) -> str:
-    if len(scan.found) == 1:
-        return next(iter(scan.found))
+    kinds = set(scan.found)
+    if scan.broken and not kinds - JSON_KINDS:  # it may be a part of the data
+        raise ValueError(scan.broken[0])
+    if len(kinds) == 1:
+        return kinds.pop()
     looked = ', '.join(LOOKED_FOR)
     if not scan.found:
         raise ValueError(f"'{source}' has no labels that are known. Looked for: {looked}. Found: "

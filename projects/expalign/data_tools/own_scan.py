@@ -33,12 +33,14 @@ class Scan:
         found: files by format.
         contents: of COCO's files, which are large and read once.
         others: files that hold no labels that are known, by suffix.
+        broken: what is wrong with JSON files that cannot be read.
         images: how many there are, by their names.
     """
 
     found: dict[str, list[Path]] = field(default_factory=dict)
     contents: dict[Path, dict] = field(default_factory=dict)
     others: dict[str, int] = field(default_factory=dict)
+    broken: list[str] = field(default_factory=list)
     images: int = 0
 
     def add(self, kind: str | None, path: Path) -> None:
@@ -71,11 +73,7 @@ def own_files(root: Path, without: Path | None = None) -> Iterator[Path]:
 
 
 def scan_files(files: list[Path], root: Path) -> Scan:
-    """Look into the files that may hold labels.
-
-    Raises:
-        ValueError: a file that must be JSON is none, by its name and the place in it.
-    """
+    """Look into the files that may hold labels."""
     scan, labelme_folders, texts, stems = Scan(), set(), [], set()
     for path in files:
         suffix = path.suffix.lower()
@@ -91,7 +89,11 @@ def scan_files(files: list[Path], root: Path) -> Scan:
         elif suffix == '.json' and path.parent in labelme_folders:
             scan.add(LABELME, path)
         elif suffix == '.json':
-            content = read_json(str(path), what='annotation file')
+            try:
+                content = read_json(str(path), what='annotation file')
+            except ValueError as error:
+                scan.broken.append(str(error))
+                continue
             kind = json_kind(content)
             scan.add(kind, path)
             if kind == COCO:

@@ -36,6 +36,20 @@ def split_of_folder(path: Path, root: Path) -> str | None:
     return None
 
 
+def grouped_files(splits: dict[str | None, list[tuple[Path, object]]]) -> dict[str, list]:
+    """:func:`grouped` of files that each hold a whole part, in front of what is in them.
+
+    Raises:
+        ValueError: beside a file for training there is one whose name says no part: it may well be
+            all of the data, validation included.
+    """
+    if None in splits and 'train' in splits:
+        other, train = splits[None][0][0], splits['train'][0][0]
+        raise ValueError(f"'{other}' is for no part by its name, beside '{train}': give one file, "
+                         'or leave one for each of train, val and test')
+    return grouped(splits)
+
+
 def grouped(splits: dict[str | None, list]) -> dict[str, list]:
     """The parts in their order; what belongs to none is for training, and so is a lone part."""
     named = {split: list(splits.get(split, ())) for split in SPLITS}

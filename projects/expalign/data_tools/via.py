@@ -14,7 +14,7 @@ from .coordinates import ellipse, number_of
 from .json_kinds import VIA, json_kind
 from .label_files import label_files
 from .labelled import BadLabel, LabelledImage, LabelledObject, LabelSource
-from .split_names import grouped, split_of_file
+from .split_names import grouped_files, split_of_file
 from .table import read_rows, read_table, via_table
 from .via3 import entries_of_project, entries_of_rows
 
@@ -45,16 +45,15 @@ def read_via(source: str | Path, images: str | Path | None = None,
         raise ValueError(f"'{source}' has no file of VIA's: a project, or annotations exported as "
                          'JSON or csv')
     key = attribute or _class_attribute(found, name)
-    splits: dict[str | None, list[Path]] = {}
+    splits: dict[str | None, list[tuple[Path, list]]] = {}
     for path in found:
-        splits.setdefault(split_of_file(path, root), []).append(path)
-    parts = grouped(splits)
+        splits.setdefault(split_of_file(path, root), []).append((path, found[path]))
+    parts = grouped_files(splits)
     notes = [f'the class is the region attribute {key!r}'] if key else []
     return LabelSource(VIA, Path(images) if images else root, {
-        split: partial(_read_split, files={path: found[path] for path in paths}, key=key,
-                       name=name)
-        for split, paths in parts.items()},
-        {split: sum(len(found[path]) for path in paths) for split, paths in parts.items()},
+        split: partial(_read_split, files=files, key=key, name=name)
+        for split, files in parts.items()},
+        {split: sum(len(entries) for _, entries in files) for split, files in parts.items()},
         notes=notes)
 
 
@@ -132,9 +131,9 @@ def _class_attribute(found: dict[Path, list], name: str | None) -> str | None:
                      'convert with via2coco.py --attribute NAME')
 
 
-def _read_split(tally: Tally, files: dict[Path, list], key: str | None, name: str | None
+def _read_split(tally: Tally, files: list[tuple[Path, list]], key: str | None, name: str | None
                 ) -> Iterator[LabelledImage | BadLabel]:
-    for path, entries in files.items():
+    for path, entries in files:
         for number, entry in enumerate(entries, 1):
             try:
                 yield _image(entry, path, number, key, name, tally)
