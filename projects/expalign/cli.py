@@ -42,6 +42,9 @@ SCRIPTS = {
     'check': Script(
         'tools/check_dataset.py', 'say what is wrong with a data set',
         'expalign check my_data.py --split train val'),
+    'suggest': Script(
+        'tools/suggest_prompts.py', 'find the words that work best for the classes of a data set',
+        'expalign suggest my_photos --images 24 --out prompts.json'),
     'export': Script(
         'tools/deploy/export_onnx.py', 'write ONNX files that need no PyTorch (extra "export")',
         'expalign export CONFIG CHECKPOINT model.onnx'),

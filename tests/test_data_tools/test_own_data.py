@@ -228,6 +228,8 @@ def test_other_json_files_do_no_harm(tmp_path):
     root = write_voc_folder(tmp_path / 'data')
     write_text(root / 'notes.json', '{"a": 1,')
     write_json(root / 'settings.json', {'a': 1})
+    for name in ('a.json', 'a.xml', 'a.csv', 'a.txt', 'a.yaml', 'a.jpg'):
+        os.mkfifo(root / name)
     assert recognise(root, tmp_path / 'work').format == 'Pascal VOC'
     write_coco_folder(tmp_path / 'coco')
     write_text(tmp_path / 'coco/valid/_annotations.coco.json', '{"images": [')

@@ -211,6 +211,12 @@ def test_encodings_and_line_ends(tmp_path):
     (root / 'a.xml').write_bytes(b'<?xml version="1.0" encoding="latin1"?>' + voc_file(
         'a.jpg', voc_object('R\u00f6hre')).encode('latin1'))
     assert convert(root, tmp_path / 'latin1')[1].classes == ('R\u00f6hre',)
+    chinese = '<?xml version="1.0" encoding="GBK"?>' + voc_file('a.jpg', voc_object('\u6c7d\u8f66'))
+    (root / 'a.xml').write_bytes(chinese.encode('gbk'))
+    assert convert(root, tmp_path / 'gbk')[1].classes == ('\u6c7d\u8f66',)
+    (root / 'a.xml').write_bytes(chinese.encode('gbk') + b'\xff')
+    with pytest.raises(ValueError, match=r"a\.xml': not XML \('gbk' codec can't decode"):
+        convert(root, tmp_path / 'damaged')
 
 
 def test_a_validation_split_can_be_made(tmp_path):

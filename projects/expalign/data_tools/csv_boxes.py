@@ -11,7 +11,7 @@ from .box_columns import FORMS, BoxColumns, find_columns, guess_columns, likely_
 from .coordinates import number_of, whole_of
 from .image_index import ImageIndex, SeveralImages
 from .image_size import image_size
-from .label_files import label_files
+from .label_files import image_folder, label_files
 from .labelled import BadLabel, LabelledImage, LabelledObject, LabelSource
 from .split_names import grouped_files, split_of_file, split_word
 from .table import Table, head_of_table, is_header, read_rows, read_table, via_table
@@ -31,7 +31,8 @@ def read_csv(source: str | Path, images: str | Path | None = None,
 
     Args:
         source: a file, or a folder that has some at any depth.
-        images: folder of the images; by default that of ``source``.
+        images: folder of the images; by default that of ``source``, or the one above
+            where it has no image.
         only: the files that may be read; by default all below ``source``.
         columns: names of the columns of tables without a header.
         name: the class of all boxes, where the tables have none.
@@ -46,7 +47,7 @@ def read_csv(source: str | Path, images: str | Path | None = None,
     if not files:
         raise ValueError(f"'{source}' has no csv file whose columns are an image and a box, such "
                          'as filename, class, xmin, ymin, xmax, ymax')
-    folder = Path(images) if images else root
+    folder = image_folder(root, images)
     result, splits = LabelSource(CSV, folder, {}), {}
     for path in files:
         table = _Table(path, root, folder, columns, name, result.notes)
@@ -94,7 +95,7 @@ class _Table:
         self.names = _descriptions(root) if self._has_mids() else {}
         self.shares = self._settle_form()
         unused = [str(c) for c in self.table.header if c not in self.columns.used() and c]
-        notes.append(f"'{path.name}': boxes are {self.columns.form}" + (
+        notes.append(f"'{path.relative_to(root)}': boxes are {self.columns.form}" + (
             ', as shares of the sides' if self.shares else '') + (
             f'; columns that are not used: {", ".join(unused)}' if unused else ''))
 

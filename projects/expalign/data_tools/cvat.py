@@ -14,7 +14,7 @@ from expalign.utils.shown import shown
 from expalign.utils.tally import Tally
 
 from .coordinates import ellipse, number_of, rotated_extent, whole_of
-from .label_files import label_files
+from .label_files import image_folder, label_files
 from .labelled import BadLabel, LabelledImage, LabelledObject, LabelSource
 from .split_names import grouped_files, split_of_file, split_word
 from .xml_file import children, root_of
@@ -29,7 +29,8 @@ def read_cvat(source: str | Path, images: str | Path | None = None,
 
     Args:
         source: a file, or a folder that has it at any depth.
-        images: folder of the images; by default that of ``source``.
+        images: folder of the images; by default that of ``source``, or the one above
+            where it has no image.
         only: the files that may be read; by default all below ``source``.
 
     Raises:
@@ -47,7 +48,7 @@ def read_cvat(source: str | Path, images: str | Path | None = None,
         for subset in subsets or [None]:
             split = split_word(subset or '') or split_of_file(path, root)
             splits.setdefault(split, []).append((path, subset))
-    return LabelSource(CVAT, Path(images) if images else root, {
+    return LabelSource(CVAT, image_folder(root, images), {
         split: partial(_read_split, parts=parts) for split, parts in grouped_files(splits).items()},
         names=names)
 

@@ -6,7 +6,20 @@ from pathlib import Path
 
 from expalign.utils.file_kinds import special_kind
 
-from .yolo_images import files_below
+from .yolo_images import IMAGE_SUFFIXES, files_below
+
+
+def image_folder(root: Path, given: str | Path | None) -> Path:
+    """Where the images of a data set are looked for.
+
+    Args:
+        root: folder of the labels.
+        given: what the user said; None: ``root``, or the one above where it has no image.
+    """
+    if given is not None:
+        return Path(given)
+    here = any(path.suffix.lower() in IMAGE_SUFFIXES for path in files_below(root))
+    return root if here else root.parent
 
 
 def label_files(source: str | Path, suffixes: tuple[str, ...], only: Iterable[Path] | None = None
@@ -31,4 +44,4 @@ def label_files(source: str | Path, suffixes: tuple[str, ...], only: Iterable[Pa
         return root.parent, [root]
     found = files_below(root) if only is None else only
     return root, [path for path in found if path.suffix.lower() in suffixes
-                  and not path.name.startswith('.')]
+                  and not path.name.startswith('.') and special_kind(path) is None]

@@ -243,6 +243,8 @@ def _class_names(source: LabelSource, found: dict[str, list[FoundImage]], notes:
     for key in (key for key, count in folded.items() if count > 1):
         alike = [f'{name!r} ({used[name]})' for name in names if name.casefold() == key]
         notes.append(f'classes that differ by case alone: {", ".join(alike)}')
+    if all(name.isdigit() for name in names):
+        notes.append('the classes are called by numbers: prompts are words, so give them names')
     return names
 
 

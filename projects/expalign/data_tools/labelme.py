@@ -18,7 +18,7 @@ from expalign.utils.tally import Tally
 
 from .coordinates import ellipse, number_of, whole_of
 from .json_kinds import LABELME, json_kind
-from .label_files import label_files
+from .label_files import image_folder, label_files
 from .labelled import BadLabel, LabelledImage, LabelledObject, LabelSource
 from .labelled_fit import extent
 from .split_names import grouped, split_of_folder
@@ -33,7 +33,8 @@ def read_labelme(source: str | Path, images: str | Path | None = None,
 
     Args:
         source: a folder with JSON files at any depth, or one of them.
-        images: folder of the images; by default ``source``.
+        images: folder of the images; by default ``source``, or the one above where it
+            has no image.
         only: the files that may be read; by default all below ``source``.
 
     Raises:
@@ -46,7 +47,7 @@ def read_labelme(source: str | Path, images: str | Path | None = None,
     splits: dict[str | None, list[Path]] = {}
     for path in files:
         splits.setdefault(split_of_folder(path, root), []).append(path)
-    return LabelSource(LABELME, Path(images) if images else root, {
+    return LabelSource(LABELME, image_folder(root, images), {
         split: partial(_read_split, files=members) for split, members in grouped(splits).items()},
         {split: len(members) for split, members in grouped(splits).items()})
 

@@ -5,6 +5,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from expalign.datasets.formats.text_file import read_json
+from expalign.utils.file_kinds import special_kind
 
 from .csv_boxes import CSV, is_box_table
 from .csv_boxes import SUFFIXES as TABLES
@@ -77,7 +78,7 @@ def scan_files(files: list[Path], root: Path) -> Scan:
     scan, labelme_folders, texts, stems = Scan(), set(), [], set()
     for path in files:
         suffix = path.suffix.lower()
-        if path.name.startswith('.'):
+        if path.name.startswith('.') or special_kind(path):  # a pipe may never end
             continue
         if suffix in IMAGE_SUFFIXES:
             scan.images += 1

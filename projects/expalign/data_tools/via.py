@@ -12,7 +12,7 @@ from expalign.utils.tally import Tally
 
 from .coordinates import ellipse, number_of
 from .json_kinds import VIA, json_kind
-from .label_files import label_files
+from .label_files import image_folder, label_files
 from .labelled import BadLabel, LabelledImage, LabelledObject, LabelSource
 from .split_names import grouped_files, split_of_file
 from .table import read_rows, read_table, via_table
@@ -30,7 +30,8 @@ def read_via(source: str | Path, images: str | Path | None = None,
 
     Args:
         source: a folder or a file.
-        images: folder of the images; by default that of ``source``.
+        images: folder of the images; by default that of ``source``, or the one above
+            where it has no image.
         only: the files that may be read; by default all below ``source``.
         attribute: the region attribute that has the class.
         name: the class of regions whose file has no attribute.
@@ -50,7 +51,7 @@ def read_via(source: str | Path, images: str | Path | None = None,
         splits.setdefault(split_of_file(path, root), []).append((path, found[path]))
     parts = grouped_files(splits)
     notes = [f'the class is the region attribute {key!r}'] if key else []
-    return LabelSource(VIA, Path(images) if images else root, {
+    return LabelSource(VIA, image_folder(root, images), {
         split: partial(_read_split, files=files, key=key, name=name)
         for split, files in parts.items()},
         {split: sum(len(entries) for _, entries in files) for split, files in parts.items()},

@@ -14,7 +14,7 @@ from expalign.utils.shown import shown
 from expalign.utils.tally import Tally
 
 from .coordinates import number_of, rotated_extent, whole_of
-from .label_files import label_files
+from .label_files import image_folder, label_files
 from .labelled import BadLabel, LabelledImage, LabelledObject, LabelSource
 from .plain_text import read_text
 from .split_names import grouped, split_of_folder
@@ -33,8 +33,7 @@ def read_voc(source: str | Path, images: str | Path | None = None,
 
     Args:
         source: the data set's folder, or a folder of XML files.
-        images: folder of the images; by default ``source``, or the folder above it if its name is
-            ``Annotations``.
+        images: folder of the images; by default ``source``, or the one above where it has no image.
         only: the files that may be read; by default all below ``source``.
 
     Raises:
@@ -51,8 +50,7 @@ def read_voc(source: str | Path, images: str | Path | None = None,
         raise ValueError(f"'{source}' has no XML file whose root is <{ROOT}>, as Pascal VOC has")
     notes: list[str] = []
     splits = grouped(_splits(root, files, notes))
-    above = root.parent if root.name.lower() in ('annotations', 'annotation', 'xml') else root
-    return LabelSource('Pascal VOC', Path(images) if images else above, {
+    return LabelSource('Pascal VOC', image_folder(root, images), {
         split: partial(_read_split, files=members) for split, members in splits.items()},
         {split: len(members) for split, members in splits.items()}, notes=notes)
 

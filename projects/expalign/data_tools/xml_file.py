@@ -4,7 +4,9 @@ expat reads them. Declarations of entities, with which a file of a few lines fil
 names other files, are refused, and so is a depth that no annotation has.
 """
 
-from collections.abc import Iterator
+import codecs
+import re
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import NamedTuple
 from xml.etree.ElementTree import Element, TreeBuilder
@@ -17,6 +19,10 @@ from expalign.utils.shown import shown
 from .labelled import BadLabel
 
 CHUNK = 2**16
+# What expat does not know of the encodings in which label tools have written, and codecs do.
+OTHER_ENCODINGS = re.compile(
+    rb'^<\?xml[^>]{0,99}encoding=["\'](gbk|gb2312|gb18030|big5|shift_jis|sjis|euc-jp|euc-kr|cp949)'
+    rb'["\']', re.IGNORECASE)
 HEAD = 2**16  # bytes in which a root begins
 
 
@@ -30,11 +36,12 @@ class Child(NamedTuple):
 def root_of(path: Path) -> str | None:
     """The name of the root; None where the file is no XML, or none that is read here."""
     found: list[str] = []
-    parser = expat.ParserCreate()
-    parser.StartElementHandler = lambda name, _: found.append(name)
     try:
         with open(path, 'rb') as file:
-            parser.Parse(file.read(HEAD), False)
+            decode, encoding = _decoder(path)
+            parser = expat.ParserCreate(encoding)
+            parser.StartElementHandler = lambda name, _: found.append(name)
+            parser.Parse(decode(file.read(HEAD)), False)
     except (expat.ExpatError, OSError, ValueError, LookupError):
         pass  # what comes before the fault counts
     return found[0] if found else None
@@ -56,16 +63,14 @@ def children(path: Path, root: str) -> Iterator[Child]:
     if kind is not None:
         raise BadLabel(f'it is {kind}')
     ANNOTATION_BYTES.check(path.stat().st_size, f"'{path}'")
-    builder = _Children(path, root)
+    decode, encoding = _decoder(path)
+    builder = _Children(path, root, encoding)
     with open(path, 'rb') as file:
         while True:
             content = file.read(CHUNK)
             try:
-                builder.parser.Parse(content, not content)
-            except (expat.ExpatError, LookupError, ValueError) as error:
-                if isinstance(error, BadLabel) or not isinstance(
-                        error, expat.ExpatError | LookupError):
-                    raise
+                builder.parser.Parse(decode(content, not content), not content)
+            except (expat.ExpatError, LookupError, UnicodeError) as error:
                 what = describe_file(path)
                 raise BadLabel(f'not XML ({error})' + (
                     '' if what == 'an XML file' else f': it is {what}')) from None
@@ -78,12 +83,12 @@ def children(path: Path, root: str) -> Iterator[Child]:
 class _Children:
     """Collects the children of the root as expat reports them."""
 
-    def __init__(self, path: Path, root: str) -> None:
+    def __init__(self, path: Path, root: str, encoding: str | None) -> None:
         self.path, self.root = path, root
         self.finished: list[Child] = []
         self._depth = self._line = 0
         self._tree: TreeBuilder | None = None
-        self.parser = expat.ParserCreate()
+        self.parser = expat.ParserCreate(encoding)
         self.parser.EntityDeclHandler = _refuse_entity
         self.parser.StartElementHandler = self._start
         self.parser.EndElementHandler = self._end
@@ -112,6 +117,19 @@ class _Children:
             self.finished.append(Child(self._tree.close(), self._line))
             self._tree = None
         self._depth -= 1
+
+
+def _decoder(path: Path) -> tuple[Callable[..., bytes], str | None]:
+    """What makes a file's bytes those that expat reads, and the encoding that they are in then.
+
+    None stands for what the file says itself.
+    """
+    with open(path, 'rb') as file:
+        match = OTHER_ENCODINGS.match(file.read(200))
+    if match is None:
+        return lambda content, final=False: content, None
+    decoder = codecs.getincrementaldecoder(match[1].decode())()
+    return lambda content, final=False: decoder.decode(content, final).encode(), 'utf-8'
 
 
 def _refuse_entity(name: str, *_) -> None:
