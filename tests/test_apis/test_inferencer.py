@@ -16,6 +16,7 @@ from mmdet.apis import DetInferencer
 from expalign.apis import ExpAlignInferencer
 from expalign.apis.vocabularies import named_vocabulary
 from expalign.models.losses.fusion import fuse_to_finest
+from expalign.structures.exclusive_boxes import box_iou
 from expalign.utils.load_config import load_config
 from tests.helpers.mini_model import CONFIG, write_mini_weights
 
@@ -48,6 +49,21 @@ def test_same_numbers_as_tools_test(mini_weights, run_script, tmp_path):
         assert {name: alone[name] for name in names} == expected
         # Sums of a batch are rounded otherwise, and boxes of nearly one score change places.
         np.testing.assert_allclose(together['scores'], expected['scores'], atol=1e-5)
+
+
+def test_settings_of_the_config(mini_weights):
+    build = partial(ExpAlignInferencer, CONFIG, mini_weights, device='cpu', show_progress=False)
+    changed = build(cfg_options={
+        'model.test_cfg.max_per_img': 3, 'model.test_cfg.nms.class_agnostic': True})
+    prompts = ['cat', 'dog', 'CAT and dog']
+    found = changed.detect(IMAGES[0], prompts, score_thr=0)
+    assert len(found) == 3
+    every = build().detect(IMAGES[0], prompts, score_thr=0)
+    assert len(every) == 300 and found.scores[0] == every.scores[0]
+    assert not any(overlap > 0.7 for row, overlaps in enumerate(box_iou(found.boxes, found.boxes))
+                   for overlap in overlaps[row + 1:])
+    with pytest.raises(ValueError, match="the config has no 'mdoel.test_cfg': its settings begin"):
+        build(cfg_options={'mdoel.test_cfg': {}})
 
 
 @pytest.mark.parametrize('size', [(2, 3000), (3000, 2)])

@@ -25,6 +25,7 @@ from expalign.structures.alignment import Alignment
 from expalign.structures.detections import Detections
 from expalign.structures.thresholds import SCORE_THR, ScoreThr, thresholds_of
 from expalign.utils import finished_file
+from expalign.utils.load_config import change_settings, load_config
 from expalign.utils.model_table import find
 from expalign.utils.picture_files import write_picture
 from expalign.utils.screen import check_screen
@@ -62,12 +63,15 @@ class ExpAlignInferencer(Pretrained, DetInferencer):
             colour-blind readers can tell apart), or mmdet's ``'coco'``, ``'voc'``, ``'citys'`` or
             ``'random'``, drawn its way.
         show_progress: whether a bar shows how far a call is, its rate and the time it still takes.
+        cfg_options: settings of the config to change, by their dotted names, e.g.
+            ``{'model.test_cfg.max_per_img': 20, 'model.known_names': None}``.
         compile: compile image encoder, pyramid and branches when they are first used
             (:func:`~expalign.engine.compiled.compile_model`): for many images of one size.
 
     Raises:
         FileNotFoundError: ``model`` names no file.
-        ValueError: a checkpoint without a config, or with one that is more than data.
+        ValueError: a checkpoint without a config, or with one that is more than data; or one of
+            ``cfg_options`` is no setting of the config.
     """
 
     forward_kwargs = {'return_eam'}
@@ -81,6 +85,7 @@ class ExpAlignInferencer(Pretrained, DetInferencer):
         palette: str = 'none',
         show_progress: bool = True,
         compile: bool = False,
+        cfg_options: dict[str, Any] | None = None,
     ) -> None:
         if model is None and weights is None:
             model = DEFAULT
@@ -99,6 +104,9 @@ class ExpAlignInferencer(Pretrained, DetInferencer):
         self.name = str(given) if isinstance(given, str | Path) else Path(weights or '').stem
         if model is None and weights is not None:
             model = config_of_checkpoint(weights)
+        if cfg_options:
+            model = load_config(model) if isinstance(model, str) else copy.deepcopy(model)
+            change_settings(model, cfg_options)
         # The parent's bar does not know how much there is to do; ours is in requests.py.
         super().__init__(model, None if weights is None else str(weights), device=device,
                          palette=palette, show_progress=False)

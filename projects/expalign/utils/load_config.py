@@ -46,6 +46,19 @@ def load_config(path: str | Path, options: dict[str, Any] | None = None) -> Conf
     return cfg
 
 
+def change_settings(cfg: Config, options: dict[str, Any]) -> None:
+    """Set settings by their dotted names.
+
+    Raises:
+        ValueError: the config has nothing that a name begins with.
+    """
+    unknown = [name for name in options if name.partition('.')[0] not in cfg]
+    if unknown:
+        raise ValueError(f'the config has no {unknown[0]!r}: its settings begin with '
+                         f'{", ".join(sorted(cfg.keys()))}')
+    cfg.merge_from_dict(options)
+
+
 def config_files(path: str | Path) -> list[Path]:
     """A config file and those that it is built upon: what must not be replaced."""
     path = Path(path)
