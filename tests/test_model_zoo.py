@@ -6,6 +6,7 @@ from pathlib import Path
 from types import SimpleNamespace
 
 import pytest
+from huggingface_hub.constants import HUGGINGFACE_CO_URL_HOME
 from mmdet.apis import DetInferencer
 from mmengine.config import Config
 from mmengine.hub import get_config, get_model
@@ -17,7 +18,6 @@ from mmengine.runner.checkpoint import CheckpointLoader
 
 from expalign import model_zoo
 from expalign.apis import ExpAlignInferencer
-from expalign.utils.download import MODEL_HUB
 from expalign.utils.load_config import load_config
 from tests.helpers.mini_model import CONFIG, write_mini_weights
 
@@ -101,7 +101,7 @@ def test_the_table_of_sources():
     assert used == set(known)
     for source in known.values():
         if 'Address' in source:
-            assert source['Address'].startswith(MODEL_HUB)
+            assert source['Address'].startswith(HUGGINGFACE_CO_URL_HOME)
             assert source['Address'].endswith(f'-{source["SHA256"]}.pth')
         assert not source or source['Terms'] and source['Megabytes'] > 300
 

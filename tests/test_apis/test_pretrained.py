@@ -63,7 +63,7 @@ def test_the_same_boxes_again(mini_inferencer, saved):
         'README.md', 'config.json', 'model.safetensors']
     loaded = ExpAlignInferencer.from_pretrained(saved, palette='coco', **QUIET)
     assert boxes(loaded) == boxes(mini_inferencer)
-    assert loaded.palette == 'coco'
+    assert loaded.palette == 'coco' and loaded.name == str(saved)
     again = saved.with_name('again')
     again.mkdir()
     (again / 'README.md').write_text('of my own')
@@ -73,6 +73,9 @@ def test_the_same_boxes_again(mini_inferencer, saved):
     with pytest.raises(ValueError, match=r'model\.safetensors. is the file to read'):
         loaded.save_pretrained(saved)
     assert (saved / 'config.json').is_file()
+    assert ExpAlignInferencer(saved, **QUIET).name == loaded.name
+    with pytest.raises(PretrainedError, match=r'safetensors is a file: give the folder'):
+        ExpAlignInferencer.from_pretrained(saved / 'model.safetensors')
     alone = config_of_checkpoint(saved / 'model.safetensors')
     assert alone.model == config_of_json(saved / 'config.json', saved / 'model.safetensors').model
 

@@ -8,6 +8,7 @@ from concurrent.futures import ThreadPoolExecutor
 from multiprocessing import get_context
 
 import pytest
+from huggingface_hub.constants import HUGGINGFACE_CO_URL_HOME
 
 from expalign.limits import LimitExceeded
 from expalign.utils import download as module
@@ -161,7 +162,7 @@ def test_too_large(server, tmp_path, monkeypatch):
 
 def test_a_mirror_of_the_hub(server, tmp_path, monkeypatch):
     monkeypatch.setenv('HF_ENDPOINT', server.address + '/')
-    download(Source(f'{module.MODEL_HUB}w.pth', DIGEST), tmp_path / 'w.pth')
+    download(Source(f'{HUGGINGFACE_CO_URL_HOME}w.pth', DIGEST), tmp_path / 'w.pth')
     assert (tmp_path / 'w.pth').read_bytes() == CONTENT
 
 

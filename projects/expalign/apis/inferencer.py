@@ -34,7 +34,7 @@ from expalign.visualization import DRAWING, InstanceVisualizer, save_explanation
 from .found import search
 from .images import Image, Inputs
 from .keywords import check_keywords
-from .pretrained import Pretrained
+from .pretrained import Pretrained, model_of_folder
 from .prompted_images import Requests
 from .result_files import explanation_stem, picture_file, prediction_file
 from .supervision import to_supervision
@@ -54,8 +54,9 @@ class ExpAlignInferencer(Pretrained, DetInferencer):
     own. :meth:`set_vocabulary` is for the calls that begin after it.
 
     Args:
-        model: name of a model (:mod:`expalign.model_zoo`), config file or object; or a checkpoint
-            that has its config in it, which is read as data and not run. None: ``weights`` has
+        model: name of a model (:mod:`expalign.model_zoo`), config file or object; a folder that
+            :meth:`save_pretrained` wrote; or a checkpoint that has its config in it. Configs of
+            folders and checkpoints are read as data and not run. None: ``weights`` has
             it; without ``weights`` the default model.
         weights: checkpoint, ``.pth`` or ``.safetensors``.
         device: ``'cpu'``, ``'cuda:0'``, ...; by default what there is.
@@ -95,10 +96,12 @@ class ExpAlignInferencer(Pretrained, DetInferencer):
             if (named := find(model)) is not None:
                 model = str(named.config)
                 weights = resolve(named.name)[1] if weights is None else weights
-            if not Path(model).is_file():
+            if Path(model).is_dir() and weights is None:
+                model, weights = model_of_folder(model)
+            elif not Path(model).is_file():
                 raise FileNotFoundError(f'the model {model} is neither a name, a config nor a '
                                         'checkpoint: there is no such file')
-            if model.endswith(WEIGHTS) and weights is None:
+            elif model.endswith(WEIGHTS) and weights is None:
                 model, weights = None, model
         # Of what detections say that they were found with.
         self.name = str(given) if isinstance(given, str | Path) else Path(weights or '').stem

@@ -23,7 +23,7 @@ from expalign.checkpoints.checkpoint import frozen_prefixes
 from expalign.checkpoints.embedded_config import config_as_data, config_of_json
 from expalign.checkpoints.frozen_encoders import HEADER_KEY, frozen_encoders
 from expalign.utils import check_outputs, finished_file
-from expalign.utils.download import is_offline
+from expalign.utils.download import hub_endpoint, is_offline
 from expalign.utils.hub_errors import hub_failure
 from expalign.version import __version__
 
@@ -64,6 +64,7 @@ class Pretrained(ModelHubMixin, library_name='expalign', model_card_template=CAR
     """What an inferencer has for folders and the hub; ``push_to_hub`` comes from the mixin."""
 
     model: nn.Module
+    name: str
 
     @classmethod
     def from_pretrained(
@@ -94,18 +95,20 @@ class Pretrained(ModelHubMixin, library_name='expalign', model_card_template=CAR
             ValueError: its config or weights are damaged, or describe no detector.
             LimitExceeded: they ask for more than a limit allows.
         """
-        source = str(pretrained_model_name_or_path)
+        source = os.path.expanduser(pretrained_model_name_or_path)
         if os.path.isdir(source):
             folder = Path(source)
-            _check_files(folder)
+        elif os.path.exists(source):
+            raise PretrainedError(f'{source} is a file: give the folder that it is in, or load it '
+                                  f'by {cls.__name__}(...)')
         else:
             folder = _fetch(
                 source, revision=revision, force_download=force_download, token=token,
                 cache_dir=cache_dir, local_files_only=local_files_only or is_offline(),
-                endpoint=os.environ.get('HF_ENDPOINT') or None, library_name='expalign',
-                library_version=__version__)
-        weights = folder / WEIGHTS
-        return cls(config_of_json(folder / CONFIG, weights), weights, **options)
+                endpoint=hub_endpoint(), library_name='expalign', library_version=__version__)
+        loaded = cls(*model_of_folder(folder), **options)
+        loaded.name = source
+        return loaded
 
     def save_pretrained(self, save_directory: str | Path, **options: Any) -> str | None:
         """Write config, weights and card; an older card stays, for those who wrote one.
@@ -196,16 +199,23 @@ def _licence(header: Mapping[str, str]) -> str:
     return '; '.join(found) or UNKNOWN_LICENCE
 
 
-def _check_files(folder: Path) -> None:
+def model_of_folder(folder: str | Path) -> tuple[Config, Path]:
+    """Config and weights of a folder that ``save_pretrained`` wrote.
+
+    Raises:
+        PretrainedError: it lacks one of the files.
+        Exception: as :meth:`Pretrained.from_pretrained` has them.
+    """
+    folder = Path(folder)
     found = {path.name for path in folder.iterdir()}
     missing = [name for name in (CONFIG, WEIGHTS) if name not in found]
-    if not missing:
-        return
-    pickles = sorted(name for name in found if name.endswith(PICKLES))
-    hint = (f'; {pickles[0]} in it is a pickle, which could run code when it is loaded: ask its '
-            f'author for {WEIGHTS}' if pickles and WEIGHTS in missing else '')
-    raise PretrainedError(
-        f'{folder} has no {" and no ".join(missing)}, as save_pretrained writes them{hint}')
+    if missing:
+        pickles = sorted(name for name in found if name.endswith(PICKLES))
+        hint = (f'; {pickles[0]} in it is a pickle, which could run code when it is loaded: ask '
+                f'its author for {WEIGHTS}' if pickles and WEIGHTS in missing else '')
+        raise PretrainedError(
+            f'{folder} has no {" and no ".join(missing)}, as save_pretrained writes them{hint}')
+    return config_of_json(folder / CONFIG, folder / WEIGHTS), folder / WEIGHTS
 
 
 def _fetch(repository: str, **options: Any) -> Path:

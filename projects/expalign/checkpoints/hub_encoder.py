@@ -5,13 +5,12 @@ hash, and what goes wrong is one line.
 """
 
 import hashlib
-import os
 import sys
 from pathlib import Path
 from typing import NamedTuple
 
-from expalign.utils.download import BLOCK, FetchError, is_offline
-from expalign.utils.hub_errors import hub_failure
+from expalign.utils.download import BLOCK, FetchError, hub_endpoint, is_offline
+from expalign.utils.hub_errors import OUT_OF_REACH, hub_failure
 
 
 class HubEncoder(NamedTuple):
@@ -47,25 +46,26 @@ def fetch_encoder(encoder: HubEncoder) -> None:
     """
     if is_cached(encoder):
         return
-    from huggingface_hub import hf_hub_download
-    endpoint = os.environ.get('HF_ENDPOINT') or None
-    place = f'{encoder.repository} on the model hub{f" ({endpoint})" if endpoint else ""}'
-    remedy = ('Try again with a network, or fill the cache on another machine and point HF_HOME at '
-              'it')
-    if not is_offline():
-        print(f'Fetching {place} ({encoder.megabytes} MB). {encoder.terms}', file=sys.stderr,
-              flush=True)
+    from huggingface_hub import hf_hub_download, hf_hub_url
+    endpoint = hub_endpoint()
+    address = hf_hub_url(encoder.repository, encoder.files[-1], endpoint=endpoint)
+    remedy = "fill the hub's cache on another machine and point HF_HOME at it"
+    if is_offline():
+        raise FetchError(f'{address} was not fetched, because HF_HUB_OFFLINE is set. Unset it, or '
+                         f'{remedy}')
+    print(f'Fetching {address} ({encoder.megabytes} MB). {encoder.terms}', file=sys.stderr,
+          flush=True)
     try:
         for name in encoder.files:
-            path = Path(hf_hub_download(
-                encoder.repository, name, endpoint=endpoint, local_files_only=is_offline()))
+            path = Path(hf_hub_download(encoder.repository, name, endpoint=endpoint))
     except (OSError, ValueError, RuntimeError) as error:
         reason = hub_failure(error) or ' '.join(str(error).split()) or type(error).__name__
-        raise FetchError(f'{place} cannot be fetched: {reason} {remedy}') from error
-    _check(path, encoder, place)
+        reason = 'it is out of reach.' if reason == OUT_OF_REACH else reason
+        raise FetchError(f'{address} cannot be fetched: {reason} Try again, or {remedy}') from error
+    _check(path, encoder, address)
 
 
-def _check(path: Path, encoder: HubEncoder, place: str) -> None:
+def _check(path: Path, encoder: HubEncoder, address: str) -> None:
     digest = hashlib.sha256()
     with open(path, 'rb') as file:
         while block := file.read(BLOCK):
@@ -74,5 +74,5 @@ def _check(path: Path, encoder: HubEncoder, place: str) -> None:
         for name in (path.resolve(), path):
             name.unlink(missing_ok=True)
         raise FetchError(
-            f'{encoder.files[-1]} of {place} is not the file that is expected: its sha256 is '
-            f'{digest.hexdigest()}, and should be {encoder.sha256}. It was removed: try again')
+            f'{address} is not the file that is expected: its sha256 is {digest.hexdigest()}, and '
+            f'should be {encoder.sha256}. It was removed: try again')

@@ -4,6 +4,7 @@ Only the parts are shipped; the image side is fetched and converted on the user'
 file made of all stays in the cache there.
 """
 
+import errno
 import hashlib
 import sys
 from collections.abc import Sequence
@@ -11,13 +12,14 @@ from pathlib import Path
 from typing import NamedTuple
 
 from expalign.utils import scratch_folder
-from expalign.utils.download import Source, download, mirrored
+from expalign.utils.download import FetchError, Source, download, mirrored
 from expalign.utils.model_table import config_folder
 
 from .fetch import MEGABYTES, cache_folder, is_fetched, yolo_world_checkpoint
 from .hub_encoder import HubEncoder, fetch_encoder, is_cached
 
 CONFIG = config_folder() / 'warm_start/expalign_v8s_minilm-seg.py'
+NOT_WRITABLE = (errno.EACCES, errno.EPERM, errno.EROFS, errno.EEXIST, errno.ENOTDIR)
 WEIGHTS = Path(__file__).parents[1] / 'weights'
 
 
@@ -56,6 +58,16 @@ def made_checkpoint(recipe: Recipe) -> Path:
         FetchError: the image side or the text encoder cannot be had.
         ConversionError: the image side's checkpoint is of another size or kind.
     """
+    try:
+        return _made_checkpoint(recipe)
+    except OSError as error:
+        if error.errno not in NOT_WRITABLE:
+            raise
+        raise FetchError(f'{cache_folder()} cannot be written to ({error.strerror}): set '
+                         'XDG_CACHE_HOME to a folder that can') from error
+
+
+def _made_checkpoint(recipe: Recipe) -> Path:
     if recipe.encoder is not None:
         fetch_encoder(recipe.encoder)
     if recipe.image_side is None:

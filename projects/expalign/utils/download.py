@@ -24,7 +24,6 @@ from urllib.request import Request, urlopen
 from expalign.limits import DOWNLOAD_BYTES
 from expalign.version import __version__
 
-MODEL_HUB = 'https://huggingface.co/'  # HF_ENDPOINT names a mirror of it, as for its own client
 TIMEOUT = 30.0  # seconds without a sign of life
 RETRIES = 5  # in a row, once something has come
 PAUSE = 1.0  # seconds before the first of them; each next one waits twice as long
@@ -95,12 +94,18 @@ def is_offline() -> bool:
     return os.environ.get('HF_HUB_OFFLINE', '').lower() in ('1', 'true', 'yes', 'on')
 
 
+def hub_endpoint() -> str | None:
+    """The mirror of the model hub that ``HF_ENDPOINT`` names, as for the hub's own client."""
+    return os.environ.get('HF_ENDPOINT', '').rstrip('/') or None
+
+
 def mirrored(address: str) -> str:
-    """An address on the model hub, on the mirror of it that ``HF_ENDPOINT`` names."""
-    endpoint = os.environ.get('HF_ENDPOINT', '').rstrip('/')
-    if endpoint and address.startswith(MODEL_HUB):
-        return f'{endpoint}/{address.removeprefix(MODEL_HUB)}'
-    return address
+    """An address on the model hub, on its mirror where there is one."""
+    endpoint = hub_endpoint()
+    if endpoint is None:
+        return address
+    from huggingface_hub.constants import HUGGINGFACE_CO_URL_HOME as HUB
+    return f'{endpoint}/{address.removeprefix(HUB)}' if address.startswith(HUB) else address
 
 
 @contextmanager
