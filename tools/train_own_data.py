@@ -13,17 +13,17 @@ import os
 # a busy CPU many times slower.
 os.environ.setdefault('OMP_WAIT_POLICY', 'PASSIVE')
 
+from expalign.apis.own_data.modes import DEFAULT_MODE, DEFAULT_MODEL, MODELS, MODES
 from expalign.utils import run_command
 
 
 def parse_args() -> argparse.Namespace:
     """Read the command line."""
-    from expalign.apis.own_data.config_file import DEFAULT_MODE, MODELS, MODES
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument('data', help='folder, annotation file or archive of labelled images')
-    parser.add_argument('--model', choices=MODELS, default='expalign-s',
-                        help='where training starts from (default: expalign-s)')
+    parser.add_argument('--model', choices=MODELS, default=DEFAULT_MODEL,
+                        help=f'where training starts from (default: {DEFAULT_MODEL})')
     parser.add_argument('--mode', choices=MODES, default=DEFAULT_MODE,
                         help=f'what is trained, see docs/own_data.md (default: {DEFAULT_MODE})')
     parser.add_argument('--epochs', type=_positive, help='default: 10, more for few images')
@@ -64,7 +64,6 @@ def main() -> None:
     """Train, and say where everything is."""
     args = parse_args()
     choose_device(args.device)
-    import expalign  # noqa: F401  (before mmdet: the compatibility layer)
     from expalign.apis.own_data.train import train_own_data
     try:
         train_own_data(args.data, args.out, args.model, args.mode, args.epochs, args.imgsz,

@@ -81,6 +81,9 @@ DRY = {
     'docs/own_data.md: cp configs/own_data/expalign-s_probe.py configs/own_data/my_':
         HOURS.format('test_recipe_runs.py'),
     'docs/own_data.md: epochs = 10': FRAGMENT,
+    'docs/own_data.md: expalign train path/to/folder': HOURS.format('test_train_own_data.py'),
+    'docs/own_data.md: expalign detect photo.jpg trained/folder_tune/best.safetenso':
+        'the weights of the block above it; test_train_own_data.py',
     'docs/own_data.md: python tools/dataset_converters/yolo2coco.py path/to/yolo_fo': HOURS.format(
         'test_own_data.py'),
     'docs/prompting.md: python -c "': DATA,

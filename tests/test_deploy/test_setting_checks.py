@@ -35,7 +35,8 @@ def test_own_settings_come_back(settings):
     (DETECTOR, 'max_per_prompt', 0), (DETECTOR, 'iou_threshold', float('nan')),
     (DETECTOR, 'class_agnostic', 1), (DETECTOR, 'multi_label', None),
     (DETECTOR, 'prototype_stride', 10**9), (DETECTOR, 'vocabulary', [1]),
-    (DETECTOR, 'vocabulary', 'cat'), (DETECTOR, 'config', 3)])
+    (DETECTOR, 'vocabulary', 'cat'), (DETECTOR, 'config', 3),
+    (DETECTOR, 'known_classes', dict(names=[1])), (DETECTOR, 'known_classes', ['cat'])])
 def test_other_settings_are_refused(settings, name, value):
     stated = json.loads(to_metadata(settings)[METADATA_KEY])
     metadata = {METADATA_KEY: json.dumps(stated | {name: value})}

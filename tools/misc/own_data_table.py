@@ -17,7 +17,7 @@ from pathlib import Path
 
 os.environ.setdefault('OMP_WAIT_POLICY', 'PASSIVE')
 
-import expalign  # noqa: F401  (before mmdet: the compatibility layer)
+from expalign.apis.own_data.modes import MODES
 from expalign.utils import run_command
 
 SETS = {
@@ -29,7 +29,6 @@ COLUMNS = ('set', 'images', 'mode', 'epochs', 'AP before', 'AP after', 'AP50 aft
 
 def parse_args() -> argparse.Namespace:
     """Read the command line."""
-    from expalign.apis.own_data.config_file import MODES
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument('rows', type=Path, help='file of rows, JSON lines')

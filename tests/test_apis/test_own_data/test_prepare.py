@@ -120,7 +120,7 @@ def test_settings_are_capped_by_the_images(prepared):
     assert (usual.epochs, usual.imgsz, usual.batch) == (30, 640, 2)
     asked = settings_for(prepared, 'expalign-s', 'probe', 2, 320, 64)
     assert (asked.epochs, asked.imgsz, asked.batch) == (2, 320, 9)
-    with pytest.raises(ValueError, match="no mode 'prob': choose one of probe"):
+    with pytest.raises(ValueError, match="no mode 'prob': choose one of tune"):
         settings_for(prepared, mode='prob')
     with pytest.raises(ValueError, match="'yolo' cannot be trained further"):
         settings_for(prepared, 'yolo')

@@ -4,12 +4,10 @@ import os
 from dataclasses import dataclass
 from pathlib import Path
 
+from .modes import DEFAULT_MODE, DEFAULT_MODEL, MODELS, MODES
 from .prepare import Prepared
 
-MODES = ('probe', 'adapter', 'tune', 'full', 'replay')
-DEFAULT_MODE = 'probe'
 SHIPPED_TRAINING_IMAGES = 24  # of the replay set
-MODELS = {'expalign-s': True, 'expalign-s-boxes': False}  # whether it has masks
 BATCH = 8
 
 TEMPLATE = """\
@@ -38,7 +36,7 @@ class RunSettings:
 
     Attributes:
         model: name of the model that is trained further.
-        mode: one of :data:`MODES`.
+        mode: one of :data:`~.modes.MODES`.
         epochs: of training.
         imgsz: side of the input in pixels.
         batch: images of a step.
@@ -52,7 +50,7 @@ class RunSettings:
 
 
 def settings_for(
-    prepared: Prepared, model: str = 'expalign-s', mode: str = DEFAULT_MODE,
+    prepared: Prepared, model: str = DEFAULT_MODEL, mode: str = DEFAULT_MODE,
     epochs: int | None = None, imgsz: int | None = None, batch: int | None = None,
 ) -> RunSettings:
     """The settings that were asked for, and the usual ones for the rest.

@@ -20,8 +20,9 @@ from expalign.utils import finished_file, unwinding_at_termination
 from expalign.utils.load_config import load_config
 from expalign.utils.quiet_output import output_to
 
-from .config_file import DEFAULT_MODE, RunSettings, config_text, settings_for
+from .config_file import RunSettings, config_text, settings_for
 from .measure import Measured, measure
+from .modes import DEFAULT_MODE, DEFAULT_MODEL
 from .prepare import Prepared, prepare
 from .results import TrainedOwn, best_weights, write_results
 
@@ -52,7 +53,7 @@ class Folders:
 
 
 def train_own_data(
-    data: str | Path, out: str | Path | None = None, model: str = 'expalign-s',
+    data: str | Path, out: str | Path | None = None, model: str = DEFAULT_MODEL,
     mode: str = DEFAULT_MODE, epochs: int | None = None, imgsz: int | None = None,
     batch: int | None = None, say: Callable[[str], None] | None = None,
 ) -> TrainedOwn:
