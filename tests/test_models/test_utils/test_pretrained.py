@@ -91,6 +91,19 @@ def test_refusals_of_the_hub(kind, expected):
     assert ('HINT' in str(caught.value)) is (kind is GatedRepoError)
 
 
+def test_what_is_fetched_is_said(tiny_folder, monkeypatch, capsys):
+    class Loader:
+        @staticmethod
+        def from_pretrained(source, **options):
+            return BertModel.from_pretrained(tiny_folder, **options | dict(local_files_only=True))
+
+    for offline, said in (('1', ''), ('0', 'Fetching nobody/nothing from the model hub\n')):
+        monkeypatch.setenv('HF_HUB_OFFLINE', offline)
+        load_pretrained(Loader, 'nobody/nothing', 'E')
+        load_pretrained(Loader, str(tiny_folder), 'E')
+        assert capsys.readouterr() == ('', said)
+
+
 def test_code_of_a_model_is_not_run(tiny_folder):
     """Where a model brings code along, transformers asks at a terminal unless it is told."""
     told = []

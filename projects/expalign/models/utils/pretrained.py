@@ -6,6 +6,7 @@ string holds configuration arguments for a randomly initialised network.
 """
 
 import json
+import sys
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from importlib.util import find_spec
@@ -15,6 +16,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from expalign.utils.download import is_offline
 from expalign.utils.hub_errors import hub_failure, is_gated
 
 PACKAGE_PREFIX = 'package:'
@@ -91,6 +93,7 @@ def load_pretrained(loader: Any, model: str, owner: str, hint: str = '',
     """
     with explain_failure(owner, model, hint), _quiet_transformers():
         source = resolve_model_source(model)
+        _announce(source)
         network, info = loader.from_pretrained(
             source, local_files_only=Path(source).exists(), dtype=torch.float32,
             output_loading_info=True, trust_remote_code=False, **kwargs)
@@ -98,6 +101,14 @@ def load_pretrained(loader: Any, model: str, owner: str, hint: str = '',
     reshaped = [key[0] for key in info['mismatched_keys']]
     _check_fit(network, model, owner, missing=missing, reshaped=reshaped)
     return network
+
+
+def _announce(source: str) -> None:
+    """Say that a model is fetched now, which transformers does without a word."""
+    from huggingface_hub import try_to_load_from_cache
+    if not Path(source).exists() and not is_offline() and not isinstance(
+            try_to_load_from_cache(source, 'config.json'), str):
+        print(f'Fetching {source} from the model hub', file=sys.stderr, flush=True)
 
 
 def load_exactly(network: torch.nn.Module, state_dict: Mapping[str, Tensor], model: str,
