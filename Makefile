@@ -16,13 +16,16 @@ STAMP := $(VENV)/.installed
 ifneq ($(origin IMAGE),undefined)
 override IMAGE := $(value IMAGE)
 export IMAGE
-DEMO_ARGS += --image "$$IMAGE"
 endif
 ifneq ($(origin TEXT),undefined)
 override TEXT := $(value TEXT)
 export TEXT
-DEMO_ARGS += --text "$$TEXT"
 endif
+
+DEMO_IMAGE := demo/data/mini/val2017/000000229997.jpg
+DEMO_TEXT := a black bear. a crow. a giraffe
+# The exit status of expalign where the image side of the default model cannot be had.
+NOT_FETCHED := 3
 
 .PHONY: help install demo demo-train test test-slow lint clean
 
@@ -44,10 +47,16 @@ $(STAMP): requirements.txt pyproject.toml
 	touch $@
 
 demo: $(STAMP) ## detect TEXT in IMAGE, with masks and without any training
-	@$(PYTHON) demo/detect_text.py $(DEMO_ARGS) --out outputs/demo
+	@status=0; $(PYTHON) -m expalign detect "$${IMAGE-$(DEMO_IMAGE)}" --texts "$${TEXT-$(DEMO_TEXT)}" \
+	  --explain --out-dir outputs/demo || status=$$?; \
+	if [ "$$status" = $(NOT_FETCHED) ]; then echo "Training a small model instead."; \
+	  $(MAKE) --no-print-directory demo-train; \
+	elif [ "$$status" != 0 ]; then exit "$$status"; else \
+	  $(PYTHON) demo/test_shipped.py --out outputs/demo; fi
 
 demo-train: $(STAMP) ## train a small model on shipped photographs and detect TEXT in IMAGE
-	@$(PYTHON) demo/train_and_detect.py $(DEMO_ARGS) --out outputs/demo-train
+	@$(PYTHON) demo/train_and_detect.py $${IMAGE+--image "$$IMAGE"} $${TEXT+--text "$$TEXT"} \
+	  --out outputs/demo-train
 
 lint: $(STAMP) ## check the style
 	$(PYTHON) -m ruff check .

@@ -1,60 +1,68 @@
-"""Detect free text in images: boxes, masks and explanations.
+"""Search photographs for what words name: boxes, masks and, with --explain, why.
 
-``python demo/image_demo.py photo.jpg --texts "a cat . a red chair" --explain``
-
-Inputs are an image, a folder, a pattern in quotes or an address. ``OUT_DIR/vis`` has pictures with
-boxes and masks, ``OUT_DIR/preds`` the predictions as JSON, ``OUT_DIR/explain`` the alignment maps.
-With ``--patch-size`` large images are searched in overlapping windows too.
+Inputs are images, folders, patterns in quotes, addresses or one film. OUT_DIR/vis has pictures,
+OUT_DIR/preds the numbers and masks as JSON, OUT_DIR/explain the alignment maps. With --patch-size
+large images are searched in overlapping windows too.
 """
 
 import argparse
+import sys
 
-import expalign  # noqa: F401  (before mmdet: the compatibility layer)
 from expalign.apis.command_line import (
-    add_model_arguments,
-    add_text_arguments,
+    add_search_arguments,
     build_inferencer,
     check_arguments,
-    positive,
+    sort_words,
 )
-from expalign.datasets.bad_samples import BadSample
+from expalign.apis.images import ImageStream
+from expalign.apis.result_writer import FORMATS, ResultWriter
 from expalign.structures.prompts import prompt_key
 from expalign.utils import run_command
+from expalign.utils.command_parser import CommandParser, whole_number
 
 
-def parse_args() -> tuple[argparse.ArgumentParser, argparse.Namespace]:
-    """Read the command line, and refuse what cannot work."""
-    parser = argparse.ArgumentParser(
-        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument('inputs', help='image, folder, pattern such as "photos/*.jpg", or address')
-    add_model_arguments(parser)
-    add_text_arguments(parser)
-    parser.add_argument('--out-dir', default='outputs/image_demo', help='folder for the results')
+def build_parser() -> CommandParser:
+    """The command line."""
+    parser = CommandParser(description=__doc__, example='photo.jpg "a cat. a red chair"')
+    add_search_arguments(parser)
+    parser.add_argument('--out-dir', default='outputs/detect', help='folder for the results')
+    parser.add_argument(
+        '--format', nargs='+', choices=FORMATS, default=['pictures', 'json'],
+        help='what is written; default: pictures json')
     parser.add_argument('--explain', action='store_true', help='write the alignment maps, too')
     parser.add_argument('--explain-prompts', nargs='+', metavar='PROMPT',
                         help='prompts in the explanation; default: the six best')
     parser.add_argument('--show', action='store_true', help='show each picture in a window')
     parser.add_argument('--no-save-vis', action='store_true', help='write no pictures')
     parser.add_argument('--no-save-pred', action='store_true', help='write no predictions')
-    parser.add_argument('--print-result', action='store_true', help='print the predictions')
-    parser.add_argument('--patch-size', type=positive, help='side of the windows in pixels')
+    parser.add_argument('--print-result', action='store_true',
+                        help='print the results as JSON, a line an image')
+    parser.add_argument('--patch-size', type=whole_number, help='side of the windows in pixels')
     parser.add_argument('--patch-overlap-ratio', type=float, default=0.25,
                         help='part of a side that neighbouring windows share')
     parser.add_argument('--merge-iou-thr', type=float, default=0.5,
                         help='boxes of windows that overlap more are one')
+    return parser
+
+
+def parse_args() -> tuple[CommandParser, argparse.Namespace]:
+    """Read the command line, and refuse what cannot work."""
+    parser = build_parser()
     args = parser.parse_args()
-    check_arguments(parser, args)
+    sort_words(parser, args)
     if args.patch_size and args.explain:
         parser.error('--explain shows the maps of one forward pass: leave --patch-size out')
     if args.explain_prompts and not args.explain:
         parser.error('--explain-prompts belongs to --explain')
-    known = {prompt_key(prompt) for prompt in args.texts}
-    unknown = [prompt for prompt in args.explain_prompts or () if prompt_key(prompt) not in known]
-    if unknown:
-        parser.error(f'--explain-prompts {unknown[0]!r} is none of the prompts of --texts')
     if not 0 <= args.patch_overlap_ratio < 1:
         parser.error(f'--patch-overlap-ratio {args.patch_overlap_ratio} must be 0 or more, below 1')
-    from expalign.apis.images import ImageStream
+    check_arguments(parser, args)
+    known = {prompt_key(prompt) for prompt in args.texts or ()}
+    unknown = [prompt for prompt in args.explain_prompts or () if prompt_key(prompt) not in known]
+    if unknown and args.texts is not None:
+        parser.error(f'--explain-prompts {unknown[0]!r} is none of the prompts of --texts')
+    left_out = dict(pictures=args.no_save_vis, json=args.no_save_pred)
+    args.format = [name for name in args.format if not left_out.get(name)]
     try:
         args.images = ImageStream(args.inputs)
         args.images.check_results(args.out_dir, *args.read)
@@ -63,41 +71,45 @@ def parse_args() -> tuple[argparse.ArgumentParser, argparse.Namespace]:
     return parser, args
 
 
-def detect(inferencer, args: argparse.Namespace) -> None:
-    """Search the images, and write what is found."""
-    options = dict(
-        show=args.show, no_save_vis=args.no_save_vis, pred_score_thr=args.pred_score_thr)
-    results = dict(no_save_pred=args.no_save_pred, print_result=args.print_result)
-    if args.patch_size:
-        inferencer.show_bar = False
-        for number, image in enumerate(args.images, start=1):
-            try:
-                sample = inferencer.detect_large(
-                    image, args.texts, patch_size=args.patch_size,
-                    overlap=args.patch_overlap_ratio, iou_threshold=args.merge_iou_thr,
-                    batch_size=args.batch_size)
-            except BadSample as error:
-                args.images.leave_out(image, error)
-                continue
-            inferencer.visualize([image], [sample], img_out_dir=args.out_dir, **options)
-            inferencer.postprocess([sample], pred_out_dir=args.out_dir, **results)
-            print(f'{number} of {len(args.images)} images', flush=True)
-        args.images.report_left_out()
-    else:
-        inferencer(
-            args.images, texts=args.texts, batch_size=args.batch_size, out_dir=args.out_dir,
-            explain=args.explain, explain_prompts=args.explain_prompts, **options, **results)
+def search(inferencer, args: argparse.Namespace) -> None:
+    """Search the images, and write and print what is found."""
+    from tqdm import tqdm
+
+    from expalign.apis.found import detections_of, pairs_of
+    windows = None if args.patch_size is None else dict(
+        patch_size=args.patch_size, overlap=args.patch_overlap_ratio,
+        iou_threshold=args.merge_iou_thr)
+    pairs = pairs_of(inferencer, args.images, args.texts, args.batch_size, windows, args.explain)
+    quiet = len(args.images) == 1
+    with ResultWriter(args.out_dir, args.format, args.texts) as writer, tqdm(
+            total=len(args.images), unit='image', disable=quiet, leave=False,
+            mininterval=0.1 if sys.stderr.isatty() else 10) as bar:
+        for image, sample in pairs:
+            found = detections_of(inferencer, image, sample, args.score_thr)
+            writer.write(found)
+            if args.explain:
+                writer.explain(found, sample, args.explain_prompts)
+            line = found.to_json() if args.print_result else f'{found.path}: {found}'
+            bar.update()
+            tqdm.write(line, file=sys.stdout)
+            sys.stdout.flush()
+            if args.show:
+                found.show()
 
 
 def main() -> None:
-    """Detect, and say where everything is."""
+    """Search, and say where everything is."""
     parser, args = parse_args()
     inferencer = build_inferencer(parser, args)
+    if args.texts is None and inferencer.model.vocabulary is None:
+        parser.error('say what to search for, as this model has no classes of its own: '
+                     f'{parser.prog} photo.jpg "a cat. a red chair"')
     try:
-        detect(inferencer, args)
+        search(inferencer, args)
     except OSError as error:  # an image, or a disk that is full
         parser.error(str(error))
-    print(f'Written to {args.out_dir}')
+    if args.format or args.explain:
+        print(f'Written to {args.out_dir}')
 
 
 if __name__ == '__main__':

@@ -18,17 +18,20 @@ from pathlib import Path
 # reads this when torch is imported.
 os.environ.setdefault('OMP_WAIT_POLICY', 'PASSIVE')
 
-from mmengine.config import Config, DictAction
-from mmengine.hooks import Hook
-from mmengine.runner import Runner
+from typing import TYPE_CHECKING
 
 import expalign  # (before mmdet: the compatibility layer)
-from expalign.apis.box_ap import box_ap
-from expalign.apis.text_search import check_photograph, describe, detect_text, write_json
+from expalign.apis.text_search import check_photograph, write_json
 from expalign.apis.texts import understood_prompts
-from expalign.engine.launch import build_runner
+from expalign.structures.thresholds import SCORE_THR, threshold_argument
 from expalign.utils import run_command
-from expalign.utils.load_config import load_config
+from expalign.utils.command_parser import CommandParser, DictAction
+
+if TYPE_CHECKING:
+    from mmengine.config import Config
+    from mmengine.runner import Runner
+
+    from expalign.structures.detections import Detections
 
 ROOT = Path(__file__).resolve().parent.parent
 CONFIG = ROOT / 'configs' / 'mini/expalign_mini.py'
@@ -42,11 +45,13 @@ SPLITS = {
 
 def parse_args() -> argparse.Namespace:
     """Read the command line, and refuse a useless photograph or text before any training."""
-    parser = argparse.ArgumentParser(description='Train a small model and detect text with it')
+    parser = CommandParser(description='Train a small model and detect text with it',
+                           example='--image photo.jpg --text "a cat. a red chair"')
     parser.add_argument('--image', default=str(IMAGE), help='photograph to search')
     parser.add_argument('--text', default=TEXT, help='what to search for, as in the default')
     parser.add_argument('--out', default='outputs/demo-train', help='folder for the results')
-    parser.add_argument('--score-thr', type=float, default=0.3, help='lowest score in the picture')
+    parser.add_argument('--score-thr', type=threshold_argument, default=SCORE_THR,
+                        help='lowest score in the picture')
     parser.add_argument('--retrain', action='store_true', help='do not use an earlier training')
     parser.add_argument('--config', default=str(CONFIG), help='config of the model')
     parser.add_argument('--cfg-options', nargs='+', action=DictAction, metavar='KEY=VALUE',
@@ -61,31 +66,37 @@ def parse_args() -> argparse.Namespace:
     return args
 
 
-class Progress(Hook):
-    """Prints a line every few epochs, instead of mmengine's log of several thousand."""
+def progress_hook() -> object:
+    """A hook that prints a line every few epochs, instead of mmengine's log of several thousand."""
+    from mmengine.hooks import Hook  # after the command line: it takes seconds to import
 
-    def before_train(self, runner: Runner) -> None:
-        """Start the clock."""
-        self.started, self.first_epoch, self.loss = time.time(), runner.epoch, float('nan')
+    class Progress(Hook):
+        """See above."""
 
-    def after_train_iter(self, runner: Runner, batch_idx: int, data_batch=None,
-                         outputs: dict | None = None) -> None:
-        """Keep the loss of the iteration."""
-        self.loss = float(outputs['loss'])
+        def before_train(self, runner: 'Runner') -> None:
+            """Start the clock."""
+            self.started, self.first_epoch, self.loss = time.time(), runner.epoch, float('nan')
 
-    def after_train_epoch(self, runner: Runner) -> None:
-        """Say how far the training is."""
-        done, total = runner.epoch + 1, runner.max_epochs
-        if done % 5 == 0 or done == total:
-            pace = (time.time() - self.started) / (done - self.first_epoch)
-            print(f'  epoch {done} of {total}, loss {self.loss:.1f}, '
-                  f'{pace * (total - done) / 60:.1f} minutes left', flush=True)
+        def after_train_iter(self, runner: 'Runner', batch_idx: int, data_batch=None,
+                             outputs: dict | None = None) -> None:
+            """Keep the loss of the iteration."""
+            self.loss = float(outputs['loss'])
+
+        def after_train_epoch(self, runner: 'Runner') -> None:
+            """Say how far the training is."""
+            done, total = runner.epoch + 1, runner.max_epochs
+            if done % 5 == 0 or done == total:
+                pace = (time.time() - self.started) / (done - self.first_epoch)
+                print(f'  epoch {done} of {total}, loss {self.loss:.1f}, '
+                      f'{pace * (total - done) / 60:.1f} minutes left', flush=True)
+
+    return Progress()
 
 
 class Training:
     """A training in a folder, with a record of what was trained and how far it came."""
 
-    def __init__(self, cfg: Config, folder: Path) -> None:
+    def __init__(self, cfg: 'Config', folder: Path) -> None:
         self.cfg = cfg
         self.folder = folder
         self.record = folder / 'training.json'
@@ -112,8 +123,9 @@ class Training:
         cfg.resume = True
         # The held-out photographs are tested below, once.
         cfg.train_cfg.val_interval = cfg.train_cfg.max_epochs + 1
+        from expalign.engine.launch import build_runner
         runner = build_runner(cfg)
-        runner.register_hook(Progress())
+        runner.register_hook(progress_hook())
         runner.train()
         checkpoint = (self.folder / 'last_checkpoint').read_text().strip()
         self._write(checkpoint)
@@ -127,8 +139,9 @@ class Training:
         write_json(self.record, dict(fingerprint=self.fingerprint, checkpoint=checkpoint))
 
 
-def evaluate(cfg: Config, checkpoint: str, split: str, work_dir: Path) -> dict:
+def evaluate(cfg: 'Config', checkpoint: str, split: str, work_dir: Path) -> dict:
     """Box AP and AP50 of the weights on one of :data:`SPLITS`."""
+    from expalign.apis.box_ap import box_ap
     cfg = deepcopy(cfg)
     if split == 'training_images':
         source, target = cfg.train_dataloader.dataset, cfg.test_dataloader.dataset
@@ -137,13 +150,13 @@ def evaluate(cfg: Config, checkpoint: str, split: str, work_dir: Path) -> dict:
     return box_ap(cfg, checkpoint, work_dir) | dict(meaning=SPLITS[split])
 
 
-def summary(args: argparse.Namespace, metrics: dict, detections: list[dict]) -> str:
+def summary(args: argparse.Namespace, metrics: dict, found: 'Detections') -> str:
     """What the user should read at the end."""
     scores = [f'{split.replace("_", " ")} ({row["images"]}): AP {row["AP"]:.3f}, '
               f'AP50 {row["AP50"]:.3f} ({row["meaning"]})' for split, row in metrics.items()]
     files = ('detections.jpg', 'predictions.json', 'metrics.json')
     return '\n'.join([
-        describe(detections, args.image, args.out, args.score_thr),
+        '', f'{args.image}: {found}',
         'Box precision:', *(f'  {line}' for line in scores),
         'Written:', *(f'  {args.out / name}' for name in files)])
 
@@ -153,6 +166,8 @@ def main() -> None:
     args = parse_args()
     os.chdir(ROOT)  # the config names its data relative to the root
     started = time.time()
+    from expalign.apis.text_search import search_photograph
+    from expalign.utils.load_config import load_config
     cfg = load_config(args.config, args.cfg_options)
     cfg.log_level = 'ERROR'
     training = Training(cfg, args.out / 'training')
@@ -167,8 +182,9 @@ def main() -> None:
     if not metrics_file.is_file():
         write_json(metrics_file, {split: evaluate(cfg, checkpoint, split, args.out / 'test')
                                   for split in SPLITS})
-    detections = detect_text(cfg, checkpoint, args.image, args.prompts, args.out, args.score_thr)
-    print(summary(args, json.loads(metrics_file.read_text()), detections))
+    found = search_photograph(
+        cfg, checkpoint, args.image, args.prompts, args.out, args.score_thr)
+    print(summary(args, json.loads(metrics_file.read_text()), found))
     print(f'{time.time() - started:.0f} s')
 
 

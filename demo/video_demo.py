@@ -1,4 +1,4 @@
-"""Detect free text in a video: ``python demo/video_demo.py film.mp4 --texts "a dog . a ball"``.
+"""Search a film for what words name.
 
 Frames are read, searched and written one batch at a time, so memory does not grow with the
 length of the video. ``OUT_DIR/NAME.mp4`` has the pictures with boxes and masks,
@@ -12,30 +12,26 @@ from contextlib import ExitStack
 from pathlib import Path
 
 import cv2
-import mmcv
 import numpy as np
 
-import expalign  # noqa: F401  (before mmdet: the compatibility layer)
 from expalign.apis.command_line import (
-    add_model_arguments,
-    add_text_arguments,
+    add_search_arguments,
     build_inferencer,
     check_arguments,
+    sort_words,
 )
 from expalign.apis.video import VideoFrames
 from expalign.utils import check_outputs, finished_file, run_command
+from expalign.utils.command_parser import CommandParser
 
 MAX_FPS_DIGITS = 3
 
 
-def parse_args() -> tuple[argparse.ArgumentParser, argparse.Namespace]:
-    """Read the command line, and refuse what cannot work."""
-    parser = argparse.ArgumentParser(
-        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument('video', help='video file')
-    add_model_arguments(parser)
-    add_text_arguments(parser)
-    parser.add_argument('--out-dir', default='outputs/video_demo', help='folder for the results')
+def build_parser() -> CommandParser:
+    """The command line."""
+    parser = CommandParser(description=__doc__, example='film.mp4 "a dog. a ball"')
+    add_search_arguments(parser)
+    parser.add_argument('--out-dir', default='outputs/detect', help='folder for the results')
     parser.add_argument('--explain', nargs='?', type=int, const=30, metavar='N',
                         help='explain every N-th frame, by default every 30th')
     parser.add_argument('--show', action='store_true', help='show each frame in a window')
@@ -43,8 +39,18 @@ def parse_args() -> tuple[argparse.ArgumentParser, argparse.Namespace]:
                         help='seconds that --show shows a frame at least')
     parser.add_argument('--no-save-vis', action='store_true', help='write no video')
     parser.add_argument('--no-save-pred', action='store_true', help='write no predictions')
+    return parser
+
+
+def parse_args() -> tuple[CommandParser, argparse.Namespace]:
+    """Read the command line, and refuse what cannot work."""
+    parser = build_parser()
     args = parser.parse_args()
+    sort_words(parser, args)
     check_arguments(parser, args)
+    if len(args.inputs) > 1:
+        parser.error(f'one film at a time: {args.inputs[1]} is a second one')
+    (args.video,) = args.inputs
     if args.explain is not None and args.explain < 1:
         parser.error(f'--explain {args.explain}: the number of frames must be 1 or more')
     try:
@@ -95,27 +101,28 @@ class Outputs:
 
 def run(inferencer, args: argparse.Namespace, outputs: Outputs) -> int:
     """Go through the video; returns the number of frames done."""
+    from expalign.apis.found import detections_of
     from expalign.visualization import save_explanation
-    name, drawn = Path(args.video).stem, not args.no_save_vis or args.show
-    inferencer.set_vocabulary(args.texts)
+    name = Path(args.video).stem
+    if args.texts is not None:
+        inferencer.set_vocabulary(args.texts)
     done = 0
     stream = inferencer.stream(
         args.frames, batch_size=args.batch_size, return_eam=args.explain is not None)
     for done, (frame, sample) in enumerate(stream, start=1):
-        if drawn:
-            inferencer.visualizer.add_datasample(
-                name, frame[..., ::-1], sample, draw_gt=False, show=args.show,
-                wait_time=args.wait_time, pred_score_thr=args.pred_score_thr)
+        found = detections_of(inferencer, frame, sample, args.score_thr)
+        if outputs.video is not None or args.show:
+            picture = np.ascontiguousarray(found.plot()[..., ::-1])
+        if args.show:
+            inferencer.visualizer.show(picture[..., ::-1], name, args.wait_time)
         if outputs.video is not None:
-            picture = inferencer.visualizer.get_image()[..., ::-1]
-            outputs.video.write(np.ascontiguousarray(mmcv.imresize(picture, args.frames.size)))
+            outputs.video.write(cv2.resize(picture, args.frames.size))
         if outputs.lines is not None:
-            prediction = dict(frame=done - 1, **inferencer.pred2dict(sample))
-            outputs.lines.write(json.dumps(prediction) + '\n')
+            outputs.lines.write(json.dumps(dict(frame=done - 1, **found.to_dict())) + '\n')
         if args.explain and (done - 1) % args.explain == 0:
             save_explanation(
                 Path(args.out_dir, 'explain', f'{name}_{done - 1:06d}'), frame[..., ::-1],
-                sample.alignment, sample.pred_instances, score_thr=args.pred_score_thr)
+                sample.alignment, sample.pred_instances, score_thr=found.thresholds)
     return done
 
 
@@ -123,6 +130,7 @@ def main() -> None:
     """Detect, and say where everything is."""
     parser, args = parse_args()
     inferencer = build_inferencer(parser, args)
+    inferencer.show_bar = True
     try:
         with Outputs(args) as outputs:
             done = run(inferencer, args, outputs)

@@ -7,25 +7,25 @@ nothing from any other.
 import argparse
 import os
 from collections.abc import Sequence
+from importlib.util import find_spec
 from pathlib import Path
 
 os.environ.setdefault('MPLBACKEND', 'Agg')  # pictures are drawn by the server's threads
 os.environ['GRADIO_ANALYTICS_ENABLED'] = 'False'
 os.environ['HF_HUB_OFFLINE'] = '1'
 
-import expalign  # noqa: F401  (before mmdet: the compatibility layer)
 from expalign.apis.command_line import add_model_arguments, build_inferencer, check_arguments
 from expalign.utils import run_command
+from expalign.utils.command_parser import CommandParser
 
 PHOTOGRAPHS = Path(__file__).resolve().parent / 'data' / 'mini' / 'val2017'
 SAMPLES = ('000000214753.jpg', '000000311303.jpg', '000000377575.jpg', '000000269314.jpg')
 TEXT = 'a person. a horse. a giraffe'
 
 
-def parse_args() -> tuple[argparse.ArgumentParser, argparse.Namespace]:
-    """Read the command line, and refuse what cannot work."""
-    parser = argparse.ArgumentParser(
-        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+def build_parser() -> CommandParser:
+    """The command line."""
+    parser = CommandParser(description=__doc__, example='expalign-s --port 7860')
     add_model_arguments(parser)
     parser.add_argument('--host', default='127.0.0.1', help='0.0.0.0 lets other machines in')
     parser.add_argument('--port', type=int, default=7860)
@@ -33,11 +33,15 @@ def parse_args() -> tuple[argparse.ArgumentParser, argparse.Namespace]:
         '--allowed-host', action='append', default=[], metavar='NAME',
         help='a name that the page is visited under, such as that of a proxy in front of it; '
         'localhost and numbers need none. May be given several times')
+    return parser
+
+
+def parse_args() -> tuple[CommandParser, argparse.Namespace]:
+    """Read the command line, and refuse what cannot work."""
+    parser = build_parser()
     args = parser.parse_args()
     check_arguments(parser, args)
-    try:
-        import gradio  # noqa: F401
-    except ImportError:
+    if find_spec('gradio') is None:
         parser.error('the web demo needs gradio: pip install -e ".[web]"')
     return parser, args
 

@@ -27,10 +27,10 @@ class Script(NamedTuple):
 SCRIPTS = {
     'detect': Script(
         'demo/image_demo.py', 'find what words name in photographs',
-        'expalign detect photo.jpg --texts "a cat. a red chair"'),
+        'expalign detect photo.jpg "a cat. a red chair"'),
     'video': Script(
         'demo/video_demo.py', 'the same in a film',
-        'expalign video film.mp4 --texts "a dog. a ball"'),
+        'expalign video film.mp4 "a dog. a ball"'),
     'serve': Script(
         'demo/web_demo.py', 'the same in a browser (needs the extra "web")',
         'expalign serve expalign-s --port 7860'),
@@ -65,6 +65,8 @@ def main(arguments: Sequence[str] | None = None) -> None:
         _print_models(rest)
     elif command == 'train' and any(argument.endswith('.py') for argument in rest):
         _run('tools/train.py', 'expalign train', rest)
+    elif command == 'detect' and _names_film(rest):
+        _run(SCRIPTS['video'].path, 'expalign video', rest)
     elif command in SCRIPTS:
         _run(SCRIPTS[command].path, f'expalign {command}', rest)
     elif command == 'convert':
@@ -91,6 +93,11 @@ def _run(path: str, name: str, arguments: Sequence[str]) -> None:
         module.run_command(module.main)
     else:
         module.main()
+
+
+def _names_film(arguments: Sequence[str]) -> bool:
+    from expalign.apis.video import EXTENSIONS
+    return any(word.lower().endswith(EXTENSIONS) and Path(word).is_file() for word in arguments)
 
 
 def _run_other(arguments: Sequence[str]) -> None:

@@ -28,7 +28,7 @@ RUN = {
     'docs/inference.md: python demo/image_demo.py demo/data/mini/val2017/00000022999',
     "docs/inference.md: inferencer = ExpAlignInferencer('expalign-s', device='cpu')",
     "docs/inference.md: ExpAlignInferencer('expalign-s').save_pretrained('my_model')",
-    'docs/prompting.md: python demo/detect_text.py --image demo/data/mini/val2017/00',
+    'docs/prompting.md: expalign detect demo/data/mini/val2017/000000214753.jpg "hor',
     'docs/prompting.md: python demo/image_demo.py demo/data/mini/val2017/00000021475',
     'docs/training_data.md: python tools/analysis_tools/browse_dataset.py configs/_base_',
     'docs/weights.md: python -c "from expalign.checkpoints.fetch import yolo_world',

@@ -129,3 +129,9 @@ def test_detect_keeps_the_model(mini_weights, find):
             expalign.detect(IMAGES[0], **{name: 0.5})
     with pytest.raises(ValueError, match='is no number from 0 to 1'):
         expalign.detect(IMAGES[0], 'a', **options | dict(score_thr=30))
+
+
+def test_wrong_arguments_of_a_call(mini_inferencer):
+    for name, right in (('conf', 'pred_score_thr'), ('text', 'texts'), ('prompts', 'texts')):
+        with pytest.raises(TypeError, match=f"argument '{name}' of inferencer.*mean {right}"):
+            mini_inferencer('a.jpg', **{name: 'a horse'})

@@ -23,7 +23,7 @@ FRAMES, SIZE = 12, (64, 48)
 def log(monkeypatch):
     """Lines that go to the log."""
     lines = []
-    monkeypatch.setattr(images, 'print_log', lambda line, *args, **kwargs: lines.append(line))
+    monkeypatch.setattr(images, '_log', lambda line, *args, **kwargs: lines.append(line))
     return lines
 
 

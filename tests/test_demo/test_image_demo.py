@@ -1,5 +1,7 @@
 """The image demo: files written, flags, early refusals, windows."""
 
+import csv
+import io
 import json
 import shutil
 from pathlib import Path
@@ -7,6 +9,7 @@ from pathlib import Path
 import cv2
 import pytest
 import torch
+from pycocotools.coco import COCO
 
 from expalign.apis import images
 from expalign.checkpoints import fetch
@@ -35,25 +38,29 @@ def test_folder_with_explanations(run_script, arguments, tmp_path, capsys):
     run_script(
         DEMO, tmp_path / 'in', *arguments, '--texts', 'a horse . a person', '--explain',
         '--explain-prompts', 'a horse', '--out-dir', out, '--batch-size', 2,
-        '--pred-score-thr', 1.1)
+        '--pred-score-thr', 0)
     names = ('214753', '160012')
     assert {path.relative_to(out).as_posix() for path in out.rglob('*') if path.is_file()} == {
         f'{folder}/{name}.{suffix}' for name in names for folder, suffix in (
             ('vis', 'png'), ('preds', 'json'), ('explain', 'png'), ('explain', 'npz'))}
     prediction = json.loads((out / 'preds' / '214753.json').read_text())
-    assert set(prediction['label_names']) == {'a horse', 'a person'}
-    assert '2/2' in capsys.readouterr().out
+    assert {found['prompt'] for found in prediction['detections']} == {'a horse', 'a person'}
+    printed = capsys.readouterr()
+    lines = printed.out.splitlines()
+    assert lines[0] == '2 prompts: a horse | a person' and lines[-1] == f'Written to {out}'
+    assert '160012.png: ' in lines[-3] and '214753.png: ' in lines[-2] and '(best ' in lines[-2]
+    assert '2/2' in printed.err
 
 
 def test_windows(run_script, arguments, tmp_path, capsys):
     out = tmp_path / 'out'
     run_script(
         DEMO, IMAGES[0], *arguments, '--texts', 'cat', '--patch-size', 400, '--out-dir', out,
-        '--no-save-vis', '--pred-score-thr', 1.1)
+        '--no-save-vis', '--pred-score-thr', 0)
     prediction = json.loads((out / 'preds' / '000000214753.json').read_text())
-    assert 0 < len(prediction['bboxes']) <= 300
+    assert 0 < len(prediction['detections']) <= 300
     assert not (out / 'vis').exists()
-    assert '1 of 1 images' in capsys.readouterr().out
+    assert f'{IMAGES[0]}: ' in capsys.readouterr().out
 
 
 @pytest.mark.parametrize(('flags', 'message'), [
@@ -74,18 +81,25 @@ def test_windows(run_script, arguments, tmp_path, capsys):
     ([IMAGES[0], CONFIG, '--texts', 'a', '--device', 'gpu'], '--device gpu: there is no such dev'),
     ([IMAGES[0], 'http://host/a.pth', '--texts', 'a'], 'http://host/a.pth is an address: downl'),
     ([IMAGES[0], '--weights', 'README.md', '--texts', 'a'], 'needs the config'),
+    ([IMAGES[0]], 'the last argument is what to search for, and demo/data/mini/val2017/0000'),
+    (['a cat', IMAGES[0]], 'the last argument is what to search for, and demo/data/mini/val2017'),
+    (['a cat'], 'two things are needed, a photograph and what to search for'),
+    ([IMAGES[0], 'a cat', '--conf', '0.3'], 'unrecognized arguments: --conf 0.3; did you mean'),
+    ([IMAGES[0], 'a cat', '--score-thr', '30'], "30 is no number from 0 to 1, nor 'auto'"),
+    ([IMAGES[0], 'a cat', '--format', 'xml'], "invalid choice: 'xml'"),
 ])
 def test_refuses_before_any_work(run_script, capsys, flags, message):
     with pytest.raises(SystemExit) as error:
         run_script(DEMO, *flags)
     assert error.value.code == 2
-    assert message in capsys.readouterr().err
+    said = capsys.readouterr().err
+    assert message in said and said.count('\n') == 1
 
 
 @pytest.mark.parametrize('flags', [[], ['--patch-size', '400']])
 def test_damaged_image_in_a_folder(run_script, arguments, tmp_path, capsys, monkeypatch, flags):
     log = []
-    monkeypatch.setattr(images, 'print_log', lambda line, *_, **__: log.append(line))
+    monkeypatch.setattr(images, '_log', lambda line, *_, **__: log.append(line))
     folder, out = tmp_path / 'in', tmp_path / 'out'
     folder.mkdir()
     (folder / 'a_damaged.jpg').write_bytes(Path(IMAGES[0]).read_bytes()[:2000])
@@ -140,7 +154,7 @@ def test_nothing_found_is_a_result(run_script, arguments, weights, tmp_path):
     for extra in (['--explain'], ['--patch-size', '400']):
         run_script(DEMO, *given, *extra)
         prediction = json.loads((out / 'preds' / '000000214753.json').read_text())
-        assert prediction == dict(labels=[], scores=[], bboxes=[], label_names=[])
+        assert prediction['detections'] == [] and prediction['best_scores'] == [0, 0]
     assert (out / 'explain' / '000000214753.png').is_file()
 
 
@@ -166,7 +180,8 @@ def test_wrong_folders_and_weights_are_one_line(run_script, weights, tmp_path, c
         with pytest.raises(SystemExit) as error:
             run_script(DEMO, IMAGES[0], *arguments, '--device', 'cpu', '--texts', 'cat')
         assert error.value.code == 2
-        assert message in capsys.readouterr().err
+        said = capsys.readouterr().err
+        assert message in said and said.count('\n') == 1
 
 
 class Hostile:
@@ -198,15 +213,42 @@ def test_default_detector_has_masks(run_script, monkeypatch, tmp_path):
     monkeypatch.setenv(fetch.VARIABLE, str(checkpoint))
     monkeypatch.setenv('XDG_CACHE_HOME', str(tmp_path / 'cache'))
     out = tmp_path / 'out'
-    run_script(DEMO, IMAGES[0], '--texts', 'a horse', '--explain', '--out-dir', out)
+    run_script(DEMO, IMAGES[0], 'a horse', '--explain', '--out-dir', out, '--score-thr', 0)
     prediction = json.loads((out / 'preds' / '000000214753.json').read_text())
-    assert len(prediction['masks']) == len(prediction['bboxes'])
+    assert all('mask' in found for found in prediction['detections'])
     assert (out / 'vis' / '000000214753.jpg').is_file()
     assert (out / 'explain' / '000000214753.png').is_file()
 
 
-def test_without_a_model_says_what_to_do(run_script, capsys, monkeypatch):
+def test_without_a_model_says_what_to_do(run_script, capsys, monkeypatch, tmp_path):
     monkeypatch.setenv(fetch.VARIABLE, 'absent.pt')
-    with pytest.raises(SystemExit):
-        run_script(DEMO, IMAGES[0], '--texts', 'a cat')
+    with pytest.raises(SystemExit) as stop:
+        run_script(DEMO, IMAGES[0], '--texts', 'a cat', '--out-dir', tmp_path)
+    assert stop.value.code == 3
     assert 'absent.pt, which is not a file; or name a config' in capsys.readouterr().err
+
+
+def test_every_format_agrees(run_script, arguments, tmp_path, capsys, monkeypatch):
+    out, names = tmp_path / 'out', [Path(name).stem for name in IMAGES]
+    monkeypatch.setattr('sys.stdin', io.StringIO('\n'.join(IMAGES) + '\n'))
+    run_script(DEMO, '-', 'a horse. pizza', '--model', *arguments, '--out-dir', out, '--format',
+               'json', 'coco', 'yolo', 'csv', '--score-thr', 0.5, '--print-result')
+    records = [json.loads((out / 'preds' / f'{name}.json').read_text()) for name in names]
+    printed = [json.loads(line) for line in capsys.readouterr().out.splitlines()
+               if line.startswith('{')]
+    assert printed == records
+    found = [entry for record in records for entry in record['detections']]
+    assert found and all(entry['score'] >= 0.5 for entry in found)
+    coco = COCO(str(out / 'coco.json'))
+    assert [image['file_name'] for image in coco.dataset['images']] == IMAGES
+    assert [row['score'] for row in coco.dataset['annotations']] == [
+        entry['score'] for entry in found]
+    assert coco.loadRes(coco.dataset['annotations']).getAnnIds() == list(range(1, 1 + len(found)))
+    assert (out / 'classes.txt').read_text() == 'a horse\npizza\n'
+    labels = [line for name in names
+              for line in (out / 'labels' / f'{name}.txt').read_text().splitlines()]
+    assert [int(line.split()[0]) for line in labels] == [entry['label'] for entry in found]
+    with (out / 'detections.csv').open(newline='') as file:
+        rows = list(csv.DictReader(file))
+    assert [float(row['x1']) for row in rows] == [entry['box'][0] for entry in found]
+    assert not (out / 'vis').exists()

@@ -68,7 +68,7 @@ def test_kept_maps_belong_to_their_boxes(inferencer):
     assert names == found.instances.label_names
     scores = best_scores(found.sample.pred_instances, len(prompts))
     assert sorted(scores[prompts.index(name)] for name in kept) == sorted(scores)[-EXPLAINED:]
-    rows = results(inferencer, found, 0.0)
+    rows = results(inferencer, found, 0.0)['detections']
     assert rows[0]['score'] == pytest.approx(scores.max(), abs=1e-4)
     assert len(rows) == len(found.sample.pred_instances)
     with pytest.raises(gr.Error, match='Choose a photograph first'):
@@ -85,7 +85,7 @@ def test_masks_are_drawn_and_in_the_results(tmp_path):
     found = search(inferencer, photograph(), 'a cat. a dog')
     best = found.sample.pred_instances[:1]
     threshold = best.scores.item() - 1e-4
-    rows = results(inferencer, found, threshold)
+    rows = results(inferencer, found, threshold)['detections']
     assert rows[0]['mask']['size'] == [60, 80]
     mask = best.masks.to_ndarray()[0]
     assert (picture(inferencer, found, threshold)[mask] != 90).any(-1).all()
@@ -175,11 +175,11 @@ def find_and_explain(page, tmp_path):
         page.click('#download')
     assert download.value.suggested_filename == 'predictions.json'
     with open(download.value.path()) as file:
-        rows = json.load(file)
+        rows = json.load(file)['detections']
     assert rows
     assert {row['prompt'] for row in rows} <= {'a person', 'a giraffe'}
     assert rows[0]['score'] == max(row['score'] for row in rows)
-    assert len(rows[0]['box_xyxy']) == 4
+    assert len(rows[0]['box']) == 4
 
 
 def refuse_bad_upload(page, tmp_path):

@@ -1,6 +1,8 @@
 """The result of one image: what shows, its forms, its picture."""
 
 import json
+import subprocess
+import sys
 
 import cv2
 import numpy as np
@@ -150,3 +152,12 @@ def test_an_image_that_was_read_is_not_overwritten(found, tmp_path):
     assert bare._repr_html_().startswith('<p>')
     with pytest.raises(RuntimeError, match='exported models have none'):
         bare.explain('crow')
+
+
+def test_needs_no_torch():
+    code = ("import sys; from expalign.structures.detections import Detections as D; import numpy;"
+            "d = D([[1, 1, 9, 9]], [.9], [0], ['a'], (9, 9), image=numpy.zeros((9, 9, 3), 'u1'))"
+            "; d.plot(); d.to_json(); d._repr_html_();"
+            "print({'torch', 'mmengine', 'matplotlib'} & set(sys.modules))")
+    done = subprocess.run([sys.executable, '-c', code], capture_output=True, text=True, check=True)
+    assert done.stdout == 'set()\n'

@@ -16,6 +16,9 @@ def make_demo(*variables: str, target: str = 'demo', **env: str) -> list[str]:
     return result.stdout.splitlines()
 
 
+# Then the detector is tested on the shipped photographs.
+REST = ['--explain', '--out-dir', 'outputs/demo',
+        'demo/test_shipped.py', '--out', 'outputs/demo']
 HARD = 'a $5 "note" on it\'s; `side` & $(HOME) #1'
 
 
@@ -24,17 +27,16 @@ def test_image_and_text_are_passed_literally(from_environment):
     values = dict(IMAGE='my photos/a b.jpg', TEXT=HARD)
     lines = make_demo(**values) if from_environment else make_demo(
         *(f'{name}={value}' for name, value in values.items()))
-    assert lines == ['demo/detect_text.py', '--image', 'my photos/a b.jpg', '--text', HARD,
-                     '--out', 'outputs/demo']
+    assert lines == ['-m', 'expalign', 'detect', 'my photos/a b.jpg', '--texts', HARD, *REST]
 
 
 def test_nothing_given_leaves_the_defaults():
-    assert make_demo() == ['demo/detect_text.py', '--out', 'outputs/demo']
+    image, text = 'demo/data/mini/val2017/000000229997.jpg', 'a black bear. a crow. a giraffe'
+    assert make_demo() == ['-m', 'expalign', 'detect', image, '--texts', text, *REST]
 
 
 def test_blank_text_is_not_taken_for_none():
-    assert make_demo('TEXT= ') == [
-        'demo/detect_text.py', '--text', '', '--out', 'outputs/demo']
+    assert make_demo('TEXT= ')[4:] == ['--texts', '', *REST]
 
 
 def test_training_demo_has_a_target_and_a_folder_of_its_own():

@@ -6,7 +6,6 @@ prompts are listed in ``gallery_scenes.json`` beside this file. The page names t
 and the licence of every photograph.
 """
 
-import argparse
 import json
 from pathlib import Path
 from typing import Any
@@ -20,6 +19,7 @@ import expalign  # noqa: F401  (before mmdet: the compatibility layer)
 from expalign.apis.command_line import add_model_arguments, build_inferencer, check_arguments
 from expalign.datasets.transforms.loading import read_image
 from expalign.utils import check_outputs, finished_file, run_command
+from expalign.utils.command_parser import CommandParser
 from expalign.visualization import draw_explanation, draw_instances
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -184,8 +184,7 @@ def make_gallery(
 
 def main() -> None:
     """Read the command line and make the page."""
-    parser = argparse.ArgumentParser(
-        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = CommandParser(description=__doc__, example='--out docs')
     add_model_arguments(parser)
     parser.add_argument('--scenes', type=Path, default=SCENES, help='photographs and prompts')
     parser.add_argument('--photographs', type=Path, default=ROOT / 'demo' / 'data' / 'mini',

@@ -1,54 +1,106 @@
-"""What the demos' command lines share: the model, its prompts and the device."""
+"""What the command lines that search share: the model, its prompts and the device.
+
+Nothing here is slow to import: mistakes are told before torch is loaded.
+"""
 
 import argparse
 import os
+import re
+import sys
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-import torch
-
-from expalign.checkpoints.fetch import FetchError
 from expalign.checkpoints.trust import add_trust_argument
+from expalign.structures.thresholds import SCORE_THR, threshold_argument
+from expalign.utils.command_parser import CommandParser, whole_number
 from expalign.utils.model_table import find
 
+from .texts import SUFFIXES as PROMPT_SUFFIXES
 from .texts import understood_prompts
 
+if TYPE_CHECKING:
+    from .inferencer import ExpAlignInferencer
 
-def positive(text: str) -> int:
-    """The type of an argument that counts."""
-    if not text.isdecimal() or int(text) < 1:
-        raise argparse.ArgumentTypeError(f'{text} is no whole number of 1 or more')
-    return int(text)
+MODEL_SUFFIXES = ('.py', '.pth', '.pt', '.safetensors')
+DEVICE = re.compile(r'(cpu|cuda|mps|xpu|npu|mlu|musa|meta)(:\d+)?')
+LIST = '-'  # a list on the standard input
+NOT_FETCHED = 3  # exit status where the default model's image side cannot be had
 
 
-def add_model_arguments(parser: argparse.ArgumentParser) -> None:
-    """``model`` and what goes with it, under mmdet's names."""
+def add_model_arguments(parser: argparse.ArgumentParser, positional: bool = True) -> None:
+    """The model and what goes with it, under mmdet's names."""
     parser.add_argument(
-        'model', nargs='?', help='name of a model, config, or a checkpoint that has its config in '
-        'it; without it the default detector is fetched and used, as by make demo')
+        *(['model'] if positional else ['--model']), **(dict(nargs='?') if positional else {}),
+        help='name of a model, config, or a checkpoint that has its config in it; without it the '
+        'default detector, expalign-s')
     parser.add_argument('--weights', help='checkpoint, .pth or .safetensors')
     parser.add_argument('--device', default=None, help="'cpu', 'cuda:0', ...; default: what is "
                         'there')
-    parser.add_argument(
-        '--palette', default='none', choices=['none', 'coco', 'voc', 'citys', 'random'],
-        help="colours of the pictures; 'none': one of seven for each prompt")
     add_trust_argument(parser)
 
 
-def add_text_arguments(parser: argparse.ArgumentParser) -> None:
-    """``--texts`` and how it is read."""
+def add_search_arguments(parser: argparse.ArgumentParser) -> None:
+    """Photographs and prompts in a row, and what is done with them."""
     parser.add_argument(
-        '--texts', required=True, help="what to search for: 'a cat, a red chair', a .txt or "
-        '.json file, or a vocabulary: coco, o365, lvis')
+        'words', nargs='+', metavar='PHOTO ... PROMPTS',
+        help="files, folders, patterns or addresses, '-' for a list on the standard input; and "
+        "what to search for: 'a cat. a red chair', a .txt or .json file, or a vocabulary: coco, "
+        'o365, lvis')
+    parser.add_argument(
+        '--texts', help='what to search for, as an option; then all before it are photographs')
+    add_model_arguments(parser, positional=False)
     parser.add_argument(
         '-c', '--custom-entities', action=argparse.BooleanOptionalAction, default=True,
         help="split the text at line ends, ',', ';' and full stops, as is usual; with "
         '--no-custom-entities it is one prompt')
-    parser.add_argument('--pred-score-thr', type=float, default=0.3,
-                        help='lowest score in pictures')
-    parser.add_argument('--batch-size', type=positive, default=1)
+    parser.add_argument('--score-thr', '--pred-score-thr', type=threshold_argument,
+                        default=SCORE_THR, help="lowest score of what counts as found; by default "
+                        "'auto': the model's own, else by the number of prompts")
+    parser.add_argument('--batch-size', type=whole_number, default=1)
 
 
-def check_arguments(parser: argparse.ArgumentParser, args: argparse.Namespace) -> None:
+def sort_words(parser: CommandParser, args: argparse.Namespace) -> None:
+    """Tell photographs, model and prompts apart: ``args.inputs``, ``args.model``, ``args.texts``.
+
+    mmdet's form is understood, too: PHOTO MODEL --texts PROMPTS.
+    """
+    words = list(args.words)
+    if args.model is None:
+        models = [word for word in words[1:] if _names_model(word)]
+        if len(models) == 1:
+            args.model = models[0]
+            words.remove(args.model)
+    if args.texts is None and not (_is_source(words[-1]) and args.model):
+        args.texts = words.pop()
+        if _is_source(args.texts) and not args.texts.lower().endswith(PROMPT_SUFFIXES):
+            parser.error(f'the last argument is what to search for, and {args.texts} is a '
+                         f'photograph: {parser.prog} {args.texts} "a cat. a red chair"')
+    if not words:
+        parser.error(f'two things are needed, a photograph and what to search for: {parser.prog} '
+                     'photo.jpg "a cat. a red chair"')
+    args.inputs = [path for word in words for path in _listed(parser, word)]
+
+
+def _names_model(word: str) -> bool:
+    return word.lower().endswith(MODEL_SUFFIXES) and '\n' not in word or find(word) is not None
+
+
+def _is_source(word: str) -> bool:
+    """Whether a word can only be meant as something to search in."""
+    return word == LIST or '://' in word or os.path.exists(os.path.expanduser(word))
+
+
+def _listed(parser: CommandParser, word: str) -> list[str]:
+    """A word, or the lines of the standard input that ``-`` stands for."""
+    if word != LIST:
+        return [word]
+    lines = [line.strip() for line in sys.stdin if line.strip()]
+    if not lines:
+        parser.error("'-' reads a list of photographs from the standard input, which is empty")
+    return lines
+
+
+def check_arguments(parser: CommandParser, args: argparse.Namespace) -> None:
     """Turn ``texts`` into prompts and refuse wrong paths, before any work."""
     if args.model and '://' in args.model:
         parser.error(f'the model {args.model} is an address: download it, and give the file; only '
@@ -61,20 +113,17 @@ def check_arguments(parser: argparse.ArgumentParser, args: argparse.Namespace) -
     _check_device(parser, args.device)
     # Everything that is read besides the images; a text that names no file does no harm.
     args.read = [*filter(None, (args.model, args.weights, vars(args).get('texts')))]
-    if vars(args).get('show'):
-        from expalign.utils.screen import check_screen
-        try:
+    try:
+        if vars(args).get('show'):
+            from expalign.utils.screen import check_screen
             check_screen()
-        except RuntimeError as error:
-            parser.error(str(error))
-    if 'texts' in args:
-        try:
+        if vars(args).get('texts') is not None:
             args.texts = understood_prompts(args.texts, args.custom_entities)
-        except (OSError, ValueError, TypeError) as error:
-            parser.error(str(error))
+    except (OSError, ValueError, TypeError, RuntimeError) as error:
+        parser.error(str(error))
 
 
-def _make_folder(parser: argparse.ArgumentParser, folder: str | Path) -> None:
+def make_folder(parser: CommandParser, folder: str | Path) -> None:
     """Make the folder of the results, or say why it cannot be."""
     try:
         Path(folder).mkdir(parents=True, exist_ok=True)
@@ -84,28 +133,30 @@ def _make_folder(parser: argparse.ArgumentParser, folder: str | Path) -> None:
         parser.error(f'the folder {folder} cannot be made: {error}')
 
 
-def _check_device(parser: argparse.ArgumentParser, name: str | None) -> None:
-    if name is None:
+def _check_device(parser: CommandParser, name: str | None) -> None:
+    if name is None or name == 'cpu':
         return
-    try:
-        device = torch.device(name)
-    except RuntimeError:
+    if not DEVICE.fullmatch(name):
         parser.error(f"--device {name}: there is no such device; 'cpu' and 'cuda:0' are examples")
+    import torch
+    device = torch.device(name)
     if device.type == 'cuda' and (device.index or 0) >= torch.cuda.device_count():
         parser.error(f'--device {name}: this machine has {torch.cuda.device_count()} GPUs that '
                      'torch can use; leave it out, or give cpu')
 
 
-def build_inferencer(parser: argparse.ArgumentParser, args: argparse.Namespace):
+def build_inferencer(parser: CommandParser, args: argparse.Namespace) -> 'ExpAlignInferencer':
     """The :class:`ExpAlignInferencer` that the command line asks for."""
-    from .inferencer import ExpAlignInferencer
     if 'out_dir' in args:
-        _make_folder(parser, args.out_dir)
+        make_folder(parser, args.out_dir)
+    from expalign.checkpoints.fetch import FetchError
+
+    from .inferencer import ExpAlignInferencer
     try:
         return ExpAlignInferencer(
-            args.model, args.weights, device=args.device, palette=args.palette)
+            args.model, args.weights, device=args.device, show_progress=False)
     except FetchError as error:
-        parser.error(f'{error}; or name a config and --weights')
+        parser.fail(NOT_FETCHED, f'{error}; or name a config and --weights')
     # RuntimeError: a checkpoint that does not fit the config, or that is not to be trusted
     except (ValueError, OSError, RuntimeError) as error:
         parser.error(str(error))

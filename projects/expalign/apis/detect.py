@@ -8,8 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from expalign.structures.detections import Detections
 from expalign.structures.thresholds import SCORE_THR, ScoreThr
-
-from .keywords import check_keywords
+from expalign.utils.keywords import check_keywords
 
 if TYPE_CHECKING:
     from .images import Inputs

@@ -3,7 +3,7 @@
 from collections.abc import Iterator, Sequence
 from functools import partial
 from itertools import islice
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from mmdet.structures import DetDataSample
@@ -68,33 +68,40 @@ def _search(
     inferencer: 'ExpAlignInferencer', images: ImageStream, prompts: list | None,
     score_thr: ScoreThr, batch_size: int, patch_size: int | None,
 ) -> Iterator[Detections]:
-    if patch_size is None:
-        pairs = inferencer.stream(images, prompts, batch_size=batch_size)
-    else:
-        pairs = _windows(inferencer, images, prompts, batch_size, patch_size)
-    for image, sample in pairs:
+    windows = None if patch_size is None else dict(patch_size=patch_size)
+    for image, sample in pairs_of(inferencer, images, prompts, batch_size, windows):
         yield detections_of(inferencer, image, sample, score_thr)
+
+
+def pairs_of(
+    inferencer: 'ExpAlignInferencer', images: ImageStream, prompts: list | None, batch_size: int,
+    windows: dict[str, Any] | None = None, return_eam: bool = False,
+) -> Iterator[tuple[Image, DetDataSample]]:
+    """Images with their predictions; of windows, too, where there are options for them."""
+    if windows is None:
+        return inferencer.stream(images, prompts, batch_size=batch_size, return_eam=return_eam)
+    return _windows(inferencer, images, prompts, batch_size, windows)
 
 
 def _windows(
     inferencer: 'ExpAlignInferencer', images: ImageStream, prompts: list | None, batch_size: int,
-    patch_size: int,
+    windows: dict[str, Any],
 ) -> Iterator[tuple[Image, DetDataSample]]:
     nested = prompts and not isinstance(prompts[0], str)
     for number, image in enumerate(images):
         try:
             yield image, inferencer.detect_large(
-                image, [prompts[number]] if nested else prompts, patch_size=patch_size,
-                batch_size=batch_size)
+                image, [prompts[number]] if nested else prompts, batch_size=batch_size, **windows)
         except BadSample as error:
             images.leave_out(image, error)
     images.report_left_out()
 
 
 def detections_of(
-    inferencer: 'ExpAlignInferencer', image: Image, sample: DetDataSample, score_thr: ScoreThr
+    inferencer: 'ExpAlignInferencer', image: Image | None, sample: DetDataSample,
+    score_thr: ScoreThr,
 ) -> Detections:
-    """A prediction as :class:`Detections`."""
+    """A prediction as :class:`Detections`; without the image it has no pictures."""
     instances, prompts = sample.pred_instances, inferencer.model.prompts_of(sample)
     masks = instances.get('masks')
     return Detections(

@@ -4,12 +4,10 @@ import glob
 import os
 from collections.abc import Iterator, Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
-from mmengine.fileio import get_file_backend
-from mmengine.logging import print_log
 
-from expalign.datasets.bad_samples import BadImage, BadSample
 from expalign.utils import check_outputs
 from expalign.utils.file_kinds import special_kind
 from expalign.utils.image_files import SUFFIXES
@@ -18,6 +16,9 @@ from .image_arrays import as_array
 from .result_files import result_files
 from .video import EXTENSIONS as VIDEO_EXTENSIONS
 from .video import VideoFrames
+
+if TYPE_CHECKING:
+    from expalign.datasets.bad_samples import BadSample
 
 Image = str | np.ndarray
 Input = str | Path | np.ndarray | VideoFrames  # and PIL's images and torch's tensors
@@ -77,7 +78,7 @@ class ImageStream:
             else:
                 yield source
 
-    def leave_out(self, image: Image, error: BadSample) -> None:
+    def leave_out(self, image: Image, error: 'BadSample') -> None:
         """Note an image that cannot be read, one of several of a folder or pattern.
 
         Raises:
@@ -95,6 +96,7 @@ class ImageStream:
         """
         if not self.left_out:
             return
+        from expalign.datasets.bad_samples import BadImage
         names = [Path(path).name for path in self.left_out]
         more = f' and {len(names) - MAX_LISTED} more' if len(names) > MAX_LISTED else ''
         message = (
@@ -102,7 +104,7 @@ class ImageStream:
             f'{", ".join(names[:MAX_LISTED])}{more}. {next(iter(self.left_out.values()))}')
         if len(names) == len(self):
             raise BadImage(message)
-        print_log(message, 'current', level=30)
+        _log(message, level=30)
 
     def check_results(self, out_dir: str | Path, *others: str | Path) -> None:
         """Refuse a folder of results where they would replace each other, or what is read.
@@ -131,7 +133,12 @@ class ImageStream:
 def report_frames(video: VideoFrames) -> None:
     """Say once, behind the last frame, what of it could not be decoded."""
     if video.broken or video.cut_off:
-        print_log(f'{video.path}: {video.summary()}', 'current', level=30)
+        _log(f'{video.path}: {video.summary()}', level=30)
+
+
+def _log(message: str, level: int = 20) -> None:
+    from mmengine.logging import print_log  # after the command line: it takes a while to import
+    print_log(message, 'current', level)
 
 
 def _sources_of(entry: Input, index: int) -> list[Image | VideoFrames]:
@@ -179,6 +186,7 @@ def _pattern(text: str) -> str:
 
 
 def _check_address(address: str) -> None:
+    from mmengine.fileio import get_file_backend
     try:
         get_file_backend(address)
     except KeyError as error:
@@ -195,6 +203,6 @@ def _images_in_folder(folder: str) -> list[str]:
             f'the folder {folder} has no image ({", ".join(SUFFIXES)}) among its '
             f'{len(files)} files')
     if len(images) < len(files):
-        print_log(f'{folder}: {len(files) - len(images)} of {len(files)} files are no images and '
-                  'are left out', 'current')
+        _log(f'{folder}: {len(files) - len(images)} of {len(files)} files are no images and are '
+             'left out')
     return images

@@ -25,6 +25,7 @@ from expalign.structures.alignment import Alignment
 from expalign.structures.detections import Detections
 from expalign.structures.thresholds import SCORE_THR, ScoreThr, thresholds_of
 from expalign.utils import finished_file
+from expalign.utils.keywords import check_keywords
 from expalign.utils.load_config import change_settings, load_config
 from expalign.utils.model_table import find
 from expalign.utils.picture_files import write_picture
@@ -33,7 +34,6 @@ from expalign.visualization import DRAWING, InstanceVisualizer, save_explanation
 
 from .found import search
 from .images import Image, Inputs
-from .keywords import check_keywords
 from .pretrained import Pretrained, model_of_folder
 from .prompted_images import Requests
 from .result_files import explanation_stem, picture_file, prediction_file

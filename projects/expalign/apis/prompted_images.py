@@ -5,12 +5,14 @@ from collections.abc import Callable, Iterator, Sequence
 from itertools import repeat
 from typing import Any
 
-from mmengine.utils import track_iter_progress
+from tqdm import tqdm
 
 from expalign.datasets.bad_samples import BadSample
 
 from .images import Image, ImageStream, Inputs
 from .texts import Texts, prompts_of_images, say_once
+
+SHORT, LONG = 0.1, 10  # seconds between changes of the bar on a screen and in a file
 
 
 class Requests:
@@ -43,7 +45,9 @@ class Requests:
     def __iter__(self) -> Iterator[dict[str, Any]]:
         images = self.images
         if self.show_bar:
-            images = track_iter_progress((iter(images), len(images)), file=sys.stdout)
+            # On the standard error: the standard output is for results.
+            images = tqdm(images, total=len(images), unit='image',
+                          mininterval=SHORT if sys.stderr.isatty() else LONG)
         prompts = None if self.prompts is None else iter(self.prompts)
         for image in images:
             request = dict(img_path=image) if isinstance(image, str) else dict(img=image)

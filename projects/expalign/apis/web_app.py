@@ -10,6 +10,9 @@ import gradio as gr
 import numpy as np
 from gradio.utils import get_upload_folder
 
+from expalign.structures.prompt_split import split_prompts
+from expalign.structures.thresholds import default_threshold
+
 from .inferencer import ExpAlignInferencer
 from .vocabularies import SOURCES, named_vocabulary
 from .web import limits
@@ -76,7 +79,8 @@ def _inputs(samples: Sequence[str], text: str) -> Inputs:
         gr.Textbox(text, label="Prompts, one a line or separated by '.'", lines=2, max_lines=6,
                    elem_id='prompts'),
         gr.Dropdown([OWN, *SOURCES], value=OWN, label='Vocabulary', elem_id='vocabulary'),
-        gr.Slider(0.01, 0.95, value=0.2, step=0.01, label='Lowest score', elem_id='score'),
+        gr.Slider(0.01, 0.95, value=round(default_threshold(len(split_prompts(text))), 2),
+                  step=0.01, label='Lowest score', elem_id='score'),
         gr.Button('Search', variant='primary', elem_id='search'),
         gr.Dataset(components=[image], samples=[[path] for path in samples], type='index',
                    label='Photographs', elem_id='samples'))
@@ -129,10 +133,11 @@ def _connect(inferencer: ExpAlignInferencer, samples: list[str], state: gr.State
 def _show(inferencer: ExpAlignInferencer, found: Found, score_thr: float,
           pixels: np.ndarray | None = None) -> tuple:
     """Picture, rows and file of what was found."""
-    rows = results(inferencer, found, score_thr)
+    record = results(inferencer, found, score_thr)
     # In gradio's folder, and under a name that nobody can guess.
     file = Path(get_upload_folder(), secrets.token_hex(16), 'predictions.json')
     file.parent.mkdir(parents=True)
-    file.write_text(json.dumps(rows, indent=2))
-    brief = [{key: row[key] for key in ('prompt', 'score', 'box_xyxy')} for row in rows]
+    file.write_text(json.dumps(record, indent=2))
+    brief = [{key: row[key] for key in ('prompt', 'score', 'box')}
+             for row in record['detections']]
     return picture(inferencer, found, score_thr, pixels), brief, str(file)

@@ -10,6 +10,7 @@ a box of middling score is right are far better. ``docs/results.md`` has the cur
 """
 
 import math
+from argparse import ArgumentTypeError
 from collections.abc import Sequence
 from typing import Literal
 
@@ -66,6 +67,18 @@ def check_threshold(value: float | str) -> float | str:
     if isinstance(value, str | bool) or not 0 <= float(value) <= 1:
         raise ValueError(f"the lowest score {value!r} is no number from 0 to 1, nor 'auto'")
     return float(value)
+
+
+def threshold_argument(text: str) -> float | str:
+    """The type of an argument of a command line.
+
+    Raises:
+        argparse.ArgumentTypeError: it is no threshold.
+    """
+    try:
+        return check_threshold(text if text == 'auto' else float(text))
+    except ValueError:
+        raise ArgumentTypeError(f"{text} is no number from 0 to 1, nor 'auto'") from None
 
 
 def _logit(score: float) -> float:

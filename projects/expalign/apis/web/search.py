@@ -7,11 +7,11 @@ import gradio as gr
 import numpy as np
 from mmengine.structures import InstanceData
 
+from expalign.apis.found import detections_of
 from expalign.apis.inferencer import ExpAlignInferencer
-from expalign.apis.text_search import listed
 from expalign.structures.alignment import Alignment
 from expalign.structures.prompts import distinct_prompts, parse_prompts
-from expalign.visualization import draw_explanation, draw_instances
+from expalign.visualization import draw_explanation
 from expalign.visualization.explanation import best_scores
 
 from . import limits
@@ -113,14 +113,7 @@ def picture(inferencer: ExpAlignInferencer, found: Found, score_thr: float,
     ``pixels`` are the photograph's, where they are at hand.
     """
     pixels = decode(found.photograph) if pixels is None else pixels
-    if inferencer.palette == 'none':
-        # mmdet's visualizer takes 3 GB for 25 million pixels.
-        instances = found.sample.pred_instances
-        return draw_instances(pixels, instances[instances.scores >= score_thr])
-    bgr = np.ascontiguousarray(pixels[..., ::-1])
-    (drawn,) = inferencer.visualize(
-        [bgr], [found.sample], return_vis=True, pred_score_thr=score_thr)
-    return drawn
+    return detections_of(inferencer, pixels[..., ::-1], found.sample, score_thr).plot()
 
 
 def explanation(found: Found | None, prompts: list[str] | None, score_thr: float,
@@ -136,7 +129,6 @@ def explanation(found: Found | None, prompts: list[str] | None, score_thr: float
         pixels, found.alignment, found.instances, prompts, score_thr)
 
 
-def results(inferencer: ExpAlignInferencer, found: Found, score_thr: float) -> list[dict]:
-    """Detections of ``score_thr`` or more, see :func:`~expalign.apis.text_search.listed`."""
-    return [row for row in listed(inferencer.pred2dict(found.sample))
-            if row['score'] >= score_thr]
+def results(inferencer: ExpAlignInferencer, found: Found, score_thr: float) -> dict[str, Any]:
+    """What was found, see :func:`expalign.structures.detection_formats.as_record`."""
+    return detections_of(inferencer, None, found.sample, score_thr).to_dict()

@@ -2,7 +2,7 @@
 
 import pytest
 
-from expalign.apis.keywords import check_keywords, suggest
+from expalign.utils.keywords import check_keywords, suggest
 
 KNOWN = ('images', 'texts', 'score_thr', 'batch_size', 'model', 'out_dir')
 
@@ -27,9 +27,3 @@ def test_no_suggestion():
 def test_options_of_a_command_line():
     assert suggest('--conf', ['--score-thr', '--texts']) == '--score-thr'
     assert suggest('--batchsize', ['--batch-size', '--texts']) == '--batch-size'
-
-
-def test_inferencer(mini_inferencer):
-    for name, right in (('conf', 'pred_score_thr'), ('text', 'texts'), ('prompts', 'texts')):
-        with pytest.raises(TypeError, match=f"argument '{name}' of inferencer.*mean {right}"):
-            mini_inferencer('a.jpg', **{name: 'a horse'})
