@@ -18,7 +18,9 @@ def parse_args() -> argparse.Namespace:
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument('data', help='a folder, file or archive of labelled images in any format '
                         'that expalign train takes')
-    parser.add_argument('--model', default='expalign-s', help='name, config or checkpoint')
+    parser.add_argument('--model', default='expalign-s-boxes',
+                        help='name, config or checkpoint; masks only cost time here '
+                             '(default expalign-s-boxes)')
     parser.add_argument('--weights', help='checkpoint, where the model is a config')
     parser.add_argument('--images', type=int, default=24, metavar='N',
                         help='labelled images to try on, and others to check with (default 24)')
