@@ -203,8 +203,19 @@ def test_data_that_changed_are_converted_again(tmp_path):
 def test_the_work_folder_may_lie_inside_of_the_data(tmp_path):
     root = write_voc_folder(tmp_path / 'data')
     first = recognise(root, root / 'runs/one')
+    write_json(root / 'runs/train.json', coco_content([], [], ['a']))  # what a run wrote beside
     assert recognise(root, root / 'runs/one') == first
+    (root / 'runs/train.json').unlink()
     assert recognise(root, root / 'two').said == first.said  # not misled by the other's files
+
+
+def test_runs_of_training_in_the_data_are_no_data(tmp_path):
+    root = write_coco_folder(tmp_path / 'data')
+    expected = recognise(root, tmp_path / 'work')
+    for name in ('plan.json', 'config.py'):
+        write_text(root / 'trained/data_probe' / name, '{}')
+    shutil.copy(root / 'train/_annotations.coco.json', root / 'trained/data_probe/train.json')
+    assert recognise(root, root / 'trained/data_tune/converted') == expected
 
 
 def test_an_archive(tmp_path):

@@ -58,7 +58,8 @@ def recognise(source: str | Path, work: str | Path) -> OwnData:
 
     Nothing is written beside the data. What has to be converted (anything but COCO), or unpacked,
     goes to a folder in ``work`` that is named after the state of the data: a second call finds it
-    there and changes nothing, and data that changed get a new one.
+    there and changes nothing, and data that changed get a new one. Where ``work`` lies in the data,
+    the folder that holds it is no part of them.
 
     Args:
         source: a folder, an annotation file, a ``data.yaml``, or a ZIP archive of one of these.
@@ -77,7 +78,7 @@ def recognise(source: str | Path, work: str | Path) -> OwnData:
     if not source.is_dir() and special_kind(source):
         raise ValueError(f"'{source}' is {special_kind(source)}: give a folder of labelled images")
     root = source if source.is_dir() else _image_root(source)
-    files = list(own_files(root, None if root.is_relative_to(work) else work))
+    files = list(own_files(root, _results(work, root)))
     folder = work / f'{root.name[:40] or "data"}-{_state(files, source, root)}'
     if (folder / MARK).is_file():
         return _read_mark(folder)
@@ -96,6 +97,14 @@ def recognise(source: str | Path, work: str | Path) -> OwnData:
         if result.exists():  # something was written
             _settle(data, result, folder)
     return data
+
+
+def _results(work: Path, root: Path) -> Path | None:
+    """The folder in the data that has results of runs, this one's too; None if it is elsewhere."""
+    if root.is_relative_to(work):  # what was unpacked there
+        return None
+    inside = work.parent != root and work.parent.is_relative_to(root)
+    return work.parent if inside else work
 
 
 def _image_root(file: Path) -> Path:

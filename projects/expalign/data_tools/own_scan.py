@@ -20,6 +20,8 @@ from .yolo_yaml import is_yaml, read_description
 
 YOLO, VOC = 'YOLO', 'Pascal VOC'
 MARK = 'expalign_conversion.json'  # in folders that a conversion wrote
+MARKS = ({MARK}, {'plan.json', 'config.py'})  # and in those of expalign train
+MARK_NAMES = set().union(*MARKS)
 XML_KINDS = {VOC_ROOT: VOC, CVAT_ROOT: CVAT}
 LOOKED_FOR = (COCO, 'YOLO (data.yaml, or images/ and labels/)', f'{VOC} xml', LABELME, VIA, CVAT,
               CSV)
@@ -61,12 +63,14 @@ class Scan:
 
 
 def own_files(root: Path, without: Path | None = None) -> Iterator[Path]:
-    """The files below a folder that are the user's: none of ``without``, none of conversions."""
-    skipped: set[Path] = set()
-    for path in files_below(root):
-        if path.name == MARK:
-            skipped.add(path.parent)
-    for path in files_below(root):
+    """The files below a folder that are the user's: none of ``without``, of conversions and runs."""
+    files = list(files_below(root))
+    names: dict[Path, set[str]] = {}
+    for path in files:
+        if path.name in MARK_NAMES:
+            names.setdefault(path.parent, set()).add(path.name)
+    skipped = {folder for folder, found in names.items() if any(mark <= found for mark in MARKS)}
+    for path in files:
         if without is not None and path.is_relative_to(without):
             continue
         if not skipped or not any(parent in skipped for parent in path.parents):
