@@ -63,7 +63,7 @@ class Scan:
 
 
 def own_files(root: Path, without: Path | None = None) -> Iterator[Path]:
-    """The files below a folder that are the user's: none of ``without``, of conversions and runs."""
+    """The files below a folder that are the user's: none of ``without``, conversions and runs."""
     files = list(files_below(root))
     names: dict[Path, set[str]] = {}
     for path in files:
