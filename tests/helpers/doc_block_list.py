@@ -80,6 +80,7 @@ DRY = {
         'needs the training above it',
     'docs/own_data.md: cp configs/own_data/expalign-s_probe.py configs/own_data/my_':
         HOURS.format('test_recipe_runs.py'),
+    "docs/own_data.md: data = recognise('path/to/folder', 'work_dirs/own_data')": READERS,
     'docs/own_data.md: epochs = 10': FRAGMENT,
     'docs/own_data.md: expalign train path/to/folder': HOURS.format('test_train_own_data.py'),
     'docs/own_data.md: expalign detect photo.jpg trained/folder_tune/best.safetenso':
