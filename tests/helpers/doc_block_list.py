@@ -89,7 +89,6 @@ DRY = {
         'the weights of the block above it; test_train_own_data.py',
     'docs/own_data.md: python tools/dataset_converters/yolo2coco.py path/to/yolo_fo': HOURS.format(
         'test_own_data.py'),
-    "docs/own_data.md: data = recognise('path/to/folder', 'work_dirs/own_data')": READERS,
     'docs/prompting.md: python -c "': DATA,
     'docs/results.md: V=$EXPALIGN_DATA/clip-names/clip_vitb32_names.npz': DATA,
     'docs/results.md: PYTHONPATH=tools/distillation python -c "': DATA,
