@@ -11,6 +11,7 @@ import expalign  # noqa: F401  (before mmdet: the compatibility layer)
 from expalign.engine.launch import (
     add_run_arguments,
     build_runner,
+    is_first_process,
     prepare_distributed,
     run_lock_of,
     use_mixed_precision,
@@ -37,6 +38,9 @@ def parse_args() -> argparse.Namespace:
         '--resume', nargs='?', const='auto', metavar='CHECKPOINT',
         help='go on from a checkpoint; without a value, from the newest whole one in the work '
              'folder, and from load_from of the config where there is none')
+    parser.add_argument(
+        '--preflight', action='store_true',
+        help='check data, weights, disk and memory, print what was found, and do not train')
     add_run_arguments(parser)
     return parser.parse_args()
 
@@ -59,11 +63,24 @@ def apply_options(cfg, args: argparse.Namespace) -> None:
             cfg.load_from = args.resume
 
 
+def check(cfg) -> None:
+    """Print what can be known before the first iteration; stop where anything is wrong."""
+    from expalign.apis.preflight import preflight
+    report = preflight(cfg)
+    print(report.table(), flush=True)
+    if report.faults:
+        raise SystemExit(f'error: {len(report.faults)} faults, listed above: nothing was trained')
+
+
 def main() -> None:
     """Train."""
     args = parse_args()
     cfg = load_config(args.config, args.cfg_options)
     apply_options(cfg, args)
+    if is_first_process(args.launcher):
+        check(cfg)
+    if args.preflight:
+        return
     with unwinding_at_termination(), run_lock_of(cfg, args.launcher):
         prepare_distributed(cfg, args.launcher, args.local_rank)
         build_runner(cfg).train()

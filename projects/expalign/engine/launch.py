@@ -93,8 +93,12 @@ def build_runner(cfg: Config) -> Runner:
     return RUNNERS.build(cfg) if 'runner_type' in cfg else TrainingRunner.from_cfg(cfg)
 
 
+def is_first_process(launcher: str) -> bool:
+    """Whether this is the process of rank 0, before the processes know each other."""
+    variable = RANK_VARIABLES.get(launcher)
+    return variable is None or int(os.environ.get(variable, 0)) == 0
+
+
 def run_lock_of(cfg: Config, launcher: str) -> AbstractContextManager:
     """The lock of the work folder in the process of rank 0, nothing in the others."""
-    variable = RANK_VARIABLES.get(launcher)
-    first = variable is None or int(os.environ.get(variable, 0)) == 0
-    return run_lock(cfg.work_dir) if first else nullcontext()
+    return run_lock(cfg.work_dir) if is_first_process(launcher) else nullcontext()

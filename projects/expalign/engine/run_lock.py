@@ -53,6 +53,17 @@ def run_lock(folder: str | Path) -> Iterator[None]:
                 path.unlink()
 
 
+def check_unused(folder: str | Path) -> None:
+    """Raise where another run holds a work folder; nothing is written.
+
+    Raises:
+        FolderInUse: see :func:`run_lock`.
+    """
+    path = Path(folder) / LOCK_NAME
+    if path.exists():
+        _check_abandoned(path, Path(folder))
+
+
 def _own_entry() -> dict:
     process = os.getpid()
     return dict(host=socket.gethostname(), pid=process, machine=machine(),

@@ -51,10 +51,11 @@ def sources_of_split(cfg: Any, split: str) -> list[Source]:
         raise ValueError(f'the config has no {split}_dataloader')
     init_default_scope('mmdet')
     side = input_side(dict(dataloader['dataset']))
-    return [_source(leaf, side) for leaf in leaf_configs(dataloader['dataset'])]
+    return [source_of(leaf, side) for leaf in leaf_configs(dataloader['dataset'])]
 
 
-def _source(leaf: dict, side: int | None) -> Source:
+def source_of(leaf: dict, side: int | None) -> Source:
+    """The source of the config of a single data set; arguments and errors as above."""
     # Lazy: annotation files are read by the check; `indices` is for quick runs.
     settings = {key: value for key, value in leaf.items() if key != 'indices'}
     dataset = DATASETS.build(dict(settings, lazy_init=True, pipeline=[]))

@@ -1,0 +1,119 @@
+"""Checks of the weights that a training starts from: encoders, and a checkpoint."""
+
+import glob
+from collections.abc import Mapping
+from typing import Any
+
+from mmengine.runner.checkpoint import CheckpointLoader
+from torch import nn
+
+from expalign.engine.checkpoint import ENCODERS, describe_mismatch, is_frozen
+from expalign.engine.frozen_encoders import (
+    FrozenEncoderMismatchError,
+    check_frozen_encoders,
+    weights_digest,
+)
+from expalign.engine.newest_checkpoint import NothingToResume, flipped_part, newest_checkpoint
+from expalign.models.utils.pretrained import PretrainedModelError
+from expalign.registry import MODELS
+
+from .report import Report
+
+DIGITS = 12
+
+
+def build_model(cfg: Any, report: Report) -> nn.Module | None:
+    """The model with its encoders, whose digests are reported; None where it cannot be built."""
+    try:
+        model = MODELS.build(cfg.model)
+    except PretrainedModelError:
+        for name in ENCODERS:
+            _try_encoder(name, cfg.model, report)
+        return None
+    except (ValueError, TypeError, KeyError, OSError) as error:
+        report.fault('model', f'it cannot be built: {type(error).__name__}: {error}',
+                     "repair the config's model")
+        return None
+    for name in ENCODERS:
+        part = getattr(model, name, None)
+        if part is not None:
+            source = (cfg.model.get(name) or {}).get('model')
+            described = source if isinstance(source, str) else 'no weights of its own'
+            state = 'frozen' if is_frozen(part) else 'trained'
+            report.ok(name, f'{described}, {state}, sha256 {weights_digest(part)[:DIGITS]}')
+    return model
+
+
+def _try_encoder(name: str, settings: Mapping, report: Report) -> None:
+    try:
+        if settings.get(name):
+            MODELS.build(settings[name])
+            report.ok(name, str(settings[name].get('model')))
+    except (PretrainedModelError, ValueError, TypeError, KeyError, OSError) as error:
+        report.fault(name, str(error), f'set model.{name}.model to a local folder, or fetch the '
+                     'weights first (docs/models.md)')
+
+
+def check_start(cfg: Any, model: nn.Module | None, report: Report) -> None:
+    """Check the checkpoint that training starts from or goes on from.
+
+    Args:
+        cfg: the config, with ``load_from``, ``resume`` and ``work_dir`` as the command line says.
+        model: built; None where that failed.
+        report: takes what is found.
+    """
+    path, resumed = cfg.get('load_from'), bool(cfg.get('resume'))
+    if resumed and (cfg.resume == 'auto' or path is None):
+        try:
+            newest = newest_checkpoint(cfg.work_dir) if glob.glob(
+                f'{glob.escape(cfg.work_dir)}/*') else None
+        except NothingToResume as error:
+            report.fault('resuming', str(error), 'name a checkpoint, or another --work-dir')
+            return
+        path, resumed = (newest, True) if newest else (path, False)
+    if path is None:
+        report.ok('start', 'from new weights, but for the encoders')
+        return
+    part = 'resuming' if resumed else 'start'
+    checkpoint = _load(str(path), part, report)
+    if checkpoint is None:
+        return
+    if model is None:
+        report.note(part, f'{path}: whether it fits cannot be seen without the encoders')
+        return
+    _check_fit(model, checkpoint, str(path), part, report)
+
+
+def _load(path: str, part: str, report: Report) -> Mapping | None:
+    remedy = 'name another checkpoint (load_from, --resume)'
+    if '_stage2' not in path and '/epoch_' in path:
+        remedy = f'train what writes it first, the config {path.split("/")[-2]}, or {remedy}'
+    damaged = flipped_part(path)
+    if damaged is not None:
+        report.fault(part, f'{path} is damaged: its part {damaged} is not what was written',
+                     'copy it again, or use another')
+        return None
+    try:
+        return CheckpointLoader.load_checkpoint(path, map_location='cpu')
+    except (OSError, ValueError, RuntimeError, ImportError) as error:
+        report.fault(part, f'{path}: {error}', remedy)
+        return None
+
+
+def _check_fit(model: nn.Module, checkpoint: Mapping, path: str, part: str,
+               report: Report) -> None:
+    weights = checkpoint.get('state_dict', checkpoint)
+    mismatch = describe_mismatch(model, weights)
+    partial = getattr(model, 'partial_checkpoint', False)
+    if mismatch and not partial:
+        report.fault(part, f'{path} does not fit the model: {mismatch}',
+                     'use the checkpoint of this model, or, to start from another form of it, set '
+                     'model.partial_checkpoint=True')
+        return
+    try:
+        metadata = getattr(weights, '_metadata', None) or {}
+        check_frozen_encoders(model, weights, metadata.get('', {}))
+    except FrozenEncoderMismatchError as error:
+        report.fault(part, f'{path}: {error}', 'name the encoder that it was trained with')
+        return
+    report.ok(part, f'{path}' + (f', in part: {mismatch}' if mismatch else ', fits the model'))
