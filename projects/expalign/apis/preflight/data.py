@@ -5,21 +5,22 @@ first records are looked at.
 """
 
 import os
-from collections.abc import Iterable
 from dataclasses import dataclass
 from itertools import islice
 from pathlib import Path
 from typing import Any
 
 from mmengine.fileio import join_path
-from mmengine.registry import init_default_scope
+from mmengine.registry import DATASETS, init_default_scope
 
 from expalign.datasets.checks.collected import STOPS, CollectedProblems, read_entries
 from expalign.datasets.checks.findings import Findings
 from expalign.datasets.checks.sources import leaf_configs, source_of
 from expalign.datasets.class_names import UnknownClasses
 from expalign.datasets.image_ends import image_faults
+from expalign.datasets.text_coco import TextCocoDataset
 from expalign.datasets.transforms.negative_vocabulary import missing_file
+from expalign.engine.hooks.mask_share_hook import has_area
 
 from .config_parts import files_of, named, parts_of_type, training_pipelines
 from .file_heads import head_of
@@ -67,23 +68,46 @@ def check_data(cfg: Any, masks: bool, report: Report) -> None:
         report: takes what is found.
     """
     init_default_scope('mmdet')
-    seen = [_check_source(leaf, 'train', report)
-            for leaf in leaf_configs(cfg.train_dataloader['dataset'])]
+    leaves = list(leaf_configs(cfg.train_dataloader['dataset']))
+    absent = _check_files(leaves, 'train data', report)
+    seen = [None if absent & set(_files(leaf)) else _check_source(leaf, 'train', report)
+            for leaf in leaves]
     known = [looked for looked in seen if looked is not None]
     if masks:
         _check_masks(cfg, known, len(known) == len(seen), report)
-    _check_vocabulary(cfg, any(looked.grounding for looked in known), report)
+    grounding = any(_has_captions(leaf) if looked is None else looked.grounding
+                    for leaf, looked in zip(leaves, seen, strict=True))
+    _check_vocabulary(cfg, grounding, report)
     _check_validation(cfg, report)
 
 
+def _check_files(leaves: list[dict], part: str, report: Report) -> set[str]:
+    """Report each file that is missing once; returns them."""
+    users: dict[str, list[str]] = {}
+    for leaf in leaves:
+        for path in _files(leaf):
+            if not _exists(path):
+                users.setdefault(path, []).append(_ann_file(leaf))
+    for path, names in users.items():
+        others = [name for name in dict.fromkeys(names) if name != path]
+        needed = f', which {" and ".join(others)} needs' if others else ''
+        report.fault(part, f"'{path}'{needed} does not exist (from the folder {os.getcwd()})",
+                     'put the file there (docs/reproduce.md), or name its place in the config')
+    return set(users)
+
+
+def _has_captions(leaf: dict) -> bool:
+    """Whether a data set that could not be read is one of captions, by its type."""
+    kind = DATASETS.get(leaf['type'])
+    return kind is not None and not issubclass(kind, TextCocoDataset)
+
+
+def _ann_file(leaf: dict) -> str:
+    return join_path(leaf.get('data_root') or '', leaf.get('ann_file') or '') or leaf['type']
+
+
 def _check_source(leaf: dict, split: str, report: Report) -> Looked | None:
-    part = f'{split} data {leaf.get("ann_file") or leaf.get("type")}'
-    missing = [path for path in _files(leaf) if not _exists(path)]
-    for path in missing:
-        report.fault(part, f"'{path}' (from the folder {os.getcwd()}) does not exist",
-                     'put the file there, or name its place in the config')
-    if missing:
-        return None
+    part = f'{split} data {_ann_file(leaf)}'
     try:
         dataset = source_of(leaf, None).dataset
     except ValueError as error:
@@ -155,7 +179,7 @@ def _read(dataset: Any, part: str, by_line: bool, report: Report) -> Looked | No
              if not instance.get('ignore_flag')]
     return Looked(
         [entry.path for entry in entries], len(plain),
-        sum(bool(instance.get('mask')) for instance in plain), limit is None,
+        sum(has_area(instance.get('mask')) for instance in plain), limit is None,
         any(entry.record['text_kind'] == 'grounding' for entry in entries))
 
 
@@ -174,7 +198,7 @@ def _sample(dataset: Any, part: str, report: Report) -> Looked:
     folder = dataset.data_prefix.get('img', '')
     paths = [join_path(folder, str(image['file_name'])) for image in images if 'file_name' in image]
     plain = [record for record in annotations if not record.get('iscrowd')]
-    return Looked(paths, len(plain), sum(bool(record.get('segmentation')) for record in plain),
+    return Looked(paths, len(plain), sum(has_area(record.get('segmentation')) for record in plain),
                   False, any('caption' in image for image in images))
 
 
@@ -206,7 +230,7 @@ def _check_masks(cfg: Any, seen: list[Looked], all_seen: bool, report: Report) -
     allowed = (cfg.get('default_hooks') or {}).get('mask_share') or {}
     if not instances or masks:
         return
-    remedy = ('add masks (docs/masks.md), use the config without -seg, or set '
+    remedy = ('add masks (docs/method.md), use the config without -seg, or set '
               'default_hooks.mask_share.allow_none=True')
     whole = all_seen and all(looked.whole for looked in seen)
     text = f'the model trains masks, and none of {instances:,} instances looked at has one'
@@ -243,16 +267,16 @@ def _check_validation(cfg: Any, report: Report) -> None:
     if missing and optional:
         report.note('validation', f"none, as '{missing[0]}' does not exist")
         return
-    for leaf in leaves:
-        _check_source(leaf, 'validation', report)
     hooks = [hook for hook in cfg.get('custom_hooks') or () if 'dataloader' in hook]
-    for leaf in (leaf for hook in hooks for leaf in leaf_configs(hook['dataloader']['dataset'])):
-        _check_source(leaf, 'hook', report)
+    leaves += [leaf for hook in hooks for leaf in leaf_configs(hook['dataloader']['dataset'])]
+    absent = _check_files(leaves, 'validation data', report)
+    for leaf in leaves:
+        if not absent & set(_files(leaf)):
+            _check_source(leaf, 'validation', report)
     evaluators = [cfg.get('val_evaluator') or [], *(hook.get('evaluator', []) for hook in hooks)]
-    for path in _unique(path for path in files_of(evaluators) if not _exists(path)):
+    for path in dict.fromkeys(files_of(evaluators)):
+        if _exists(path) or path in absent:
+            continue
         report.fault('validation', f"'{path}', which a metric reads, does not exist",
                      'put the file there, or name its place in val_evaluator')
 
-
-def _unique(items: Iterable[str]) -> Iterable[str]:
-    return dict.fromkeys(items)

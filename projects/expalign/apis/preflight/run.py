@@ -4,6 +4,9 @@ from typing import Any
 
 from mmengine.registry import init_default_scope
 
+from expalign.models.detectors import ExpAlignDetector
+
+from .config_parts import named
 from .data import check_data
 from .report import Report
 from .resources import check_disk, check_folder, check_memory
@@ -29,9 +32,11 @@ def preflight(cfg: Any) -> Report:
     check_folder(cfg, report)
     model = build_model(cfg, report)
     check_start(cfg, model, report)
-    masks = trains_masks(model) if model is not None else 'InsHead' in cfg.model.bbox_head.type
+    head = cfg.model.get('bbox_head') or {}
+    masks = trains_masks(model) if model is not None else named(head.get('type'), 'ExpAlignInsHead')
     check_data(cfg, masks, report)
     if model is not None:
         check_disk(cfg, model, report)
+    if isinstance(model, ExpAlignDetector):
         check_memory(cfg, model, report)
     return report

@@ -14,6 +14,7 @@ from expalign.engine.frozen_encoders import (
     weights_digest,
 )
 from expalign.engine.newest_checkpoint import NothingToResume, flipped_part, newest_checkpoint
+from expalign.models.utils.hub import hub_answers, is_at_hand
 from expalign.models.utils.pretrained import PretrainedModelError
 from expalign.registry import MODELS
 
@@ -24,6 +25,8 @@ DIGITS = 12
 
 def build_model(cfg: Any, report: Report) -> nn.Module | None:
     """The model with its encoders, whose digests are reported; None where it cannot be built."""
+    if _out_of_reach(cfg.model, report):
+        return None
     try:
         model = MODELS.build(cfg.model)
     except PretrainedModelError:
@@ -44,6 +47,23 @@ def build_model(cfg: Any, report: Report) -> nn.Module | None:
     return model
 
 
+def _out_of_reach(settings: Mapping, report: Report) -> bool:
+    """Whether an encoder is to come from a hub that cannot be reached; told in a second.
+
+    Loading it would try for half a minute first.
+    """
+    names = {name: settings[name]['model'] for name in ENCODERS
+             if isinstance((settings.get(name) or {}).get('model'), str)}
+    missing = {name: model for name, model in names.items() if not is_at_hand(model)}
+    if not missing or hub_answers():
+        return False
+    for name, model in missing.items():
+        report.fault(name, f'{model!r} is no local folder, it is not in the local cache, and the '
+                     'model hub cannot be reached', f'set model.{name}.model to a local folder, or '
+                     'fill the cache on a machine with a network and point HF_HOME at it')
+    return True
+
+
 def _try_encoder(name: str, settings: Mapping, report: Report) -> None:
     try:
         if settings.get(name):
@@ -51,7 +71,7 @@ def _try_encoder(name: str, settings: Mapping, report: Report) -> None:
             report.ok(name, str(settings[name].get('model')))
     except (PretrainedModelError, ValueError, TypeError, KeyError, OSError) as error:
         report.fault(name, str(error), f'set model.{name}.model to a local folder, or fetch the '
-                     'weights first (docs/models.md)')
+                     'weights first (docs/weights.md)')
 
 
 def check_start(cfg: Any, model: nn.Module | None, report: Report) -> None:

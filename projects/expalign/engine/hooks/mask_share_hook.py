@@ -83,11 +83,11 @@ def count_masks(dataset: BaseDataset, limit: int) -> tuple[int, int, int]:
         for instance in record.get('instances', ()):
             if not instance.get('ignore_flag'):
                 instances += 1
-                masks += _has_area(instance.get('mask'))
+                masks += has_area(instance.get('mask'))
     return masks, instances, images
 
 
-def _has_area(segmentation: list | dict | None) -> bool:
+def has_area(segmentation: list | dict | None) -> bool:
     """Whether a segmentation may have an area; compressed encodings are not read."""
     if isinstance(segmentation, dict):
         counts = segmentation.get('counts')
