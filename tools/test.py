@@ -38,6 +38,9 @@ def parse_args() -> argparse.Namespace:
         help='compile image encoder, pyramid and branches (torch.compile; on a GPU with CUDA '
              'graphs): the test starts later and then is faster')
     parser.add_argument(
+        '--table', choices=('text', 'csv', 'latex'),
+        help="print the figures as rows of the paper's tables")
+    parser.add_argument(
         '--allow-missing', action='store_true',
         help='ODinW: go on without the sets that are not on disk')
     add_run_arguments(parser)
@@ -101,7 +104,10 @@ def main() -> None:
         if args.out is not None:
             from expalign.evaluation.finished_dump import FinishedDump
             runner.test_evaluator.metrics.append(FinishedDump(out_file_path=args.out))
-        runner.test()
+        metrics = runner.test()
+        if args.table is not None and runner.rank == 0:
+            from expalign.evaluation.paper_table import FORMATS, paper_tables
+            print(FORMATS[args.table](paper_tables(metrics), Path(args.config).stem))
 
 
 if __name__ == '__main__':

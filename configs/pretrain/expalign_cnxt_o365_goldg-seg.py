@@ -1,5 +1,5 @@
-# The main recipe, stage 1 on Objects365 v1 and GoldG (paper, Section 4.1), with masks where the
-# annotations have them: the paper's model.
+# The main recipe, stage 1 on Objects365 v1 and GoldG (paper, Section 4.1), with masks by
+# SAM 2.1: the paper's model.
 # 8 GPUs x 16 images: tools/dist_train.sh configs/pretrain/expalign_cnxt_o365_goldg-seg.py 8
 _base_ = [
     '../_base_/default_runtime.py',
@@ -9,7 +9,9 @@ _base_ = [
 ]
 
 val_cfg = dict(type='expalign.OptionalValLoop')  # COCO val2017 is no training set
-train_dataloader = dict(dataset=dict(pipeline=_base_.segmentation_pipelines.stage1))
+train_dataloader = dict(
+    dataset=dict(
+        datasets=_base_.o365_goldg_masks, pipeline=_base_.segmentation_pipelines.stage1))
 val_evaluator = dict(metric=['bbox', 'segm'])
 test_evaluator = val_evaluator
 custom_hooks = [

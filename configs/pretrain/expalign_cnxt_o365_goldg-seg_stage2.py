@@ -14,7 +14,9 @@ model = dict(
         sem=dict(loss_weight=0.5),
         geo=dict(loss_weight=1.0)))
 val_cfg = dict(type='expalign.OptionalValLoop')  # COCO val2017 is no training set
-train_dataloader = dict(dataset=dict(pipeline=_base_.segmentation_pipelines.stage2))
+train_dataloader = dict(
+    dataset=dict(
+        datasets=_base_.o365_goldg_masks, pipeline=_base_.segmentation_pipelines.stage2))
 val_evaluator = dict(metric=['bbox', 'segm'])
 test_evaluator = val_evaluator
 custom_hooks = [

@@ -2,4 +2,4 @@
 _base_ = './expalign_cnxt_o365_goldg-seg_stage2.py'
 
 load_from = 'work_dirs/expalign_cnxt_o365_goldg_refc-seg/epoch_30.pth'
-train_dataloader = dict(dataset=dict(datasets=_base_.o365_goldg_refc))
+train_dataloader = dict(dataset=dict(datasets=_base_.o365_goldg_refc_masks))

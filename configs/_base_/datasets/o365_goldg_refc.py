@@ -49,6 +49,40 @@ o365 = [objects365]
 o365_goldg = [objects365, flickr30k, gqa]
 o365_goldg_refc = [*o365_goldg, *referring]
 
+# The same with masks by SAM 2.1, as lines in ODVG's form (docs/reproduce.md): converters write
+# masks/*.jsonl from the files above, and tools/dataset_converters/generate_sam_masks.py adds masks.
+objects365_masks = dict(
+    type='expalign.ODVGDataset',
+    source='objects365',
+    data_root='data/Objects365v1/',
+    ann_file='masks/objects365_train.jsonl',
+    label_map_file='masks/objects365_train.label_map.json',
+    data_prefix=dict(img='train/'),
+    leakage='coco',
+    filter_cfg=dict(filter_empty_gt=False, min_size=32))
+flickr30k_masks = dict(
+    type='expalign.ODVGDataset',
+    data_root='data/flickr/',
+    ann_file='masks/flickr_train.jsonl',
+    data_prefix=dict(img='images/'))
+gqa_masks = dict(
+    type='expalign.ODVGDataset',
+    data_root='data/mixed_grounding/',
+    ann_file='masks/gqa_train.jsonl',
+    data_prefix=dict(img='gqa/images/'))
+referring_masks = [
+    dict(
+        type='expalign.ODVGDataset',
+        data_root='data/',
+        ann_file=f'refcoco/masks/{name}_train.jsonl',
+        data_prefix=dict(img='coco/train2014/'),
+        leakage=captions['leakage'])
+    for name, captions in zip(referring_splits, referring, strict=True)]
+
+o365_masks = [objects365_masks]
+o365_goldg_masks = [objects365_masks, flickr30k_masks, gqa_masks]
+o365_goldg_refc_masks = [*o365_goldg_masks, *referring_masks]
+
 
 def changed(pipeline, changes):
     """The steps of a pipeline with other settings, by the name of a type without its scope."""

@@ -4,5 +4,5 @@ _base_ = '../../pretrain/expalign_cnxt_o365_goldg-seg_stage2.py'
 load_from = 'work_dirs/expalign_cnxt_o365-seg/epoch_30.pth'
 train_dataloader = dict(
     dataset=dict(
-        datasets=_base_.o365, pipeline=_base_.segmentation_pipelines.stage2_noaug))
+        datasets=_base_.o365_masks, pipeline=_base_.segmentation_pipelines.stage2_noaug))
 custom_hooks = [_base_.finite_loss_hook, _base_.ema_hook]

@@ -27,6 +27,7 @@ from expalign.data_tools.sam_masks import (
     remove_small_parts,
 )
 from tests.helpers.annotations import coco_content, read_lines, write_image, write_json
+from tests.helpers.small_encoders import sam2
 
 TOOL = 'tools/dataset_converters/generate_sam_masks.py'
 ACCEPT_ALL = ['--min-box-share', 0, '--min-box-iou', 0, '--min-component', 0]
@@ -36,24 +37,7 @@ RULES = MaskRules(min_component=0, min_box_share=0, min_box_iou=0)
 @pytest.fixture(scope='module')
 def model(tmp_path_factory):
     """A folder with a SAM 2 of 64 px and one block a stage."""
-    from transformers import Sam2Config, Sam2Model
-    torch.manual_seed(0)
-    backbone = dict(
-        model_type='sam2_hiera_det_model', hidden_size=8, num_attention_heads=1,
-        image_size=[64, 64], blocks_per_stage=[1, 1, 2, 1], embed_dim_per_stage=[8, 16, 32, 64],
-        num_attention_heads_per_stage=[1, 1, 2, 2], window_size_per_stage=[4, 2, 4, 2],
-        global_attention_blocks=[3], window_positional_embedding_background_size=[2, 2])
-    config = Sam2Config(
-        vision_config=dict(
-            model_type='sam2_vision_model', backbone_config=backbone, fpn_hidden_size=32,
-            backbone_channel_list=[64, 32, 16, 8],
-            backbone_feature_sizes=[[16, 16], [8, 8], [4, 4]]),
-        prompt_encoder_config=dict(hidden_size=32, image_size=64, mask_input_channels=4),
-        mask_decoder_config=dict(hidden_size=32, mlp_dim=32, num_attention_heads=2,
-                                 iou_head_hidden_dim=16))
-    folder = tmp_path_factory.mktemp('sam')
-    Sam2Model(config).save_pretrained(folder)
-    return str(folder)
+    return sam2(tmp_path_factory.mktemp('sam'))
 
 
 @pytest.fixture
