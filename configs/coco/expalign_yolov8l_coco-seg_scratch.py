@@ -1,5 +1,5 @@
-# Table 3, a YOLOv8-L detector trained on COCO from random weights, boxes and masks: 500 epochs, YOLOv8's own
-# number, with this project's head, CLIP's names and stage 1's optimiser.
+# Table 3, a YOLOv8-L detector trained on COCO from random weights, boxes and masks: 500 epochs,
+# YOLOv8's own number, with this project's head, CLIP's names and stage 1's optimiser.
 _base_ = [
     '../_base_/default_runtime.py',
     '../_base_/models/expalign_cnxt-seg.py',

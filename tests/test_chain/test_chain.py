@@ -190,7 +190,7 @@ def test_coco_probe(chain, checkpoint, form):
 
 def test_publish_and_export(chain, checkpoint):
     config = chain.folder / 'published_config.py'
-    from expalign.engine.config import load_config
+    from expalign.utils.load_config import load_config
     cfg = load_config(ROOT / STAGE_2)
     from mmengine.config import DictAction
     cfg.merge_from_dict({key: DictAction._parse_iterable(value) for key, value in (

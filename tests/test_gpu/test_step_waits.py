@@ -4,8 +4,8 @@ import warnings
 
 import pytest
 import torch
-from benchmarks.training_cost import generated_batch
 
+from expalign.engine.step_cost import generated_batch
 from expalign.registry import MODELS
 from tests.helpers.models import tiny_detector_config, tiny_segmentation_config
 

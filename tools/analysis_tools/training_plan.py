@@ -13,11 +13,11 @@ os.environ.setdefault('OMP_WAIT_POLICY', 'PASSIVE')
 
 import torch
 from benchmarks.random_model import build_random_model
-from benchmarks.training_cost import StepCost, measure_step
 from mmengine.config import DictAction
 from prettytable import PrettyTable
 
 import expalign  # noqa: F401  (before mmdet: the compatibility layer)
+from expalign.engine.step_cost import StepCost, measure_step
 from expalign.utils.load_config import load_config
 
 GIB, MB = 2**30, 1e6

@@ -2,8 +2,8 @@
 
 import pytest
 import torch
-from benchmarks.training_cost import generated_batch
 
+from expalign.engine.step_cost import generated_batch
 from expalign.registry import MODELS
 from tests.helpers.dispatch_counts import count
 from tests.helpers.models import sample, tiny_detector_config, tiny_segmentation_config

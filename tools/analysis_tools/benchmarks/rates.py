@@ -17,6 +17,7 @@ from prettytable import PrettyTable
 from torch import nn
 
 from expalign.engine.compiled import compile_model
+from expalign.engine.step_cost import generated_batch
 from expalign.registry import MODELS
 from expalign.utils.load_config import load_config
 
@@ -24,7 +25,6 @@ from .model import sample
 from .random_encoders import with_random_encoders, write_placeholder_tokenizer
 from .random_model import use_random_prompts
 from .timing import median, wall_seconds_of
-from .training_cost import generated_batch
 
 DTYPES = {'fp16': torch.float16, 'bf16': torch.bfloat16}
 WARM_UP = 3

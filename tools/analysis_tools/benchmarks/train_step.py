@@ -12,13 +12,13 @@ import torch
 from prettytable import PrettyTable
 from torch import Tensor, nn
 
+from expalign.engine.step_cost import generated_batch
 from expalign.structures.training_samples import TrainingSamples
 from expalign.utils.load_config import load_config
 
 from .comparison import MIB, peak_bytes
 from .random_model import build_random_model
 from .timing import PartTimer, clock, clock_name, interleaved, median, seconds_of
-from .training_cost import generated_batch
 
 STRIDES = (8, 16, 32)
 PARTS = ('text', 'backbone', 'pyramid', 'branches and alignment', 'detection losses',

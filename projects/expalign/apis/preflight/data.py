@@ -13,9 +13,9 @@ from typing import Any
 from mmengine.fileio import join_path
 from mmengine.registry import DATASETS, init_default_scope
 
-from expalign.datasets.checks.collected import STOPS, CollectedProblems, read_entries
-from expalign.datasets.checks.findings import Findings
-from expalign.datasets.checks.sources import leaf_configs, source_of
+from expalign.data_tools.checks.collected import STOPS, CollectedProblems, read_entries
+from expalign.data_tools.checks.findings import Findings
+from expalign.data_tools.checks.sources import leaf_configs, source_of
 from expalign.datasets.class_names import UnknownClasses
 from expalign.datasets.image_ends import image_faults
 from expalign.datasets.text_coco import TextCocoDataset

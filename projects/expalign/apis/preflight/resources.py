@@ -8,9 +8,9 @@ from typing import Any
 import torch
 from torch import nn
 
-from expalign.datasets.checks.statistics import input_side
+from expalign.data_tools.checks.statistics import input_side
 from expalign.engine.run_lock import FolderInUse, check_unused
-from expalign.engine.training_cost import BYTES, measure_step
+from expalign.engine.step_cost import BYTES, measure_step
 
 from .config_parts import named, parts_of_type
 from .report import Report

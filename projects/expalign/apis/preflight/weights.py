@@ -7,13 +7,13 @@ from typing import Any
 from mmengine.runner.checkpoint import CheckpointLoader
 from torch import nn
 
-from expalign.engine.checkpoint import ENCODERS, describe_mismatch, is_frozen
-from expalign.engine.frozen_encoders import (
+from expalign.checkpoints.checkpoint import ENCODERS, describe_mismatch, is_frozen
+from expalign.checkpoints.frozen_encoders import (
     FrozenEncoderMismatchError,
     check_frozen_encoders,
     weights_digest,
 )
-from expalign.engine.newest_checkpoint import NothingToResume, flipped_part, newest_checkpoint
+from expalign.checkpoints.newest_checkpoint import NothingToResume, flipped_part, newest_checkpoint
 from expalign.models.utils.hub import hub_answers, is_at_hand
 from expalign.models.utils.pretrained import PretrainedModelError
 from expalign.registry import MODELS

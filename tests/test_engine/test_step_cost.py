@@ -1,9 +1,9 @@
 """Costs of a training step: arithmetic by hand, and a measured model of one convolution."""
 
 import pytest
-from benchmarks.training_cost import StepCost, measure_step
 from torch import nn
 
+from expalign.engine.step_cost import StepCost, measure_step
 from expalign.registry import MODELS
 from tests.helpers.models import tiny_segmentation_config
 
