@@ -12,6 +12,11 @@ model = dict(
 
 *test_steps, pack = _base_.test_pipeline
 test_pipeline = [*test_steps, dict(pack, meta_keys=(*pack.meta_keys, 'instances'))]
+load_image, mirrored = _base_.tta_pipeline
+*stages, (pack,) = mirrored.transforms
+pack = dict(pack, meta_keys=(*test_pipeline[-1]['meta_keys'], 'flip', 'flip_direction'))
+tta_pipeline = [load_image, dict(mirrored, transforms=[*stages, [pack]])]
+tta_model = dict(tta_cfg=dict(max_per_img=1000000))
 test_dataloader = dict(
     dataset=dict(
         _delete_=True,

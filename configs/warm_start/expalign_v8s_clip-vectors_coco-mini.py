@@ -29,6 +29,18 @@ test_pipeline = [
                    'text', 'custom_entities')),
 ]
 
+load_image, *test_stages, pack = test_pipeline
+tta_pipeline = [
+    load_image,
+    dict(
+        type='TestTimeAug',
+        transforms=[
+            [dict(type='mmdet.RandomFlip', prob=prob) for prob in (1.0, 0.0)],
+            *([stage] for stage in test_stages),
+            [dict(pack, meta_keys=(*pack['meta_keys'], 'flip', 'flip_direction'))],
+        ]),
+]
+
 test_dataloader = dict(
     batch_size=8,
     num_workers=0,

@@ -94,6 +94,9 @@ DRY = {
     'docs/results.md: PYTHONPATH=tools/distillation python -c "': DATA,
     'docs/results.md: python tools/distillation/held_out_vectors.py $V k.npz --fea': DATA,
     'docs/results.md: python -c "from expalign.checkpoints.assemble import assembl': DATA,
+    'docs/reproduce.md: tools/misc/reproduce.sh -n table1-goldg': 'test_reproduce.py',
+    'docs/reproduce.md: python tools/train.py configs/pretrain/expalign_cnxt_o365_go':
+        'test_preflight.py',
     'docs/training_data.md: python tools/train.py CONFIG --cfg-options train_dataloader.': READERS,
     'docs/training_data.md: train_dataloader = dict(': FRAGMENT,
     'docs/training_data.md: python -m pytest -m slow tests/test_datasets/test_mixture.py': 'a test',

@@ -12,6 +12,18 @@ train_pipeline, test_pipeline = (
     ]
     for pipeline in (_base_.train_pipeline_stage2, _base_.test_pipeline))
 train_pipeline_stage2 = train_pipeline
+# As in coco_detection.py.
+load_image, *test_stages, pack = test_pipeline
+tta_pipeline = [
+    load_image,
+    dict(
+        type='TestTimeAug',
+        transforms=[
+            [dict(type='mmdet.RandomFlip', prob=prob) for prob in (1.0, 0.0)],
+            *([stage] for stage in test_stages),
+            [dict(pack, meta_keys=(*pack['meta_keys'], 'flip', 'flip_direction'))],
+        ]),
+]
 
 loader = dict(num_workers=0, persistent_workers=False, pin_memory=False)
 train_dataloader = dict(
