@@ -1,7 +1,7 @@
-"""What ``import expalign`` changes in mmengine, when mmengine's modules are imported.
+"""What ``import expalign`` changes in mmengine and mmdet, when their modules are imported.
 
 This is the top of the package: only ``expalign/__init__.py`` imports it. Each module changes one
-module of mmengine, on the rules of :mod:`expalign.compat.import_hooks`:
+module, on the rules of :mod:`expalign.compat.import_hooks`:
 
 ==============================  ==========================================================
 module                          what the hook does
@@ -14,15 +14,23 @@ module                          what the hook does
                                 (``inferencer_config.py``)
 ``mmengine.hooks                the checkpoint hook removes none but its own files
 .checkpoint_hook``              (``checkpoint_hook.py``)
+``mmdet.datasets.utils``        mmdet's analysis tools find loading steps of this package
+                                (``loading_steps.py``)
 ==============================  ==========================================================
 """
 
 from expalign.compat.import_hooks import ChangeHook, register
 
-from . import checkpoint_hook, checkpoint_loader, config_package, inferencer_config
+from . import (
+    checkpoint_hook,
+    checkpoint_loader,
+    config_package,
+    inferencer_config,
+    loading_steps,
+)
 
 _CHANGES = [ChangeHook(part.MODULE, part.change) for part in (
-    checkpoint_loader, config_package, inferencer_config, checkpoint_hook)]
+    checkpoint_loader, config_package, inferencer_config, checkpoint_hook, loading_steps)]
 
 
 def install() -> None:
