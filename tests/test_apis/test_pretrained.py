@@ -2,6 +2,7 @@
 
 import json
 import os
+import random
 import stat
 from copy import deepcopy
 from pathlib import Path
@@ -18,7 +19,9 @@ from expalign.checkpoints.frozen_encoders import FrozenEncoderMismatchError
 from expalign.checkpoints.safe_load import UntrustedCheckpointError
 from expalign.limits import LimitExceeded
 from expalign.registry import MODELS
+from tests.helpers.bounded import attempts
 from tests.helpers.file_server import COMMIT, file_server, serve_repository
+from tests.helpers.mutations import mutated_bytes, mutated_value
 from tests.helpers.tokenizers import make_clip_tokenizer
 
 IMAGE = 'demo/data/mini/val2017/000000229997.jpg'
@@ -236,6 +239,26 @@ def test_other_encoders_than_those_that_were_saved_with(saved, tmp_path):
               header | dict(frozen_encoders=json.dumps(record)))
     with pytest.raises(FrozenEncoderMismatchError, match='another frozen text_encoder'):
         ExpAlignInferencer.from_pretrained(folder, **QUIET)
+
+
+@pytest.mark.parametrize('count', [100, pytest.param(2000, marks=pytest.mark.slow)])
+def test_mutated_configs(saved, tmp_path, count):
+    """A config is usable, or one line names the file; in bounded memory and time."""
+    rng = random.Random(count)
+    content = (saved / 'config.json').read_bytes()
+    names = [f'{number}.json' for number in range(count)]
+    for number, name in enumerate(names):
+        changed = (mutated_bytes(content, rng) if number % 3 == 0 else
+                   json.dumps(mutated_value(json.loads(content), rng)).encode())
+        (tmp_path / name).write_bytes(changed)
+    found = attempts(
+        lambda name: config_of_json(tmp_path / name, saved / 'model.safetensors'), names, tmp_path)
+    for name, error, message, seconds in found:
+        assert error in ('', 'ValueError', 'LimitExceeded', 'UntrustedCheckpointError',
+                         'NotAllowed'), (name, error, message)
+        assert not error or name in message, message
+        assert seconds < 10, name
+    assert count / 4 < sum(bool(outcome.error) for outcome in found) < count
 
 
 @pytest.mark.slow
