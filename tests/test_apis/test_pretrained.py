@@ -17,8 +17,10 @@ from expalign.apis.pretrained import PretrainedError
 from expalign.checkpoints.embedded_config import config_of_checkpoint, config_of_json
 from expalign.checkpoints.frozen_encoders import FrozenEncoderMismatchError
 from expalign.checkpoints.safe_load import UntrustedCheckpointError
+from expalign.checkpoints.trained_part import BASE, BASE_DIGEST
 from expalign.limits import LimitExceeded
 from expalign.registry import MODELS
+from expalign.structures.known_classes import KnownClasses
 from tests.helpers.bounded import attempts
 from tests.helpers.file_server import COMMIT, file_server, serve_repository
 from tests.helpers.mutations import mutated_bytes, mutated_value
@@ -119,6 +121,20 @@ def test_encoders_that_nobody_else_has_are_saved(mini_inferencer, saved, tmp_pat
     loaded = ExpAlignInferencer.from_pretrained(tmp_path / 'c', **QUIET)
     name = 'text_encoder.model.text_projection.weight'
     assert loaded.model.state_dict()[name].equal(state[name])
+
+
+def test_classes_that_a_model_knows(mini_inferencer, tmp_path, monkeypatch):
+    known = KnownClasses(('a black bear', 'a tree'), (0.02, None))
+    monkeypatch.setattr(mini_inferencer.model, 'known_classes', known)
+    # A file that is only a part of another says so; the folder has all weights.
+    monkeypatch.setattr(mini_inferencer, '_header', {'note': 'kept'})
+    mini_inferencer._remember_checkpoint(mini_inferencer.model, dict(state_dict={}, meta={
+        'note': 'kept', BASE: 'expalign://s', BASE_DIGEST: '0' * 64}))
+    mini_inferencer.save_pretrained(tmp_path)
+    loaded = ExpAlignInferencer.from_pretrained(tmp_path, **QUIET)
+    assert loaded.model.known_classes == known
+    with safe_open(tmp_path / 'model.safetensors', 'pt') as file:
+        assert file.metadata()['note'] == 'kept' and BASE not in file.metadata()
 
 
 def test_from_a_hub(hub, saved, mini_inferencer, tmp_path):

@@ -22,6 +22,8 @@ from torch import nn
 from expalign.checkpoints.checkpoint import frozen_prefixes
 from expalign.checkpoints.embedded_config import config_as_data, config_of_json
 from expalign.checkpoints.frozen_encoders import HEADER_KEY, frozen_encoders
+from expalign.checkpoints.trained_part import BASE, BASE_DIGEST
+from expalign.structures.known_classes import KNOWN_CLASSES
 from expalign.utils import check_outputs, finished_file
 from expalign.utils.download import hub_endpoint, is_offline
 from expalign.utils.hub_errors import hub_failure
@@ -29,6 +31,8 @@ from expalign.version import __version__
 
 CONFIG, WEIGHTS, CARD = 'config.json', 'model.safetensors', 'README.md'
 PICKLES = ('.bin', '.pth', '.pt', '.ckpt', '.pkl')
+# What a header says of the very weights beside it; the rest tells where they come from.
+OF_THE_MODEL = (HEADER_KEY, KNOWN_CLASSES, BASE, BASE_DIGEST, 'cfg')
 UNKNOWN_LICENCE = 'not stated'
 CARD_TEMPLATE = """---
 {{ card_data }}
@@ -157,8 +161,8 @@ class Pretrained(ModelHubMixin, library_name='expalign', model_card_template=CAR
             checkpoint: as mmengine loads it.
         """
         meta = checkpoint.get('meta') or {}
-        self._header = {name: value for name, value in meta.items() if isinstance(value, str)
-                        and name not in (HEADER_KEY, 'cfg')}
+        self._header = {name: value for name, value in meta.items()
+                        if isinstance(value, str) and name not in OF_THE_MODEL}
         if isinstance(meta.get('dataset_meta'), Mapping) and 'format' in meta:
             self._header['dataset_meta'] = json.dumps(meta['dataset_meta'])
         state = checkpoint.get('state_dict', checkpoint)
@@ -184,6 +188,8 @@ class Pretrained(ModelHubMixin, library_name='expalign', model_card_template=CAR
             format='pt', expalign=__version__, cfg=Config(parts).pretty_text,
             licence=_licence(self._header))
         header[HEADER_KEY] = json.dumps(frozen_encoders(self.model, self._built_from))
+        if self.model.known_classes is not None:
+            header[KNOWN_CLASSES] = json.dumps(self.model.known_classes.to_plain())
         with finished_file(save_directory / WEIGHTS) as temporary:
             save_file(self._weights_to_save(), temporary, header)
         with finished_file(save_directory / CONFIG) as temporary:
