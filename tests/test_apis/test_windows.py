@@ -63,6 +63,9 @@ def test_one_object_in_two_windows_is_one_box():
         assert mask.sum() == mask[y1:y2, x1:x2].sum() == (x2 - x1) * (y2 - y1)
     best = merge_windows([first, second], [(0, 0), (80, 0)], (100, 200), 0.5, 1)
     assert best.scores.tolist() == pytest.approx([0.9])
+    across = merge_windows([first, second], [(0, 0), (80, 0)], (100, 200), 0.5, 300, True)
+    assert across.label_names == ['cat', 'cat']
+    torch.testing.assert_close(across.scores, torch.tensor([0.9, 0.3]))
 
 
 def test_nothing_found():

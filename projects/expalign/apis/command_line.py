@@ -8,11 +8,11 @@ import os
 import re
 import sys
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from expalign.checkpoints.trust import add_trust_argument
 from expalign.structures.thresholds import SCORE_THR, threshold_argument
-from expalign.utils.command_parser import CommandParser, whole_number
+from expalign.utils.command_parser import CommandParser, DictAction, share, whole_number
 from expalign.utils.model_table import find
 
 from .texts import SUFFIXES as PROMPT_SUFFIXES
@@ -36,7 +36,25 @@ def add_model_arguments(parser: argparse.ArgumentParser, positional: bool = True
     parser.add_argument('--weights', help='checkpoint, .pth or .safetensors')
     parser.add_argument('--device', default=None, help="'cpu', 'cuda:0', ...; default: what is "
                         'there')
+    parser.add_argument(
+        '--nms', choices=('per-class', 'agnostic'), help="which boxes suppress one another: those "
+        "of one prompt, or of all, where a thing is of one class; default: the config's")
+    parser.add_argument('--nms-thr', type=share, metavar='IOU',
+                        help='overlap above which they do, 0 to 1')
+    parser.add_argument('--top-k', type=whole_number, metavar='N', help='at most N boxes an image')
+    parser.add_argument(
+        '--cfg-options', nargs='+', action=DictAction, metavar='KEY=VALUE',
+        help='override settings of the config; a list is written "[a,b]" without blanks')
     add_trust_argument(parser)
+
+
+def config_settings(args: argparse.Namespace) -> dict[str, Any]:
+    """The settings of the config that the options stand for, by dotted name."""
+    settings = {
+        'model.test_cfg.nms.class_agnostic': args.nms and args.nms == 'agnostic',
+        'model.test_cfg.nms.iou_threshold': args.nms_thr, 'model.test_cfg.max_per_img': args.top_k}
+    said = {name: value for name, value in settings.items() if value is not None}
+    return {**said, **(args.cfg_options or {})}
 
 
 def add_search_arguments(parser: argparse.ArgumentParser) -> None:
@@ -154,7 +172,8 @@ def build_inferencer(parser: CommandParser, args: argparse.Namespace) -> 'ExpAli
     from .inferencer import ExpAlignInferencer
     try:
         return ExpAlignInferencer(
-            args.model, args.weights, device=args.device, show_progress=False)
+            args.model, args.weights, device=args.device, show_progress=False,
+            cfg_options=config_settings(args))
     except FetchError as error:
         parser.fail(NOT_FETCHED, f'{error}; or name a config and --weights')
     # RuntimeError: a checkpoint that does not fit the config, or that is not to be trusted

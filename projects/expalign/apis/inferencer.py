@@ -239,7 +239,8 @@ class ExpAlignInferencer(Pretrained, DetInferencer):
             texts, custom_entities, batch_size: see :meth:`__call__`.
             patch_size: side of a window in pixels.
             overlap: part of a side that neighbouring windows share at least.
-            iou_threshold: of the class-wise NMS between windows.
+            iou_threshold: of the NMS between windows, which is class-wise unless the config says
+                otherwise.
         """
         pixels = image if isinstance(image, np.ndarray) else read_image(image)
         size = pixels.shape[:2]
@@ -252,8 +253,10 @@ class ExpAlignInferencer(Pretrained, DetInferencer):
             texts = [texts] * len(parts)
         samples = [sample for _, sample in self.stream(parts, texts, batch_size=batch_size)]
         merged = samples[0].clone()
+        settings = self.model.bbox_head.test_cfg
         merged.pred_instances = merge_windows(
-            samples, corners, size, iou_threshold, self.model.bbox_head.test_cfg.max_per_img)
+            samples, corners, size, iou_threshold, settings.max_per_img,
+            bool(settings.nms.get('class_agnostic', False)))
         if not isinstance(image, np.ndarray):
             merged.set_metainfo(dict(img_path=image))
         return merged

@@ -56,6 +56,7 @@ def merge_windows(
     size: tuple[int, int],
     iou_threshold: float,
     max_per_img: int,
+    class_agnostic: bool = False,
 ) -> InstanceData:
     """Predictions of windows as predictions of the image.
 
@@ -63,8 +64,9 @@ def merge_windows(
         samples: predictions of each window in its own pixels.
         corners: left top corner (x, y) of each window in the image; the whole image has (0, 0).
         size: height and width of the image.
-        iou_threshold: of the class-wise NMS between windows.
+        iou_threshold: of the NMS between windows.
         max_per_img: how many of the best are kept.
+        class_agnostic: whether boxes of different prompts suppress each other.
 
     Returns:
         ``bboxes``, ``scores``, ``labels``, ``label_names`` and, where the windows have them,
@@ -78,7 +80,7 @@ def merge_windows(
     if len(merged):
         _, keep = batched_nms(
             merged.bboxes, merged.scores, merged.labels,
-            dict(type='nms', iou_threshold=iou_threshold))
+            dict(type='nms', iou_threshold=iou_threshold), class_agnostic=class_agnostic)
     keep = keep[:max_per_img]
     kept = merged[keep]
     if all('masks' in sample.pred_instances for sample in samples):

@@ -53,6 +53,21 @@ def whole_number(text: str) -> int:
     return int(text)
 
 
+def share(text: str) -> float:
+    """The type of an argument from 0 to 1.
+
+    Raises:
+        argparse.ArgumentTypeError: it is no such number.
+    """
+    try:
+        value = float(text)
+    except ValueError:
+        value = -1.0
+    if not 0 <= value <= 1:
+        raise argparse.ArgumentTypeError(f'{text} is no number from 0 to 1')
+    return value
+
+
 class DictAction(argparse.Action):
     """mmengine's ``KEY=VALUE`` options, which it is imported for when there are any."""
 
