@@ -7,15 +7,14 @@ from pathlib import Path
 from xml.etree.ElementTree import Element
 
 import numpy as np
-import pycocotools.mask as coco_mask
 
-from expalign.limits import IMAGE_PIXELS
 from expalign.utils.shown import shown
 from expalign.utils.tally import Tally
 
 from .coordinates import ellipse, number_of, rotated_extent, whole_of
 from .label_files import image_folder, label_files
 from .labelled import BadLabel, LabelledImage, LabelledObject, LabelSource
+from .mask_crop import encoding_of_crop
 from .split_names import grouped_files, split_of_file, split_word
 from .xml_file import children, root_of
 
@@ -169,12 +168,8 @@ def _mask(obj: LabelledObject, shape: Element, size: tuple[int, int] | None) -> 
         raise BadLabel("'rle', left, top, width and height must be whole numbers of 0 or more")
     if sum(runs) != width * height or left + width > size[0] or top + height > size[1]:
         raise BadLabel("the runs of 'rle' do not fill width x height inside of the image")
-    IMAGE_PIXELS.check(size[0] * size[1], 'width and height')
-    whole = np.zeros((size[1], size[0]), dtype=np.uint8, order='F')
-    values = (np.arange(len(runs)) % 2).astype(np.uint8)
-    whole[top:top + height, left:left + width] = np.repeat(values, runs).reshape(height, width)
-    encoding = coco_mask.encode(whole)
-    obj.encoding = {'size': [size[1], size[0]], 'counts': encoding['counts'].decode('ascii')}
+    values = np.arange(len(runs)) % 2 == 1
+    obj.encoding = encoding_of_crop(np.repeat(values, runs).reshape(height, width), left, top, size)
 
 
 SHAPES = {'box': _box, 'ellipse': _ellipse, 'polygon': _polygon, 'mask': _mask}

@@ -3,40 +3,18 @@
 import hashlib
 import os
 from collections import Counter
-from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from expalign.structures.prompts import is_unicode
 from expalign.utils import scratch_folder
 from expalign.utils.progress import progress
 from expalign.utils.tally import Tally
 
 from .coco_folder import coco_folder
 from .coco_writer import coco_writer
-from .image_index import ImageIndex, SeveralImages
-from .labelled import BadLabel, LabelledImage, LabelSource
-from .labelled_fit import coco_annotation, fitted_size, number_fault
-
-SUFFIXES = {b'\xff\xd8': '.jpg', b'\x89P': '.png', b'BM': '.bmp', b'RI': '.webp', b'II': '.tif',
-            b'MM': '.tif'}  # of embedded images
-
-
-@dataclass
-class FoundImage:
-    """An image that is used.
-
-    Args:
-        file: its path; of an embedded one, where it is during the conversion.
-        size: (width, height) as it is to be loaded.
-        objects: class names and annotations.
-        content: of an embedded image.
-    """
-
-    file: Path
-    size: tuple[int, int]
-    objects: list[tuple[str, dict]]
-    content: bytes | None = None
+from .found_images import FoundImage, ImageFinder
+from .image_index import ImageIndex
+from .labelled import LabelSource
 
 
 @dataclass
@@ -81,7 +59,7 @@ def convert_labelled(source: LabelSource, output: str | Path, images: str = 'lin
     result = Converted(source.kind, notes=source.notes)
     index = ImageIndex(source.root, result.whole)
     with scratch_folder(name='embedded') as scratch:
-        finder = _Finder(index, Path(os.path.abspath(scratch)), max_bad)
+        finder = ImageFinder(index, Path(os.path.abspath(scratch)), max_bad)
         found = {}
         for split, read in source.splits.items():
             tally = result.tallies[split] = Tally()
@@ -94,105 +72,6 @@ def convert_labelled(source: LabelSource, output: str | Path, images: str = 'lin
         result.classes = _class_names(source, found, result.notes)
         _write(found, Path(output), images, result)
     return result
-
-
-class _Finder:
-    """Gives the images of labelled ones that can be used."""
-
-    def __init__(self, index: ImageIndex, scratch: Path, max_bad: int) -> None:
-        self.index, self.scratch, self.max_bad = index, scratch, max_bad
-        self.used: set[Path] = set()
-
-    def images(self, labelled: Iterator[LabelledImage | BadLabel], tally: Tally
-               ) -> Iterator[FoundImage]:
-        bad, seen = [0], set()
-        for image in labelled:
-            if isinstance(image, BadLabel):
-                self._bad(str(image), bad, tally)
-                continue
-            for problem in image.problems:
-                self._bad(f'{image.where}: {problem}', bad, tally)
-            file = self._file(image, tally)
-            if file is None:
-                continue
-            if file in seen:
-                tally.note('annotations left out: another one of the same image', image.where)
-                continue
-            seen.add(file)
-            found = self._found(image, file, bad, tally)
-            if found is not None:
-                self.used.add(file)
-                yield found
-
-    def _bad(self, message: str, bad: list[int], tally: Tally) -> None:
-        bad[0] += 1
-        if bad[0] > self.max_bad:
-            raise ValueError(f'{message} (--max-bad N leaves out up to N such faults)')
-        tally.note('left out: not in its format', message)
-
-    def _file(self, image: LabelledImage, tally: Tally) -> Path | None:
-        """The image's file; an embedded one is written for the time of the conversion."""
-        for name in image.names:
-            try:
-                file = self.index.find(name, image.near, image.file_bytes)
-            except SeveralImages as error:
-                tally.note('images left out: the name fits several files equally well',
-                           f'{image.where}: {error}')
-                return None
-            if file is not None:
-                return file
-        if image.content is None:
-            tally.note('images left out: missing', f'{image.where}: {" or ".join(image.names)}')
-            return None
-        suffix = SUFFIXES.get(image.content[:2], '.img')
-        digest = hashlib.sha256(image.where.encode('utf-8', 'surrogateescape')).hexdigest()[:8]
-        file = self.scratch / f'{Path(image.where).stem[:60]}-{digest}{suffix}'
-        file.write_bytes(image.content)
-        tally.note('images taken out of their annotation, which embeds them', image.where)
-        return file
-
-    def _found(self, image: LabelledImage, file: Path, bad: list[int], tally: Tally
-               ) -> FoundImage | None:
-        valid = []
-        for number, obj in enumerate(image.objects, 1):
-            fault = _name_fault(obj.name) or number_fault(obj)
-            if fault is None:
-                valid.append(obj)
-            else:
-                self._bad(f'{image.where}: object {number} {fault}', bad, tally)
-        image.objects = valid
-        try:
-            str(file).encode()
-            fitted = fitted_size(image, file, tally)
-        except UnicodeEncodeError:
-            tally.note('images left out: their file name is no text in UTF-8', file)
-            return None
-        except OSError as error:
-            tally.note('images left out: not readable', error)
-            return None
-        if fitted is None:
-            return None
-        objects, known = [], set()
-        for obj in image.objects:
-            annotation = coco_annotation(obj, *fitted, image.where, tally)
-            key = (obj.name, repr(annotation))
-            if annotation is None:
-                continue
-            if key in known:
-                tally.note('objects left out: the same one twice', image.where)
-                continue
-            known.add(key)
-            objects.append((' '.join(obj.name.split()), annotation))
-        if not objects:
-            tally.note('images without an object', image.where)
-        return FoundImage(file, fitted[0], objects, image.content if file.is_relative_to(
-            self.scratch) else None)
-
-
-def _name_fault(name: object) -> str | None:
-    if not isinstance(name, str) or not name.strip():
-        return 'has no class name'
-    return None if is_unicode(name) else 'has a class name that is no valid Unicode'
 
 
 def _check_found(found: list[FoundImage], split: str, source: LabelSource, tally: Tally) -> None:
@@ -221,7 +100,8 @@ def _split_off_val(found: dict[str, list[FoundImage]], share: float, result: Con
     result.tallies['val'].note(f'images taken out of train (--val-share {share:g})', count=number)
 
 
-def _note_shared(found: dict[str, list[FoundImage]], finder: _Finder, result: Converted) -> None:
+def _note_shared(found: dict[str, list[FoundImage]], finder: ImageFinder, result: Converted
+                 ) -> None:
     train = {image.file for image in found.get('train', ())}
     for split in found.keys() - {'train'}:
         shared = train.intersection(image.file for image in found[split])

@@ -2,17 +2,17 @@
 
 import base64
 import binascii
+import io
 import math
 from collections.abc import Iterable, Iterator
 from functools import partial
 from pathlib import Path
 
 import cv2
-import numpy as np
-import pycocotools.mask as coco_mask
 
 from expalign.datasets.formats.text_file import read_json
-from expalign.limits import IMAGE_PIXELS, LimitExceeded
+from expalign.limits import LimitExceeded
+from expalign.utils.image_files import decode, read_head
 from expalign.utils.shown import shown
 from expalign.utils.tally import Tally
 
@@ -21,6 +21,7 @@ from .json_kinds import LABELME, json_kind
 from .label_files import image_folder, label_files
 from .labelled import BadLabel, LabelledImage, LabelledObject, LabelSource
 from .labelled_fit import extent
+from .mask_crop import encoding_of_crop
 from .split_names import grouped, split_of_folder
 
 NO_AREA = {'line', 'linestrip', 'point', 'points'}
@@ -79,7 +80,7 @@ def _image(content: dict, path: Path, tally: Tally) -> LabelledImage:
     for number, shape in enumerate(content['shapes'], 1):
         try:
             obj = _shape(shape, size, str(path), tally)
-        except BadLabel as error:
+        except (BadLabel, OSError) as error:
             image.problems.append(f'shape {number}: {error}')
             continue
         if obj is None:
@@ -177,22 +178,17 @@ def _mask(data: object, box: tuple[float, float, float, float], size: tuple[int,
           ) -> dict:
     """A COCO encoding of a mask shape: a PNG image of what lies in the box."""
     content = _embedded(data)
-    pixels = None if content is None else cv2.imdecode(
-        np.frombuffer(content, np.uint8), cv2.IMREAD_GRAYSCALE)
-    if pixels is None:
+    head = None if content is None else read_head(io.BytesIO(content))
+    if head is None:
         raise BadLabel("the 'mask' of a mask must be a PNG image in base64")
     if size is None:
         raise BadLabel("a mask needs 'imageWidth' and 'imageHeight'")
-    IMAGE_PIXELS.check(size[0] * size[1], 'imageWidth and imageHeight')
+    if head.width > size[0] or head.height > size[1]:  # before it takes memory
+        raise BadLabel('a mask is larger than its image')
+    pixels = decode(content, cv2.IMREAD_GRAYSCALE)
     left, top = round(box[0]), round(box[1])
-    whole = np.zeros((size[1], size[0]), dtype=np.uint8, order='F')
-    height = min(pixels.shape[0], max(size[1] - top, 0))
-    width = min(pixels.shape[1], max(size[0] - left, 0))
-    if left < 0 or top < 0:
-        raise BadLabel('a mask begins outside of the image')
-    whole[top:top + height, left:left + width] = pixels[:height, :width] > 0
-    encoding = coco_mask.encode(whole)
-    return {'size': [size[1], size[0]], 'counts': encoding['counts'].decode('ascii')}
+    # The corners may be half a pixel over the border.
+    return encoding_of_crop(pixels[:size[1] - top, :size[0] - left] > 0, left, top, size)
 
 
 def _join(first: LabelledObject, other: LabelledObject) -> None:
