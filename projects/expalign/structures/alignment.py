@@ -6,6 +6,7 @@ Axes: K prompts, L tokens of the longest of them, H_s x W_s cells of level s.
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
@@ -83,7 +84,7 @@ class Alignment:
 
         ``numpy.load(path)`` reads it, without pickles.
         """
-        arrays = {f'eam_{name}': value for name, value in self.eams.items()}
+        arrays: dict[str, Any] = {f'eam_{name}': value for name, value in self.eams.items()}
         arrays |= {f'pi_{name}': value for name, value in self.token_weights.items()}
         arrays |= {f'tokens_{k}': np.asarray(names) for k, names in enumerate(self.tokens)}
         path = Path(path)

@@ -33,7 +33,8 @@ def box_spans(
     centre = ((low + high) / 2).floor().clamp(min=0).minimum(limit - 1)
     empty = (last <= first).any(-1, keepdim=True)
     first, last = torch.where(empty, centre, first), torch.where(empty, centre + 1, last)
-    return *first.long().unbind(-1), *last.long().unbind(-1)
+    (x0, y0), (x1, y1) = first.long().unbind(-1), last.long().unbind(-1)
+    return x0, y0, x1, y1
 
 
 def box_cells(boxes: Tensor, map_size: tuple[int, int], stride: int) -> Tensor:

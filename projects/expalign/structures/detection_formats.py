@@ -39,7 +39,7 @@ def as_record(found: 'Detections') -> dict[str, Any]:
 
 
 def _entry(found: 'Detections', index: int) -> dict[str, Any]:
-    entry = dict(
+    entry: dict[str, Any] = dict(
         prompt=found.names[index], label=int(found.labels[index]),
         score=round(float(found.scores[index]), SCORE_DIGITS),
         box=[round(side, PIXEL_DIGITS) for side in found.boxes[index].tolist()])
@@ -55,7 +55,7 @@ def as_coco_results(
     results = []
     for index, (x1, y1, x2, y2) in enumerate(found.boxes.astype(float).tolist()):
         label = int(found.labels[index])
-        result = dict(
+        result: dict[str, Any] = dict(
             image_id=image_id,
             category_id=label + 1 if category_ids is None else category_ids[label],
             bbox=[round(side, PIXEL_DIGITS) for side in (x1, y1, x2 - x1, y2 - y1)],

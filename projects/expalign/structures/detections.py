@@ -8,7 +8,7 @@ import json
 from base64 import b64encode
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, overload
 
 import numpy as np
 
@@ -33,7 +33,7 @@ class Detection(NamedTuple):
     mask: np.ndarray | None
 
 
-class Detections(Sequence):
+class Detections(Sequence[Detection]):
     """The detections of one image, by falling score; those below the threshold do not show.
 
     ``len(found)`` counts them, iteration and an integer index give :class:`Detection`, a slice or
@@ -71,10 +71,11 @@ class Detections(Sequence):
         image: str | np.ndarray | None = None, threshold: ScoreThr = SCORE_THR,
         model: str = '', data_sample: Any = None,
         read: Callable[[str], np.ndarray] | None = None,
-        explainer: Callable[[Sequence[str]], np.ndarray] | None = None,
+        explainer: Callable[[Sequence[str] | None], np.ndarray] | None = None,
         known: KnownClasses | None = None,
     ) -> None:
-        self.prompts, self.size, self.model = list(prompts), tuple(map(int, size)), model
+        height, width = map(int, size)
+        self.prompts, self.size, self.model = list(prompts), (height, width), model
         self.threshold, self.data_sample, self._known = threshold, data_sample, known
         self.path = str(image) if isinstance(image, str | Path) else None
         self._image, self._read, self._explainer = image, read, explainer
@@ -100,6 +101,12 @@ class Detections(Sequence):
 
     def __len__(self) -> int:
         return len(self.scores)
+
+    @overload
+    def __getitem__(self, index: int) -> Detection: ...
+
+    @overload
+    def __getitem__(self, index: slice | Sequence[int] | np.ndarray) -> 'Detections': ...
 
     def __getitem__(self, index: Any) -> 'Detection | Detections':
         if isinstance(index, int | np.integer):
@@ -244,5 +251,7 @@ class Detections(Sequence):
             return line
         from expalign.utils.picture_files import encode_picture, shrunk
         content = encode_picture(shrunk(self.plot(), NOTEBOOK_SIDE), '.jpg')
+        if content is None:
+            return line
         data = b64encode(content).decode('ascii')
         return f'<img alt="{html.escape(str(self))}" src="data:image/jpeg;base64,{data}"/>{line}'

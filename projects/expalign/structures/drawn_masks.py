@@ -31,12 +31,17 @@ def draw_masks(masks: BaseInstanceMasks | torch.Tensor) -> tuple[np.ndarray, np.
     Raises:
         TypeError: masks are no instance masks.
     """
+    bitmaps: np.ndarray | None = None
+    outlines: Sequence[Sequence[np.ndarray]] = ()
     if isinstance(masks, torch.Tensor):
         bitmaps = masks.cpu().numpy().astype(bool)
         size = bitmaps.shape[1:]
     elif isinstance(masks, BaseInstanceMasks):
         size = masks.height, masks.width
-        bitmaps = None if isinstance(masks, PolygonMasks) else masks.masks.astype(bool)
+        if isinstance(masks, PolygonMasks):
+            outlines = masks.masks
+        else:
+            bitmaps = masks.masks.astype(bool)
     else:
         raise TypeError(
             f'gt_instances.masks must be PolygonMasks or BitmapMasks, got {type(masks).__name__}: '
@@ -46,7 +51,7 @@ def draw_masks(masks: BaseInstanceMasks | torch.Tensor) -> tuple[np.ndarray, np.
     grid = np.zeros((number, *(-(-length // GRID_STRIDE) for length in size)), dtype=bool)
     for index in range(number):
         if bitmaps is None:
-            polygons = [p for p in map(np.asarray, masks.masks[index]) if len(p)]
+            polygons = [p for p in map(np.asarray, outlines[index]) if len(p)]
             _draw_cells(*_polygon_crop(polygons, size, CELL_STRIDE), cells[index])
             _draw_grid(polygons, grid[index])
         else:

@@ -1,12 +1,12 @@
 """The masks of what was found in an image, as arrays on demand."""
 
 from collections.abc import Iterator, Sequence
-from typing import Any
+from typing import Any, overload
 
 import numpy as np
 
 
-class InstanceMasks(Sequence):
+class InstanceMasks(Sequence[np.ndarray]):
     """n masks of one size; each is kept as it came and decoded when it is asked for.
 
     ``masks[i]`` and iteration give (H, W) bool, ``np.asarray(masks)`` (n, H, W) bool, a slice or an
@@ -19,10 +19,17 @@ class InstanceMasks(Sequence):
 
     def __init__(self, items: Sequence[Any], size: tuple[int, int]) -> None:
         self.items = items
-        self.size = tuple(size)
+        height, width = size
+        self.size = height, width
 
     def __len__(self) -> int:
         return len(self.items)
+
+    @overload
+    def __getitem__(self, index: int) -> np.ndarray: ...
+
+    @overload
+    def __getitem__(self, index: slice | Sequence[int] | np.ndarray) -> 'InstanceMasks': ...
 
     def __getitem__(self, index: Any) -> 'np.ndarray | InstanceMasks':
         if isinstance(index, slice):

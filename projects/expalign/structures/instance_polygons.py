@@ -32,7 +32,7 @@ class InstancePolygons(PolygonMasks):
     def translate(self, out_shape: Sequence[int], offset: float, direction: str = 'horizontal',
                   border_value: float | None = None, interpolation: str | None = None):
         """Shift by ``offset`` pixels along x (``'horizontal'``) or y (``'vertical'``)."""
-        shift = np.float32((offset, 0) if direction == 'horizontal' else (0, offset))
+        shift = np.array((offset, 0) if direction == 'horizontal' else (0, offset), np.float32)
         moved = [[(p.reshape(-1, 2) + shift).ravel() for p in polygons] for polygons in self.masks]
         return type(self)(moved, *out_shape)
 
@@ -93,7 +93,7 @@ def usable_segmentation(
     return None if not annotation else polygons_of(annotation, size)
 
 
-def is_polygon(polygon: Sequence[float]) -> bool:
+def is_polygon(polygon: Sequence[float] | np.ndarray) -> bool:
     """Whether it has three points or more; others have no area and do not count."""
     return len(polygon) >= MIN_COORDINATES and len(polygon) % 2 == 0
 
@@ -112,9 +112,9 @@ def outlines(mask: np.ndarray) -> Polygons:
     # Twice as fine a grid has pixel centres at odd places and pixel corners at even ones.
     grid = np.zeros([2 * length + 1 for length in mask.shape], dtype=np.uint8)
     grid[1::2, 1::2] = mask
-    grid = cv2.dilate(grid, np.ones((3, 3), dtype=np.uint8))
-    contours, hierarchy = cv2.findContours(grid, cv2.RETR_CCOMP, cv2.CHAIN_APPROX_SIMPLE)
-    corner = np.float32((left, top))
+    grown = cv2.dilate(grid, np.ones((3, 3), dtype=np.uint8))
+    contours, hierarchy = cv2.findContours(grown, cv2.RETR_CCOMP, cv2.CHAIN_APPROX_SIMPLE)
+    corner = np.array((left, top), dtype=np.float32)
     points = [contour[:, 0] / np.float32(2) + corner for contour in contours]
     parents = hierarchy[0, :, 3]
     joined = {index: points[index] for index in np.flatnonzero(parents < 0)}

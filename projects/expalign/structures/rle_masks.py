@@ -5,7 +5,7 @@ the mask, the next of pixels inside, and so on. A mask of 12 million pixels is a
 """
 
 from collections.abc import Iterable, Iterator, Sequence
-from typing import Any
+from typing import Any, overload
 
 import numpy as np
 import pycocotools.mask as coco_mask
@@ -23,7 +23,7 @@ class RLE(dict):
         return super().__getitem__(key) if isinstance(key, str) else coco_mask.decode(self)[key]
 
 
-class RLEMasks(Sequence):
+class RLEMasks(Sequence[RLE]):
     """The n masks of an image.
 
     An integer index and iteration give an :class:`RLE`; a slice gives ``RLEMasks``. With
@@ -38,7 +38,8 @@ class RLEMasks(Sequence):
 
     def __init__(self, rles: Iterable[dict], size: tuple[int, int]) -> None:
         self.rles = [RLE(rle) for rle in rles]
-        self.size = tuple(size)
+        height, width = size
+        self.size = height, width
 
     def __len__(self) -> int:
         return len(self.rles)
@@ -46,7 +47,13 @@ class RLEMasks(Sequence):
     def __iter__(self) -> Iterator[RLE]:
         return iter(self.rles)
 
-    def __getitem__(self, index: int | slice) -> 'RLE | RLEMasks':
+    @overload
+    def __getitem__(self, index: int) -> RLE: ...
+
+    @overload
+    def __getitem__(self, index: slice) -> 'RLEMasks': ...
+
+    def __getitem__(self, index: Any) -> 'RLE | RLEMasks':
         found = self.rles[index]
         return found if isinstance(found, RLE) else RLEMasks(found, self.size)
 
@@ -97,8 +104,8 @@ def encode_crop(crop: np.ndarray, left: int, top: int, size: tuple[int, int]) ->
     edges = ((left + x) * height + top + y).reshape(-1, 2)
     # A run that ends at the last row and one that starts at the next column's first are one.
     joined = np.flatnonzero(edges[:-1, 1] == edges[1:, 0])
-    edges = np.stack([np.delete(edges[:, 0], joined + 1), np.delete(edges[:, 1], joined)], axis=1)
-    counts = np.diff(edges.ravel(), prepend=0, append=height * width)
+    runs = np.stack([np.delete(edges[:, 0], joined + 1), np.delete(edges[:, 1], joined)], axis=1)
+    counts = np.diff(runs.ravel(), prepend=0, append=height * width)
     if len(counts) > 1 and counts[-1] == 0:
         counts = counts[:-1]
     return RLE(coco_mask.frPyObjects(

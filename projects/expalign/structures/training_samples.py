@@ -28,15 +28,15 @@ class TrainingSamples:
     @classmethod
     def of(cls, samples: 'TrainingSamples | Sequence[DetDataSample]') -> 'TrainingSamples':
         """Samples as they are, or those of a list, whose ``gt_instances`` are padded."""
-        if isinstance(samples, cls):
+        if isinstance(samples, TrainingSamples):
             return samples
         found: list[InstanceData] = [sample.gt_instances for sample in samples]
         return cls(samples, TruthBatch.of(found))
 
     def pin_memory(self) -> 'TrainingSamples':
         """The same in pinned memory, as torch's loader asks for."""
-        return TrainingSamples(self._samples, TruthBatch(*(
-            part if part is None else part.pin_memory() for part in self.truth)))
+        return TrainingSamples(self._samples, TruthBatch._make(
+            part if part is None else part.pin_memory() for part in self.truth))
 
     def __len__(self) -> int:
         return len(self._samples)

@@ -44,17 +44,18 @@ class TruthBatch(NamedTuple):
                 :class:`~expalign.datasets.transforms.PackInstances` draws them, or else ``masks``,
                 which are drawn here; and ``has_mask`` (G), without which all have one.
         """
-        if isinstance(truth, cls):
+        if isinstance(truth, TruthBatch):
             return truth
-        counts = [len(instances.labels) for instances in truth]
-        boxes = [getattr(x.bboxes, 'tensor', x.bboxes).float() for x in truth]
+        images: list[InstanceData] = list(truth)
+        counts = [len(instances.labels) for instances in images]
+        boxes = [getattr(x.bboxes, 'tensor', x.bboxes).float() for x in images]
         places = _Places(counts, max(1, *counts), boxes[0].device)
-        drawn = [_drawn(*pair) for pair in zip(truth, boxes, strict=True)]
+        drawn = [_drawn(*pair) for pair in zip(images, boxes, strict=True)]
         cells, grid, has_mask = (list(column) for column in zip(*drawn, strict=True))
         with_masks = any(part is not None for part in grid)
         return cls(
             places.put(boxes),
-            places.put([instances.labels for instances in truth]),
+            places.put([instances.labels for instances in images]),
             places.put([torch.ones_like(part) for part in has_mask]),
             places.put(has_mask),
             places.put(_same_size(cells, boxes, CELL_STRIDE)) if with_masks else None,
@@ -74,8 +75,8 @@ class TruthBatch(NamedTuple):
 
     def to(self, device: torch.device) -> 'TruthBatch':
         """The batch on a device; from pinned memory the host does not wait for the copies."""
-        return TruthBatch(*(
-            part if part is None else part.to(device, non_blocking=True) for part in self))
+        return TruthBatch._make(
+            part if part is None else part.to(device, non_blocking=True) for part in self)
 
 
 class _Places:
@@ -103,7 +104,7 @@ def instance_cells(mask_cells: Tensor, boxes: Tensor, has_mask: Tensor) -> Tenso
         has_mask: (G) bool, False where a mask is a placeholder.
     """
     there = has_mask & mask_cells.flatten(1).any(1)
-    boxed = box_cells(boxes, mask_cells.shape[1:], CELL_STRIDE)
+    boxed = box_cells(boxes, (mask_cells.shape[1], mask_cells.shape[2]), CELL_STRIDE)
     return torch.where(there[:, None, None], mask_cells, boxed)
 
 
@@ -126,7 +127,7 @@ def _same_size(
 ) -> list[Tensor]:
     """Maps (G_i, H_i, W_i) padded at the bottom right; those of boxes for images without masks."""
     known = [part for part in parts if part is not None]
-    size = tuple(max(part.shape[axis] for part in known) for axis in (1, 2))
+    size = max(part.shape[1] for part in known), max(part.shape[2] for part in known)
     result = []
     for part, own in zip(parts, boxes, strict=True):
         if part is None:

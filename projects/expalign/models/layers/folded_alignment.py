@@ -74,8 +74,8 @@ class FoldedMaps(Sequence):
         table, shares, dtype = self._table, self._shares, self._hidden[0].dtype
         values, width = table.values_in(dtype), table.keys.shape[2]
         if table.single:  # nothing to weigh
-            own = values[..., :width][:, None].expand(-1, len(self.token_weights), -1, -1)
-            return own.unbind(0), reading.shifts.to(dtype)[:, None].unbind(0)
+            keys = values[..., :width][:, None].expand(-1, len(self.token_weights), -1, -1)
+            return keys.unbind(0), reading.shifts.to(dtype)[:, None].unbind(0)
         levels, prompts, tokens = reading.shifts.shape
         if table.dense:  # one product for keys and shifts of all levels
             expected = torch.bmm(
@@ -87,10 +87,10 @@ class FoldedMaps(Sequence):
         bags = table.rows if len(shares) == 1 else table.rows.repeat(len(shares), 1)
         # A weighted sum of rows picked by index builds no (K, L, C) tensor. A generator: prompts
         # are made level by level, which keeps the peak of memory near that of the result.
-        own = (F.embedding_bag(bags, keys, mode='sum',
+        own = (F.embedding_bag(bags, rows, mode='sum',
                                per_sample_weights=pi.flatten(0, 1).to(dtype)
                                ).view(*pi.shape[:2], -1)
-               for keys, pi in zip(values, self.token_weights.unbind(1), strict=True))
+               for rows, pi in zip(values, self.token_weights.unbind(1), strict=True))
         return own, shifts[..., None].to(dtype).unbind(1)
 
 

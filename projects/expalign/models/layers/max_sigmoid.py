@@ -7,6 +7,8 @@ much of the cell's features passes: ``gate = sigmoid(max_k <x, W g_k> / sqrt(wid
 """
 
 import math
+from collections.abc import Iterable
+from functools import reduce
 
 import torch
 from mmcv.cnn import ConvModule
@@ -50,16 +52,17 @@ def best_match(
     Returns:
         (B, M, N); the lowest finite number for an image all of whose prompts are padding.
     """
-    best = None
-    parts = [(guides, guide_masks)]
+    parts: Iterable[tuple[Tensor, Tensor]] = [(guides, guide_masks)]
     if guides.shape[1] > chunk and not torch.onnx.is_in_onnx_export():  # a graph has one for all K
         parts = zip(guides.split(chunk, 1), guide_masks.split(chunk, 1), strict=True)
-    for part, mask in parts:
-        scores = torch.matmul(part.transpose(1, 2), cells)  # (B, M, chunk, N)
-        lowest = torch.finfo(scores.dtype).min  # finite: no NaN where every prompt is padding
-        scores = scores.masked_fill(~mask[:, None, :, None], lowest).amax(dim=2)
-        best = scores if best is None else torch.maximum(best, scores)
-    return best
+    return reduce(torch.maximum, (_best(cells, *part) for part in parts))
+
+
+def _best(cells: Tensor, guides: Tensor, guide_masks: Tensor) -> Tensor:
+    """:func:`best_match` of few prompts."""
+    scores = torch.matmul(guides.transpose(1, 2), cells)  # (B, M, chunk, N)
+    lowest = torch.finfo(scores.dtype).min  # finite: no NaN where every prompt is padding
+    return scores.masked_fill(~guide_masks[:, None, :, None], lowest).amax(dim=2)
 
 
 class MaxSigmoidGate(BaseModule):

@@ -90,7 +90,14 @@ class TokenTable(NamedTuple):
 
 
 def embedding_map(conv: nn.Conv2d, norm: nn.BatchNorm2d) -> tuple[Tensor, Tensor]:
-    """A (D, C) and b (D) of a 1x1 convolution followed by a norm with running statistics."""
+    """A (D, C) and b (D) of a 1x1 convolution followed by a norm with running statistics.
+
+    Raises:
+        ValueError: the convolution has no bias, or the norm no statistics.
+    """
+    if conv.bias is None or norm.running_mean is None or norm.running_var is None:
+        raise ValueError('folding needs a convolution with a bias and a norm with running '
+                         'statistics')
     factor = norm.weight * torch.rsqrt(norm.running_var + norm.eps)
     offset = (conv.bias - norm.running_mean) * factor + norm.bias
     return conv.weight[:, :, 0, 0] * factor[:, None], offset

@@ -19,8 +19,8 @@ def complete_iou(first: Tensor, second: Tensor, eps: float = 1e-7) -> Tensor:
         first, second: (..., 4) xyxy, of shapes that broadcast.
         eps: keeps quotients finite.
     """
-    low, high, other_low, other_high = (
-        *first.unflatten(-1, (2, 2)).unbind(-2), *second.unflatten(-1, (2, 2)).unbind(-2))
+    low, high = first.unflatten(-1, (2, 2)).unbind(-2)
+    other_low, other_high = second.unflatten(-1, (2, 2)).unbind(-2)
     size, other_size = high - low, other_high - other_low
     (width, height), (other_width, other_height) = size.unbind(-1), other_size.unbind(-1)
     shared = (torch.minimum(high, other_high) - torch.maximum(low, other_low)).clamp(min=0)

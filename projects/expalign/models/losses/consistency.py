@@ -76,7 +76,8 @@ class ConsistencyRegularizer(nn.Module):
             positives = positive_prompts(truth, num_prompts)
             losses['loss_sem'] = self.loss_sem(fused, positives, prompt_masks, topk=topk)
         if self.loss_geo is not None:
-            masks = target_masks(truth, num_prompts, input_size, eams[0].shape[-2:])
+            map_size = eams[0].shape[-2], eams[0].shape[-1]
+            masks = target_masks(truth, num_prompts, input_size, map_size)
             losses['loss_geo'] = self.loss_geo(
                 fuse_to_finest(eams), masks, prompt_masks, max_positive=truth.labels.shape[1])
         return losses
@@ -86,5 +87,5 @@ def _build(config: dict | None, defaults: dict) -> nn.Module | None:
     """The loss of a config, or None where it has no weight."""
     if config is None:
         return None
-    config = ConfigDict({**defaults, **config})
-    return MODELS.build(config) if config.loss_weight else None
+    merged = ConfigDict({**defaults, **config})
+    return MODELS.build(merged) if merged.loss_weight else None

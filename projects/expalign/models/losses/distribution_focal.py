@@ -31,5 +31,6 @@ class DFLoss(nn.Module):
         """
         low = target.long()
         both = pred.log_softmax(-1).gather(1, torch.stack([low, low + 1], 1))  # (n, 2)
-        loss = torch.lerp(*both.unbind(1), target - low)
+        lower, upper = both.unbind(1)
+        loss = torch.lerp(lower, upper, target - low)
         return -self.loss_weight * (loss * weight).sum() / avg_factor

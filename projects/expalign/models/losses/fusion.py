@@ -26,7 +26,7 @@ def fuse_to_coarsest(eams: Sequence[Tensor]) -> Tensor:
     with torch.autocast(eams[0].device.type, enabled=False):
         fused = full_precision(eams[0])
         for eam in eams[1:]:
-            fused = F.adaptive_avg_pool2d(fused, eam.shape[-2:])
+            fused = F.adaptive_avg_pool2d(fused, (eam.shape[-2], eam.shape[-1]))
             fused = torch.lerp(fused, full_precision(eam), 0.5)
     return fused
 

@@ -4,6 +4,8 @@ Axes: B images, K prompts, R of them that may be positive, H x W cells, n positi
 pairs of the batch.
 """
 
+from typing import Any
+
 import torch
 from torch import Tensor, nn
 from torch.autograd.function import once_differentiable
@@ -188,7 +190,7 @@ class GACOLoss(nn.Module):
         loss_weight: float = 1.0,
     ) -> None:
         super().__init__()
-        self.options = dict(
+        self.options: dict[str, Any] = dict(
             clip=clip, beta=beta, eps=eps, stats=stats, detach_advantage=detach_advantage,
             normalize=normalize, norm_scope=norm_scope)
         self.loss_weight = loss_weight

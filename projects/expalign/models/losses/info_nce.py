@@ -3,6 +3,8 @@
 Axes: B images, K prompts, H x W cells.
 """
 
+from typing import Any
+
 import torch
 from torch import Tensor, nn
 
@@ -107,7 +109,7 @@ class MultiPositiveInfoNCELoss(nn.Module):
         loss_weight: float = 1.0,
     ) -> None:
         super().__init__()
-        self.options = dict(
+        self.options: dict[str, Any] = dict(
             tau=tau, normalize=normalize, norm_scope=norm_scope, reduction=reduction)
         self.loss_weight = loss_weight
 
