@@ -27,7 +27,7 @@ DEMO_TEXT := a black bear. a crow. a giraffe
 # The exit status of expalign where the image side of the default model cannot be had.
 NOT_FETCHED := 3
 
-.PHONY: help install demo demo-train test test-slow lint clean
+.PHONY: help install demo demo-train test test-slow lint style types clean
 
 help: ## list the commands
 	@grep -E '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## /\1\t/' | expand -t 12
@@ -58,15 +58,21 @@ demo-train: $(STAMP) ## train a small model on shipped photographs and detect TE
 	@$(PYTHON) demo/train_and_detect.py $${IMAGE+--image "$$IMAGE"} $${TEXT+--text "$$TEXT"} \
 	  --out outputs/demo-train
 
-lint: $(STAMP) ## check the style
+lint: style types ## check style and types
+
+style: $(STAMP)
 	$(PYTHON) -m ruff check .
 
-test: lint ## check the style and run the fast tests
+# The packages that pyproject.toml names; three quarters of a minute, seconds when run again.
+types: $(STAMP)
+	$(PYTHON) -m mypy
+
+test: style ## check the style and run the fast tests
 	$(PYTHON) -m pytest
 
 test-slow: $(STAMP) ## run the slow tests, and those that need a GPU or EXPALIGN_DATA
 	$(PYTHON) -m pytest -m "slow or real_data or gpu"
 
 clean: ## remove caches and build files; .venv, outputs and work_dirs stay
-	rm -rf .pytest_cache .ruff_cache build projects/*.egg-info
+	rm -rf .pytest_cache .ruff_cache .mypy_cache build projects/*.egg-info
 	find projects tests tools demo configs -name __pycache__ -type d -prune -exec rm -rf {} +

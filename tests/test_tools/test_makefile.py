@@ -42,3 +42,13 @@ def test_blank_text_is_not_taken_for_none():
 def test_training_demo_has_a_target_and_a_folder_of_its_own():
     assert make_demo('TEXT=a cat', target='demo-train') == [
         'demo/train_and_detect.py', '--text', 'a cat', '--out', 'outputs/demo-train']
+
+
+def test_lint_checks_types_and_the_fast_tests_do_not_wait_for_them(repo_root):
+    table = (repo_root / 'pyproject.toml').read_text().partition('[tool.mypy]')[2]
+    for room in ('structures', 'models/layers', 'models/losses'):
+        assert f'"projects/expalign/{room}"' in table
+    for target, last in (('lint', 'mypy'), ('test', 'pytest')):
+        commands = [line.rpartition('" ')[2] for line in make_demo(target=target) if '" ' in line]
+        assert commands == ['-m ruff check .', f'-m {last}']
+    assert 'make lint' in (repo_root / '.ci/run').read_text()
