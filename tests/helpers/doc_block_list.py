@@ -89,6 +89,7 @@ DRY = {
         'the weights of the block above it; test_train_own_data.py',
     'docs/own_data.md: python tools/dataset_converters/yolo2coco.py path/to/yolo_fo': HOURS.format(
         'test_own_data.py'),
+    'docs/prompting.md: expalign suggest $EXPALIGN_DATA/own/nuts_coco --images 12': DATA,
     'docs/prompting.md: python -c "': DATA,
     'docs/results.md: V=$EXPALIGN_DATA/clip-names/clip_vitb32_names.npz': DATA,
     'docs/results.md: PYTHONPATH=tools/distillation python -c "': DATA,
