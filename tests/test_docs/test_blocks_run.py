@@ -98,7 +98,8 @@ def test_python(reader):
     done = reader.run('python blocks.py')
     assert done.returncode == 0, f'{done.stdout[-1000:]}{done.stderr[-2000:]}'
     assert done.stdout.count('== ') == len(texts)
-    assert (reader.folder / 'outputs' / 'vis' / 'photo.jpg').is_file()
+    assert (reader.folder / 'found.jpg').is_file()
+    assert (reader.folder / 'my_model' / 'model.safetensors').is_file()
     shown = done.stdout.split("detect('demo/data/mini/val2017/000000229997")[1]
     assert '0.95 black bear' in shown
     assert (reader.folder / 'whole.safetensors').is_file()
