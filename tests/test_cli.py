@@ -1,5 +1,6 @@
 """The command ``expalign``."""
 
+import subprocess
 import sys
 
 import pytest
@@ -38,7 +39,8 @@ def test_help_and_models(capsys):
     (['models', '-x'], 'models takes no argument but --all'),
     (['convert', 'yolo'], 'convert needs one of yolo2coco, '),
     (['run'], "run needs a Python script, such as mmdet's tools/test.py"),
-    (['run', 'nothing.py'], 'run needs a Python script')])
+    (['run', 'nothing.py'], 'run needs a Python script'),
+    (['completion', 'tcsh'], 'completion needs the shell, one of bash, zsh, fish')])
 def test_mistakes_are_one_line(arguments, message, capsys):
     with pytest.raises(SystemExit) as stop:
         cli.main(arguments)
@@ -65,3 +67,41 @@ def test_errors_of_a_sub_command_are_one_line(tmp_path):
     with pytest.raises(SystemExit) as stop:
         cli.main(['convert', 'yolo2coco', str(tmp_path / 'nothing'), str(tmp_path / 'out')])
     assert str(stop.value.code).startswith('error: ') and '\n' not in str(stop.value.code)
+
+
+def test_help_is_at_once():
+    """No --help and no mistake waits for torch or mmdet; each help has an example."""
+    code = """
+import contextlib, io, sys
+from expalign import cli
+commands = [[name] for name in (*cli.SCRIPTS, *cli.OWN)]
+commands += [['convert', name] for name in cli.CONVERTERS]
+for command in [*commands, ['train', 'x.py']]:
+    shown = io.StringIO()
+    with contextlib.redirect_stdout(shown), contextlib.suppress(SystemExit):
+        cli.main([*command, '--help'])
+    name = 'expalign ' + ' '.join(command[:1] if command[0] == 'train' else command)
+    assert 'example:' in shown.getvalue() and name in shown.getvalue(), (command, shown)
+for wrong in (['detect', 'absent.jpg', 'a cat'], ['detect', 'a'], ['test', 'a.py', 'b.pth'],
+              ['video', 'absent.mp4', 'a dog'], ['completion', 'bash']):
+    with contextlib.redirect_stdout(io.StringIO()), contextlib.suppress(SystemExit):
+        cli.main(wrong)
+print(sorted({'torch', 'mmdet', 'transformers', 'matplotlib'} & set(sys.modules)))
+"""
+    done = subprocess.run([sys.executable, '-c', code], capture_output=True, text=True)
+    assert done.stdout == '[]\n', done.stderr
+    assert [line.split(': error: ')[0] for line in done.stderr.splitlines()] == [
+        'expalign detect', 'expalign detect', 'expalign test', 'expalign video']
+
+
+@pytest.mark.parametrize('shell', ['bash', 'zsh', 'fish'])
+def test_completion(shell, capsys):
+    cli.main(['completion', shell])
+    script = capsys.readouterr().out
+    for word in ('detect', '--score-thr', 'yolo2coco', 'expalign-s', 'completion', '--cfg-options'):
+        assert word in script
+    if shell == 'bash':
+        asked = ('COMP_WORDS=(expalign detect --score); COMP_CWORD=2; _expalign; '
+                 'echo ${COMPREPLY[@]}')
+        done = subprocess.run(['bash', '-c', f'{script}\n{asked}'], capture_output=True, text=True)
+        assert done.stdout == '--score-thr\n', done.stderr

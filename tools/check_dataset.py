@@ -9,19 +9,15 @@ file without what is wrong; with several sources, OUT is a folder with one file 
 import argparse
 from pathlib import Path
 
-from mmengine.config import DictAction
-
-import expalign  # noqa: F401  (before mmdet: the compatibility layer)
 from expalign.utils import check_outputs, run_command
-from expalign.utils.load_config import load_config
+from expalign.utils.command_parser import CommandParser, DictAction
 
 SPLITS = ('train', 'val', 'test')
 
 
 def parse_args() -> argparse.Namespace:
     """Read the command line."""
-    parser = argparse.ArgumentParser(
-        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = CommandParser(description=__doc__, example='my_data.py --split train val')
     parser.add_argument('config', help='config file')
     parser.add_argument('--split', nargs='+', choices=SPLITS, default=['train'],
                         help='several are compared with each other: an image of both train and val '
@@ -75,6 +71,7 @@ def class_differences(checks: list) -> list[str]:
 def main() -> None:
     """Check, report, and write what was asked for."""
     args = parse_args()
+    from expalign.utils.load_config import load_config
     cfg = load_config(args.config, args.cfg_options)
 
     from expalign.data_tools.checks.check import SourceCheck

@@ -10,12 +10,12 @@ import json
 from pathlib import Path
 
 from expalign.utils import check_outputs, finished_file, run_command
+from expalign.utils.command_parser import CommandParser
 
 
 def parse_args() -> argparse.Namespace:
     """Read the command line."""
-    parser = argparse.ArgumentParser(
-        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = CommandParser(description=__doc__, example='my_photos --images 24 --out prompts.json')
     parser.add_argument('data', help='a folder, file or archive of labelled images in any format '
                         'that expalign train takes')
     parser.add_argument('--model', default='expalign-s-boxes',

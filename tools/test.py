@@ -4,17 +4,15 @@ import argparse
 from glob import escape, glob
 from pathlib import Path
 
-import expalign  # noqa: F401  (before mmdet: the compatibility layer)
-from expalign.engine.launch import add_run_arguments, build_runner, prepare_distributed
-from expalign.engine.result_export import annotation_files, set_json_prefix
-from expalign.engine.test_time_augmentation import add_test_time_augmentation
+from expalign.apis.run_arguments import add_run_arguments
 from expalign.utils import check_outputs, unwinding_at_termination
-from expalign.utils.load_config import load_config, set_work_dir
+from expalign.utils.command_parser import CommandParser
 
 
 def parse_args() -> argparse.Namespace:
     """Read the command line; refuse what would fail only after the whole test."""
-    parser = argparse.ArgumentParser(description='Test a model')
+    parser = CommandParser(description='Test a model',
+                           example='my_data.py work_dirs/my_data/epoch_10.pth')
     parser.add_argument('config', help='config file')
     parser.add_argument('checkpoint', help='checkpoint file')
     parser.add_argument('--out', metavar='FILE.pkl', help='write the predictions to this file')
@@ -72,6 +70,9 @@ def outputs_of(args: argparse.Namespace) -> list[str]:
 
 def apply_options(cfg, args: argparse.Namespace) -> None:
     """Write what the command line asks for into the config."""
+    from expalign.engine.result_export import set_json_prefix
+    from expalign.engine.test_time_augmentation import add_test_time_augmentation
+    from expalign.utils.load_config import set_work_dir
     set_work_dir(cfg, args.work_dir, args.config)
     cfg.load_from = args.checkpoint
     cfg.resume = False
@@ -95,6 +96,10 @@ def apply_options(cfg, args: argparse.Namespace) -> None:
 def main() -> None:
     """Test."""
     args = parse_args()
+    # After the command line, as they take seconds to import.
+    from expalign.engine.launch import build_runner, prepare_distributed
+    from expalign.engine.result_export import annotation_files
+    from expalign.utils.load_config import load_config
     cfg = load_config(args.config, args.cfg_options)
     check_outputs(outputs_of(args), annotation_files(cfg.test_dataloader))
     apply_options(cfg, args)

@@ -7,22 +7,14 @@ import os
 # a busy CPU many times slower.
 os.environ.setdefault('OMP_WAIT_POLICY', 'PASSIVE')
 
-import expalign  # noqa: F401  (before mmdet: the compatibility layer)
-from expalign.engine.launch import (
-    add_run_arguments,
-    build_runner,
-    is_first_process,
-    prepare_distributed,
-    run_lock_of,
-    use_mixed_precision,
-)
+from expalign.apis.run_arguments import add_run_arguments
 from expalign.utils import unwinding_at_termination
-from expalign.utils.load_config import load_config, set_work_dir
+from expalign.utils.command_parser import CommandParser
 
 
 def parse_args() -> argparse.Namespace:
     """Read the command line."""
-    parser = argparse.ArgumentParser(description='Train a model')
+    parser = CommandParser(description='Train the model of a config', example='my_data.py --amp')
     parser.add_argument('config', help='config file')
     parser.add_argument(
         '--amp', nargs='?', const='auto', choices=('auto', 'fp16', 'bf16'),
@@ -47,6 +39,8 @@ def parse_args() -> argparse.Namespace:
 
 def apply_options(cfg, args: argparse.Namespace) -> None:
     """Write what the command line asks for into the config."""
+    from expalign.engine.launch import use_mixed_precision
+    from expalign.utils.load_config import set_work_dir
     set_work_dir(cfg, args.work_dir, args.config)
     if args.amp:
         use_mixed_precision(cfg, args.amp)
@@ -75,6 +69,14 @@ def check(cfg) -> None:
 def main() -> None:
     """Train."""
     args = parse_args()
+    # After the command line, as they take seconds to import.
+    from expalign.engine.launch import (
+        build_runner,
+        is_first_process,
+        prepare_distributed,
+        run_lock_of,
+    )
+    from expalign.utils.load_config import load_config
     cfg = load_config(args.config, args.cfg_options)
     apply_options(cfg, args)
     if is_first_process(args.launcher):

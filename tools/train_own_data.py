@@ -15,12 +15,12 @@ os.environ.setdefault('OMP_WAIT_POLICY', 'PASSIVE')
 
 from expalign.apis.own_data.modes import DEFAULT_MODE, DEFAULT_MODEL, MODELS, MODES
 from expalign.utils import run_command
+from expalign.utils.command_parser import CommandParser
 
 
 def parse_args() -> argparse.Namespace:
     """Read the command line."""
-    parser = argparse.ArgumentParser(
-        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = CommandParser(description=__doc__, example='path/to/photographs')
     parser.add_argument('data', help='folder, annotation file or archive of labelled images')
     parser.add_argument('--model', choices=MODELS, default=DEFAULT_MODEL,
                         help=f'where training starts from (default: {DEFAULT_MODEL})')

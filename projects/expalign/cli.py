@@ -9,10 +9,12 @@ import sys
 from collections.abc import Sequence
 from importlib.util import module_from_spec, spec_from_file_location
 from pathlib import Path
+from types import ModuleType
 from typing import NamedTuple
 
 from expalign.version import __version__
 
+from .utils.command_parser import CommandParser
 from .utils.model_table import FOLDER, ModelError, models
 
 
@@ -49,6 +51,14 @@ SCRIPTS = {
         'tools/deploy/export_onnx.py', 'write ONNX files that need no PyTorch (extra "export")',
         'expalign export CONFIG CHECKPOINT model.onnx'),
 }
+# Commands without a script: what they do, and a command line that shows how.
+OWN = {
+    'convert': ('data sets of other formats', 'expalign convert yolo2coco FOLDER OUT'),
+    'models': ('the names of models; --all: of every config', 'expalign models --all'),
+    'run': ("a script of mmdet's with what this package puts right",
+            'expalign run mmdetection/tools/test.py CONFIG CHECKPOINT'),
+    'completion': ('commands and options by the tab key, in bash, zsh and fish',
+                   'eval "$(expalign completion bash)"')}
 CONVERTERS = {name: f'tools/dataset_converters/{name}.py' for name in (
     'yolo2coco', 'voc2coco', 'labelme2coco', 'via2coco', 'cvat2coco', 'csv2coco', 'coco2odvg',
     'goldg2odvg', 'lvis2odvg', 'refcoco2odvg', 'lvis_minival')}
@@ -61,6 +71,8 @@ def main(arguments: Sequence[str] | None = None) -> None:
         print(_help())
     elif command in ('-V', '--version'):
         print(f'expalign {__version__}')
+    elif command in OWN and rest[:1] in (['-h'], ['--help']):
+        print(f'{OWN[command][0]}\n\nexample:\n  {OWN[command][1]}')
     elif command == 'models':
         _print_models(rest)
     elif command == 'train' and any(argument.endswith('.py') for argument in rest):
@@ -73,22 +85,30 @@ def main(arguments: Sequence[str] | None = None) -> None:
         _convert(rest)
     elif command == 'run':
         _run_other(rest)
+    elif command == 'completion':
+        _print_completion(rest)
     else:
         _fail(f'{command!r} is no command{_suggestion(command)}; expalign --help lists them')
+
+
+def _load(path: str) -> ModuleType:
+    """A shipped script as a module; its ``main`` is not called."""
+    script = FOLDER / path
+    if not script.is_file():
+        _fail(f'{script} is missing: in a checkout it is a symbolic link; turn on core.symlinks in '
+              'git and check it out again, or install the package')
+    spec = spec_from_file_location(script.stem, script)
+    module = module_from_spec(spec)
+    sys.modules[script.stem] = module  # where its functions are looked for by other processes
+    spec.loader.exec_module(module)
+    return module
 
 
 def _run(path: str, name: str, arguments: Sequence[str]) -> None:
     """Call the ``main`` of a shipped script, as it does itself, under the name of the sub-command.
     """
-    script = FOLDER / path
-    if not script.is_file():
-        _fail(f'{script} is missing: in a checkout it is a symbolic link; turn on core.symlinks in '
-              'git and check it out again, or install the package')
     sys.argv = [name, *arguments]
-    spec = spec_from_file_location(script.stem, script)
-    module = module_from_spec(spec)
-    sys.modules[script.stem] = module  # where its functions are looked for by other processes
-    spec.loader.exec_module(module)
+    module = _load(path)
     if 'run_command' in vars(module):  # errors are one line
         module.run_command(module.main)
     else:
@@ -136,22 +156,49 @@ def _print_models(arguments: Sequence[str]) -> None:
         print(f'{row.name:<{width}}  {state:<18}  {row.summary}')
 
 
+def _print_completion(arguments: Sequence[str]) -> None:
+    """What a shell is to be told of the commands and their options."""
+    from .utils.completion import SHELLS, completion_script
+    if len(arguments) != 1 or arguments[0] not in SHELLS:
+        _fail(f'completion needs the shell, one of {", ".join(SHELLS)}; for example: '
+              f'{OWN["completion"][1]}')
+    names = [model.name for model in models() if model.weights]
+    options = {command: [*_options(script.path), *names] for command, script in SCRIPTS.items()}
+    options |= {'convert': [*CONVERTERS], 'models': ['--all'], 'run': [], 'completion': [*SHELLS]}
+    print(completion_script(arguments[0], options), end='')
+
+
+def _options(path: str) -> list[str]:
+    """The options of a script, from its own parser."""
+    found: list[str] = []
+
+    def parse(parser: CommandParser, *_: object) -> None:
+        found.extend(name for name in parser.options() if name.startswith('--'))
+        raise SystemExit
+
+    module, before = _load(path), CommandParser.parse_args
+    CommandParser.parse_args = parse
+    try:
+        module.parse_args()
+    except SystemExit:
+        return found
+    finally:
+        CommandParser.parse_args = before
+
+
 def _help() -> str:
     lines = ['Open-vocabulary detection and segmentation.', '', 'Commands:']
     lines += [f'  {name:<8} {script.summary}\n           {script.example}'
               for name, script in SCRIPTS.items()]
-    lines += [
-        '  convert  data sets of other formats', '           expalign convert yolo2coco FOLDER OUT',
-        '  models   the names of models; --all: of every config',
-        "  run      a script of mmdet's with what this package puts right",
-        '           expalign run mmdetection/tools/test.py CONFIG CHECKPOINT',
-        '', 'expalign COMMAND --help has the options of a command.']
+    lines += [f'  {name:<8} {summary}\n           {example}'
+              for name, (summary, example) in OWN.items()]
+    lines += ['', 'expalign COMMAND --help has the options of a command.']
     return '\n'.join(lines)
 
 
 def _suggestion(command: str) -> str:
     from difflib import get_close_matches
-    close = get_close_matches(command, [*SCRIPTS, 'convert', 'models', 'run'], n=1)
+    close = get_close_matches(command, [*SCRIPTS, *OWN], n=1)
     return f'; did you mean {close[0]}?' if close else ''
 
 

@@ -20,7 +20,8 @@ from mmengine.registry import Registry, root
 MODELS = Registry(
     'model', parent=MMENGINE_MODELS, scope='expalign', locations=['expalign.models'])
 DATASETS = Registry(
-    'dataset', parent=MMENGINE_DATASETS, scope='expalign', locations=['expalign.datasets'])
+    'dataset', parent=MMENGINE_DATASETS, scope='expalign',
+    locations=['expalign.datasets.registered'])
 TRANSFORMS = Registry(
     'transform', parent=MMENGINE_TRANSFORMS, scope='expalign',
     locations=['expalign.datasets.transforms'])
@@ -37,7 +38,8 @@ OPTIM_WRAPPERS = Registry(
 TASK_UTILS = Registry(
     'task util', parent=MMENGINE_TASK_UTILS, scope='expalign', locations=['expalign.models'])
 FUNCTIONS = Registry(
-    'function', parent=MMENGINE_FUNCTIONS, scope='expalign', locations=['expalign.datasets'])
+    'function', parent=MMENGINE_FUNCTIONS, scope='expalign',
+    locations=['expalign.datasets.registered'])
 VISUALIZERS = Registry(
     'visualizer', parent=MMENGINE_VISUALIZERS, scope='expalign',
     locations=['expalign.visualization'])

@@ -263,7 +263,7 @@ def test_flag_of_the_command_lines(tmp_path, ran):
     import argparse
 
     from expalign.apis.command_line import add_model_arguments
-    from expalign.engine.launch import add_run_arguments
+    from expalign.apis.run_arguments import add_run_arguments
     for add in (add_model_arguments, add_run_arguments):
         parser = argparse.ArgumentParser()
         add(parser)

@@ -8,8 +8,8 @@ from mmengine.config import Config
 from mmengine.model import convert_sync_batchnorm
 from torch import distributed, nn
 
+from expalign.apis.run_arguments import add_run_arguments
 from expalign.engine.launch import (
-    add_run_arguments,
     prepare_distributed,
     run_lock_of,
     use_mixed_precision,

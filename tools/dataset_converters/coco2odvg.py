@@ -1,16 +1,15 @@
 """COCO annotations to ODVG detection lines: ``coco2odvg.py SOURCE.json OUT.jsonl``."""
 
-import argparse
 
-import expalign  # noqa: F401  (before mmdet: the compatibility layer)
 from expalign.data_tools.coco_to_odvg import MAX_BAD, convert_coco
 from expalign.data_tools.file_names import add_outside_argument
 from expalign.utils import run_command
+from expalign.utils.command_parser import CommandParser
 
 
 def main() -> None:
     """Convert, and say what was found."""
-    parser = argparse.ArgumentParser(description=__doc__)
+    parser = CommandParser(description=__doc__, example='annotations.json train.jsonl')
     parser.add_argument('source', help='annotation file')
     parser.add_argument('output', help='ODVG file to write')
     parser.add_argument('--label-map', help='file for the class names; OUTPUT with .label_map.json')

@@ -4,20 +4,18 @@ SOURCE is Flickr30k's final_flickr_separateGT_train.json or GQA's final_mixed_tr
 Images of COCO are left out, as their source marks them; --keep-coco keeps them.
 """
 
-import argparse
 
-import expalign  # noqa: F401  (before mmdet: the compatibility layer)
 from expalign.data_tools.coco_to_odvg import MAX_BAD
 from expalign.data_tools.file_names import add_outside_argument
 from expalign.data_tools.grounding_to_odvg import convert_mdetr
 from expalign.datasets.formats.leakage import CocoLeakage
 from expalign.utils import run_command
+from expalign.utils.command_parser import CommandParser
 
 
 def main() -> None:
     """Convert, and say what was found."""
-    parser = argparse.ArgumentParser(
-        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = CommandParser(description=__doc__, example='final_mixed_train.json mixed.jsonl')
     parser.add_argument('source', help="annotation file in MDETR's form")
     parser.add_argument('output', help='ODVG file to write')
     parser.add_argument('--vg-image-data', metavar='FILE',

@@ -1,17 +1,16 @@
 """LVIS annotations to ODVG detection lines: ``lvis2odvg.py SOURCE.json OUT.jsonl``."""
 
-import argparse
 
-import expalign  # noqa: F401  (before mmdet: the compatibility layer)
 from expalign.data_tools.coco_to_odvg import MAX_BAD
 from expalign.data_tools.file_names import add_outside_argument
 from expalign.data_tools.lvis_to_odvg import convert_lvis
 from expalign.utils import run_command
+from expalign.utils.command_parser import CommandParser
 
 
 def main() -> None:
     """Convert, and say what was found."""
-    parser = argparse.ArgumentParser(description=__doc__)
+    parser = CommandParser(description=__doc__, example='lvis_v1_train.json lvis.jsonl')
     parser.add_argument('source', help='annotation file')
     parser.add_argument('output', help='ODVG file to write')
     parser.add_argument('--label-map', help='file for the class names; OUTPUT with .label_map.json')

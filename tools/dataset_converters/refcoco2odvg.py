@@ -5,20 +5,18 @@ together with --instances. Training data must leave out what is evaluated: give 
 --eval-splits, or say --keep-all (for val and test data).
 """
 
-import argparse
 
-import expalign  # noqa: F401  (before mmdet: the compatibility layer)
 from expalign.data_tools.coco_to_odvg import MAX_BAD
 from expalign.data_tools.file_names import add_outside_argument
 from expalign.data_tools.grounding_to_odvg import convert_mdetr, convert_refs
 from expalign.datasets.formats.leakage import RefCocoLeakage
 from expalign.utils import run_command
+from expalign.utils.command_parser import CommandParser
 
 
 def main() -> None:
     """Convert, and say what was found."""
-    parser = argparse.ArgumentParser(
-        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = CommandParser(description=__doc__, example='finetune_refcoco_train.json refcoco.jsonl')
     parser.add_argument('source', help="MDETR's file, or official references")
     parser.add_argument('output', help='ODVG file to write')
     parser.add_argument('--instances', help='instances.json beside official references')

@@ -1,16 +1,16 @@
 """A data set in YOLO's layout to COCO's: ``yolo2coco.py SOURCE OUT``."""
 
-import argparse
 
 from expalign.data_tools.coco_folder import PLACES
 from expalign.data_tools.yolo_layout import read_layout, split_off_val
 from expalign.data_tools.yolo_to_coco import convert_yolo
 from expalign.utils import run_command
+from expalign.utils.command_parser import CommandParser
 
 
 def main() -> None:
     """Convert, and say what was found."""
-    parser = argparse.ArgumentParser(description=__doc__)
+    parser = CommandParser(description=__doc__, example='path/to/folder out')
     parser.add_argument('source', help='data.yaml, obj.data, or a folder in YOLO layout')
     parser.add_argument('output', help='folder for annotations/{train,val,test}.json')
     parser.add_argument('--names', nargs='+', metavar='NAME', help='class names, in YOLO order')

@@ -9,10 +9,9 @@ import argparse
 import json
 from pathlib import Path
 
-import expalign  # noqa: F401  (before mmdet: the compatibility layer)
 from expalign.checkpoints.trust import add_trust_argument
 from expalign.utils import check_outputs
-from expalign.utils.load_config import load_config
+from expalign.utils.command_parser import CommandParser
 from expalign.utils.model_table import find
 
 IMAGES = ('.jpg', '.jpeg', '.png', '.bmp', '.webp')
@@ -20,8 +19,7 @@ IMAGES = ('.jpg', '.jpeg', '.png', '.bmp', '.webp')
 
 def parse_args() -> argparse.Namespace:
     """Read the command line, and refuse what cannot work before any work."""
-    parser = argparse.ArgumentParser(
-        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = CommandParser(description=__doc__, example='CONFIG CHECKPOINT -o model.onnx')
     parser.add_argument('config', help='config file')
     parser.add_argument('checkpoint', help='checkpoint, .safetensors or .pth')
     parser.add_argument('-o', '--out', required=True, metavar='FILE.onnx', help='file to write')
@@ -117,6 +115,7 @@ def main() -> None:
     from expalign.deploy.export_graph import baked_tokens, export_detector
     from expalign.deploy.export_settings import detector_settings
     from expalign.deploy.export_text import export_text_side
+    from expalign.utils.load_config import load_config
     cfg = load_config(args.config)
     model = load_model(cfg, args.checkpoint)
     tokens = None

@@ -4,8 +4,8 @@ from collections.abc import Iterable
 from pathlib import Path
 
 from expalign.datasets.formats.lvis_names import clean_lvis_names
+from expalign.datasets.phrases import forms_of
 from expalign.datasets.transforms.negative_vocabulary import load_phrases
-from expalign.datasets.transforms.phrases import forms_of
 
 from .coco_entries import read_categories
 

@@ -3,19 +3,21 @@
 import argparse
 from collections.abc import Callable
 
+from expalign.utils.command_parser import CommandParser
+
 from .coco_folder import PLACES
 from .labelled import LabelSource
 from .labelled_to_coco import Converted, convert_labelled
 
 
-def converter_arguments(description: str, source: str) -> argparse.ArgumentParser:
+def converter_arguments(description: str, source: str) -> CommandParser:
     """The command line: SOURCE, OUTPUT and the options of all formats.
 
     Args:
         description: of the script.
         source: what SOURCE is.
     """
-    parser = argparse.ArgumentParser(description=description)
+    parser = CommandParser(description=description, example='path/to/labels out')
     parser.add_argument('source', help=source)
     parser.add_argument('output', help='folder for annotations/{train,val,test}.json')
     parser.add_argument('--image-folder', metavar='FOLDER',

@@ -7,7 +7,7 @@ from pathlib import Path
 from expalign.datasets.formats.mdetr import spanned_phrase
 from expalign.datasets.formats.record import clean_phrase
 from expalign.datasets.formats.text_file import read_json_lines
-from expalign.datasets.transforms.phrases import forms, plain
+from expalign.datasets.phrases import forms, plain
 from expalign.utils.progress import progress
 from expalign.utils.tally import Tally
 

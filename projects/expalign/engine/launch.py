@@ -1,35 +1,19 @@
-"""Starting a run: what the tools' command lines share, and process groups without a GPU."""
+"""Starting a run: builders, locks, and process groups without a GPU."""
 
-import argparse
 import datetime
 import os
 from contextlib import AbstractContextManager, nullcontext
 
 import torch
-from mmengine.config import Config, DictAction
+from mmengine.config import Config
 from mmengine.registry import RUNNERS
 from mmengine.runner import Runner
 from torch import distributed
 
-from expalign.checkpoints.trust import add_trust_argument
-
 from .run_lock import run_lock
 from .training_runner import TrainingRunner
 
-LAUNCHERS = ('none', 'pytorch', 'slurm', 'mpi')
 RANK_VARIABLES = dict(pytorch='RANK', slurm='SLURM_PROCID', mpi='OMPI_COMM_WORLD_RANK')
-
-
-def add_run_arguments(parser: argparse.ArgumentParser) -> None:
-    """Add the options that training and testing share, under OpenMMLab's names."""
-    parser.add_argument('--work-dir', help='folder for logs and results')
-    parser.add_argument(
-        '--cfg-options', nargs='+', action=DictAction, metavar='KEY=VALUE',
-        help='override settings of the config; a list is written "[a,b]" without blanks')
-    parser.add_argument('--launcher', choices=LAUNCHERS, default='none', help='job launcher')
-    add_trust_argument(parser)
-    # Some launchers pass the rank as an argument; mmengine reads the environment.
-    parser.add_argument('--local_rank', '--local-rank', type=int, default=0)
 
 
 def prepare_distributed(cfg: Config, launcher: str, local_rank: int = 0) -> None:

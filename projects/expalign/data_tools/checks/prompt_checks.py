@@ -5,7 +5,7 @@ import re
 from collections import Counter, defaultdict
 from collections.abc import Collection, Sequence
 
-from expalign.datasets.transforms.phrases import plain
+from expalign.datasets.phrases import plain
 
 from .findings import Findings
 

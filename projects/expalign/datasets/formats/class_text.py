@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 
-from expalign.datasets.transforms.phrases import plain
+from expalign.datasets.phrases import plain
 from expalign.structures.prompts import is_unicode
 
 from .text_file import read_json

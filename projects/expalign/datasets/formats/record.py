@@ -14,7 +14,7 @@ A record is a dict:
   (1 for crowds) and, where there is one, ``mask`` (a COCO segmentation).
 """
 
-from expalign.datasets.transforms.phrases import plain
+from expalign.datasets.phrases import plain
 from expalign.limits import IMAGE_PIXELS, LimitExceeded
 from expalign.structures.prompts import is_unicode
 from expalign.utils.shown import shown

@@ -11,7 +11,7 @@ from mmengine.fileio import load
 
 from expalign.utils.npz_files import read_arrays
 
-from .phrases import forms, plain
+from ..phrases import forms, plain
 
 Source = str | Path | Sequence[str]
 

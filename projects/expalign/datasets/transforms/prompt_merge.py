@@ -5,7 +5,7 @@ Axes: V entries of the vocabulary, G instances.
 
 import numpy as np
 
-from .phrases import Entry, plain, synonyms
+from ..phrases import Entry, plain, synonyms
 
 
 def true_negatives(results: dict) -> np.ndarray:

@@ -6,7 +6,7 @@ from mmdet.datasets.transforms import RandomFlip as MMDetRandomFlip
 
 from expalign.registry import TRANSFORMS
 
-from .phrases import Entry, synonyms
+from ..phrases import Entry, synonyms
 
 SIDES = re.compile(r'\b(left|right)(?=(?:most|ward|wards|hand|handed|side)?\b)', re.IGNORECASE)
 OTHER_SIDE = {'left': 'right', 'right': 'left'}

@@ -14,8 +14,8 @@ from mmengine.logging import print_log
 
 from expalign.registry import TRANSFORMS
 
+from ..phrases import Entry, forms_of, plain, says_one_of, synonyms
 from .negative_vocabulary import NegativeVocabulary, Source, missing_file
-from .phrases import Entry, forms_of, plain, says_one_of, synonyms
 from .prompt_merge import true_negatives
 from .randomness import transform_generator
 from .similarity_window import SimilarityWindow

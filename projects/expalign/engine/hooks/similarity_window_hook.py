@@ -11,8 +11,8 @@ from mmengine.logging import print_log
 from mmengine.model import is_model_wrapper
 from mmengine.runner import Runner
 
+from expalign.datasets.phrases import plain, synonyms
 from expalign.datasets.transforms import SamplePrompts
-from expalign.datasets.transforms.phrases import plain, synonyms
 from expalign.datasets.transforms.random_flip import swap_sides
 from expalign.datasets.transforms.similarity_window import SimilarityWindow
 from expalign.models.text_encoders.sentences import encoder_of, sentence_vectors

@@ -2,7 +2,7 @@
 
 import pytest
 
-from expalign.datasets.transforms.phrases import forms, forms_of, plain
+from expalign.datasets.phrases import forms, forms_of, plain
 
 
 @pytest.mark.parametrize(('one', 'other'), [
