@@ -9,9 +9,8 @@ from pathlib import Path
 import numpy as np
 from mmengine.fileio import load
 
+from expalign.datasets.phrases import forms, plain
 from expalign.utils.npz_files import read_arrays
-
-from ..phrases import forms, plain
 
 Source = str | Path | Sequence[str]
 

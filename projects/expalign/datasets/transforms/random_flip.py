@@ -4,9 +4,8 @@ import re
 
 from mmdet.datasets.transforms import RandomFlip as MMDetRandomFlip
 
+from expalign.datasets.phrases import Entry, synonyms
 from expalign.registry import TRANSFORMS
-
-from ..phrases import Entry, synonyms
 
 SIDES = re.compile(r'\b(left|right)(?=(?:most|ward|wards|hand|handed|side)?\b)', re.IGNORECASE)
 OTHER_SIDE = {'left': 'right', 'right': 'left'}

@@ -12,9 +12,9 @@ import numpy as np
 from mmcv.transforms import BaseTransform
 from mmengine.logging import print_log
 
+from expalign.datasets.phrases import Entry, forms_of, plain, says_one_of, synonyms
 from expalign.registry import TRANSFORMS
 
-from ..phrases import Entry, forms_of, plain, says_one_of, synonyms
 from .negative_vocabulary import NegativeVocabulary, Source, missing_file
 from .prompt_merge import true_negatives
 from .randomness import transform_generator

@@ -7,7 +7,7 @@ from collections.abc import Iterable, Sequence
 
 import numpy as np
 
-from ..phrases import plain
+from expalign.datasets.phrases import plain
 
 SAMPLE = 2048  # positives, and candidates, whose cosines tell the quantiles
 
