@@ -92,6 +92,7 @@ DRY = {
     'docs/prompting.md: expalign suggest $EXPALIGN_DATA/own/nuts_coco --images 12': DATA,
     'docs/prompting.md: python -c "': DATA,
     'docs/results.md: V=$EXPALIGN_DATA/clip-names/clip_vitb32_names.npz': DATA,
+    'docs/results.md: CONFIG=configs/coco_mini/expalign_v8s_minilm.py': DATA,
     'docs/results.md: PYTHONPATH=tools/distillation python -c "': DATA,
     'docs/results.md: python tools/distillation/held_out_vectors.py $V k.npz --fea': DATA,
     'docs/results.md: python -c "from expalign.checkpoints.assemble import assembl': DATA,

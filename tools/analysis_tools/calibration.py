@@ -29,17 +29,11 @@ def parse_args() -> argparse.Namespace:
     parser.add_argument('config', help='config file')
     parser.add_argument('results', help='predictions of tools/test.py --out')
     parser.add_argument(
-        '--list-size', type=int, metavar='K', help='as if K names were asked for: those in the '
-        'photograph, and others at random')
-    parser.add_argument(
         '--score-thr', type=float, help='default: that of as many prompts as there are classes')
     parser.add_argument(
         '--cfg-options', nargs='+', action=DictAction, metavar='KEY=VALUE',
         help='override settings of the config; a list is written "[a,b]" without blanks')
-    args = parser.parse_args()
-    if args.list_size is not None and args.list_size < 1:
-        parser.error('--list-size is 1 or more')
-    return args
+    return parser.parse_args()
 
 
 def annotation_file(cfg) -> str:
@@ -65,21 +59,8 @@ def judged_detections(args: argparse.Namespace) -> tuple[Judged, list[str]]:
     init_default_scope(cfg.get('default_scope', 'mmdet'))
     classes = list(DATASETS.build(cfg.test_dataloader.dataset).metainfo['classes'])
     judge = SampleJudge(CocoGroundTruth(annotation_file(cfg)), classes)
-    rng = np.random.default_rng(0)
     results = tqdm(load_results(args.results), unit='image', disable=None, leave=False)
-    parts = [judge(sample) for sample in results]
-    if args.list_size is not None:
-        parts = [asked(part, args.list_size, rng) for part in parts]
-    return gather(parts, len(classes)), classes
-
-
-def asked(part: Judged, count: int, rng: np.random.Generator) -> Judged:
-    """The detections of an image as if ``count`` names had been asked for."""
-    order = rng.permutation(len(part.truths))
-    chosen = order[np.argsort(part.truths[order] == 0, kind='stable')][:count]
-    shown = np.isin(part.labels, chosen)
-    wanted = np.isin(np.arange(len(part.truths)), chosen)
-    return Judged(*(values[shown] for values in part[:3]), np.where(wanted, part.truths, 0))
+    return gather([judge(sample) for sample in results], len(classes)), classes
 
 
 def report(judged: Judged, classes: list[str], score_thr: float) -> Iterator[str]:
@@ -117,7 +98,7 @@ def main() -> None:
     judged, classes = judged_detections(args)
     score_thr = args.score_thr
     if score_thr is None:
-        score_thr = default_threshold(args.list_size or len(classes))
+        score_thr = default_threshold(len(classes))
     print('\n'.join(report(judged, classes, score_thr)))
 
 

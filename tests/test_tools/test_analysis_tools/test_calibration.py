@@ -44,14 +44,3 @@ def test_the_annotations_are_the_evaluators(tool):
         type='b', ann_file='x.json')]))) == 'x.json'
     with pytest.raises(SystemExit, match='names no ann_file'):
         tool.annotation_file(Config(dict(test_evaluator=dict(type='a'))))
-
-
-def test_shorter_lists(tool):
-    """The names in the photograph come first, then others."""
-    part = Judged(np.array([0.9, 0.8, 0.6, 0.3]), np.array([0, 1, 2, 3]),
-                  np.array([False, True, False, False]), np.array([0, 2, 0, 0]))
-    one, two = (tool.asked(part, count, np.random.default_rng(0)) for count in (1, 2))
-    assert one.labels.tolist() == [1] and one.hits.tolist() == [True]
-    assert one.truths.tolist() == two.truths.tolist() == [0, 2, 0, 0]
-    assert len(two.labels) == 2 and 1 in two.labels
-    assert tool.asked(part, 9, np.random.default_rng(0)).scores.tolist() == [0.9, 0.8, 0.6, 0.3]
