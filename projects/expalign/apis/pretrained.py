@@ -132,7 +132,7 @@ class Pretrained(ModelHubMixin, library_name='expalign', model_card_template=CAR
             UntrustedCheckpointError: :meth:`from_pretrained` would refuse the model's config, e.g.
                 as its text encoder is a folder of this machine.
         """
-        folder = Path(save_directory)
+        folder = Path(save_directory).expanduser()
         if self._weights_file is not None:
             check_outputs([folder / WEIGHTS], [self._weights_file])
         self._config_to_save(folder)  # before anything is removed
@@ -165,10 +165,10 @@ class Pretrained(ModelHubMixin, library_name='expalign', model_card_template=CAR
                         if isinstance(value, str) and name not in OF_THE_MODEL}
         if isinstance(meta.get('dataset_meta'), Mapping) and 'format' in meta:
             self._header['dataset_meta'] = json.dumps(meta['dataset_meta'])
-        state = checkpoint.get('state_dict', checkpoint)
+        state, frozen = checkpoint.get('state_dict', checkpoint), frozen_prefixes(model)
         self._own_encoders = {
             name.partition('.')[0] for name, value in model.state_dict().items()
-            if name.startswith(frozen_prefixes(model)) and name in state
+            if name.startswith(frozen) and name in state
             and not torch.equal(state[name].to(value), value)}
 
     def _config_to_save(self, folder: Path) -> dict[str, Any]:
