@@ -46,6 +46,7 @@ def main() -> None:
     from expalign.data_tools.own_data import recognise
     own = read_words(args.words) if args.words else None
     data = recognise(args.data, args.work_dir)
+    check_outputs([args.out], [file for file, _ in data.splits.values()])
     print(data.said)
     inferencer = ExpAlignInferencer(args.model, args.weights, device=args.device,
                                     show_progress=False)

@@ -93,6 +93,14 @@ def test_splits(tmp_path):
     assert [*convert(root, tmp_path / 'column')[1].tallies] == ['train', 'val']
 
 
+def test_a_table_for_each_class(tmp_path):
+    header = 'filename,class,xmin,ymin,xmax,ymax'
+    root = folder(tmp_path, f'{header}\na.jpg,cup,25,20,75,60\n', 'cup.csv')
+    write_text(root / 'plate.csv', f'{header}\na.jpg,plate,1,2,30,40\n')
+    content, _ = convert(root, tmp_path / 'out')
+    assert [(a['image_id'], a['category_id']) for a in content['annotations']] == [(1, 1), (1, 2)]
+
+
 def test_sides_that_can_only_be_meant_from_the_centre(tmp_path):
     root = folder(tmp_path, 'image,label,x,y,w,h\na.jpg,cup,0.5,0.5,0.5,0.5\n'
                             'a.jpg,cup,0.8,0.8,0.4,0.4\n')

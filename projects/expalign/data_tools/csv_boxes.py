@@ -157,24 +157,29 @@ class _Table:
             parts.setdefault(split_word(row.get(column, '')) or by_file, []).append((line, row))
         return parts
 
-    def images(self, rows: list[tuple[int, dict]]) -> Iterator[LabelledImage | BadLabel]:
-        """The images of some rows, each with all of its boxes."""
-        images: dict[str, LabelledImage] = {}
+    def add_to(self, images: dict[tuple, LabelledImage], rows: list[tuple[int, dict]]
+               ) -> Iterator[BadLabel]:
+        """Put the boxes of some rows to their images; yields what is of none.
+
+        Args:
+            images: those of all tables of a split, by folder, name and kind of numbers.
+            rows: with their lines.
+        """
         for line, row in rows:
-            name = row.get(self.columns.image, '')
+            name, where = row.get(self.columns.image, ''), f'{self.path}, line {line}'
             if not name:
-                yield BadLabel(f"'{self.path}', line {line}: no name of an image")
+                yield BadLabel(f'{where}: no name of an image')
                 continue
-            if name not in images:
-                images[name] = LabelledImage(f'{self.path}, line {line}', self.path.parent, [name],
-                                             self._annotated(row), shares=self.shares)
+            key = self.path.parent, name, self.shares
+            if key not in images:
+                images[key] = LabelledImage(where, self.path.parent, [name], self._annotated(row),
+                                            shares=self.shares)
             try:
                 obj = self._object(row)
             except BadLabel as error:
-                images[name].problems.append(f'line {line}: {error}')
+                images[key].problems.append(f'{self.path.name}, line {line}: {error}')
                 continue
-            images[name].objects += [] if obj is None else [obj]
-        yield from images.values()
+            images[key].objects += [] if obj is None else [obj]
 
     def _annotated(self, row: dict) -> tuple[int, int] | None:
         if self.columns.size is None:
@@ -197,8 +202,10 @@ class _Table:
 
 def _read_split(tally: Tally, parts: list[tuple[_Table, list[tuple[int, dict]]]]
                 ) -> Iterator[LabelledImage | BadLabel]:
-    for table, rows in parts:
-        yield from table.images(rows)
+    images: dict[tuple, LabelledImage] = {}
+    for table, rows in parts:  # a table for each class is usual
+        yield from table.add_to(images, rows)
+    yield from images.values()
 
 
 def _descriptions(root: Path) -> dict[str, str]:
