@@ -23,7 +23,7 @@ RUN = {
     'README.md: expalign detect photo.jpg "a cat. a red chair" --explain',
     "README.md: found = expalign.detect('photo.jpg', ['a cat', 'a red chair'",
     "docs/deployment.md: detector = OnnxDetector('m.onnx', text_side='text.onnx')",
-    'docs/explanation.md: python demo/image_demo.py demo/data/mini/val2017/00000021475',
+    'docs/explanation.md: expalign detect demo/data/mini/val2017/000000214753.jpg "a h',
     'docs/inference.md: expalign detect aerial.png "a car. a boat" --patch-size 640',
     'docs/inference.md: expalign detect demo/data/mini/val2017/000000229997.jpg "bla',
     'docs/inference.md: expalign detect photo.jpg "a cat. a red chair" --explain',
