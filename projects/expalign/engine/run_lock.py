@@ -24,7 +24,7 @@ class FolderInUse(RuntimeError):
 
 
 @contextmanager
-def run_lock(folder: str | Path) -> Iterator[None]:
+def run_lock(folder: str | Path, option: str = '--work-dir') -> Iterator[None]:
     """Hold the lock of a work folder while the block runs.
 
     The lock of a process of this machine that does not run any more is taken over, and so is one
@@ -32,6 +32,7 @@ def run_lock(folder: str | Path) -> Iterator[None]:
 
     Args:
         folder: the work folder; it is made.
+        option: of the command, which names another folder; for messages.
 
     Raises:
         FolderInUse: another process holds it, or one of another machine did, of which nothing can
@@ -42,7 +43,7 @@ def run_lock(folder: str | Path) -> Iterator[None]:
     path = folder / LOCK_NAME
     with _one_at_a_time(folder):
         if path.exists():
-            _check_abandoned(path, folder)
+            _check_abandoned(path, folder, option)
         with finished_file(path) as file:
             file.write_text(json.dumps(_own_entry()) + '\n')
     try:
@@ -75,9 +76,9 @@ def _is_own(entry: dict) -> bool:
     return all(entry.get(key) == own[key] for key in ('machine', 'pid', 'start'))
 
 
-def _check_abandoned(path: Path, folder: Path) -> None:
+def _check_abandoned(path: Path, folder: Path, option: str) -> None:
     """Raise unless the lock's process is known to have ended."""
-    remedy = (f'Give another --work-dir, or, if that run is known to have ended, remove {path}')
+    remedy = (f'Give another {option}, or, if that run is known to have ended, remove {path}')
     try:
         entry = json.loads(path.read_text())
         host, process, start = str(entry['host']), int(entry['pid']), str(entry['start'])
@@ -92,7 +93,7 @@ def _check_abandoned(path: Path, folder: Path) -> None:
     if runs(process, start) and not _is_own(entry):
         raise FolderInUse(f'process {process} trains in {folder} since {entry.get("since")}: two '
                           'runs would overwrite each other\'s checkpoints. Wait for it or stop it, '
-                          'or give another --work-dir')
+                          f'or give another {option}')
 
 
 @contextmanager

@@ -48,12 +48,6 @@ def test_known_classes_are_searched_for_without_a_text_and_a_text_wins(config, i
     assert set(found(model, images).label_names) == {'owl'}
 
 
-def test_each_prompt_has_its_own_threshold(config):
-    model = build(config, known_classes=KNOWN)
-    assert model.thresholds_of(['a dog', ' Cat', 'owl'], 0.3) == [0.3, 0.25, 0.3]
-    assert build(config).thresholds_of(['cat'], 0.1) == [0.1]
-
-
 def test_classes_that_exclude_each_other_share_no_place(config, images):
     model = build(config, known_classes=KNOWN)
     result, asked = found(model, images), found(model, images, ['cat', 'a dog'])

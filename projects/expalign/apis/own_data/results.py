@@ -18,6 +18,7 @@ from expalign.evaluation.found_and_true import (
 )
 from expalign.structures.exclusive_boxes import exclusive_boxes
 from expalign.structures.known_classes import KnownClasses
+from expalign.structures.thresholds import thresholds_of
 from expalign.utils import finished_file
 
 from .config_file import RunSettings
@@ -25,7 +26,6 @@ from .measure import Measured
 from .prepare import Prepared
 from .report_page import ClassRow, Report, number, write_page
 
-UNMEASURED = 0.3  # the threshold in the report of a class without one
 NMS = 0.7  # IoU from which boxes of classes that exclude one another suppress each other
 BEST, LAST = 'best.safetensors', 'last.safetensors'
 
@@ -71,7 +71,7 @@ def write_results(
     known = KnownClasses(
         prepared.classes, tuple(row.score for row in thresholds), prepared.exclusive)
     _place_weights(work, out, known)
-    limits = np.array([UNMEASURED if row.score is None else row.score for row in thresholds])
+    limits = np.array(thresholds_of(prepared.classes, known=known))
     drawn = [image.above(limits) for image in images]
     rows = [ClassRow(name, trained, old.ap, new.ap, row) for name, trained, old, new, row in zip(
         prepared.classes, prepared.boxes['train'], before.by_class, after.by_class, thresholds,

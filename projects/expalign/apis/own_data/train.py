@@ -77,20 +77,22 @@ def train_own_data(
     folders = Folders(Path(out or Path('trained', f'{_plain_name(data)}_{mode}')))
     own = recognise(data, folders.out / 'converted')
     say(own.said)
-    prepared = prepare(own.splits, own.classes, folders.data)
-    settings = settings_for(prepared, model, mode, epochs, imgsz, batch)
-    _claim(folders, dict(data=os.path.abspath(data), settings=asdict(settings)))
-    _write(folders.out / CHECK, '\n\n'.join(filter(None, [own.report, prepared.report])) + '\n')
-    _write(folders.out / CONFIG, config_text(prepared, settings))
-    say(_described(prepared, settings, folders))
-    cfg = load_config(folders.out / CONFIG)
-    # Logs of mmengine, tables of pycocotools; progress is on the error stream.
-    with unwinding_at_termination(), run_lock(folders.out), output_to(folders.work / OUTPUT):
-        before = measure(cfg, cfg.load_from, folders.work / 'test')
-        say(f'before training: {_figures(before)}')
-        _train(cfg, folders.work)
-        after = measure(cfg, best_weights(folders.work), folders.work / 'test')
-        say(f'after training: {_figures(after)}')
+    with unwinding_at_termination(), run_lock(folders.out, '--out'):
+        prepared = prepare(own.splits, own.classes, folders.data)
+        settings = settings_for(prepared, model, mode, epochs, imgsz, batch)
+        _claim(folders, dict(data=os.path.abspath(data), settings=asdict(settings)))
+        report = '\n\n'.join(filter(None, [own.report, prepared.report]))
+        _write(folders.out / CHECK, report + '\n')
+        _write(folders.out / CONFIG, config_text(prepared, settings))
+        say(_described(prepared, settings, folders))
+        cfg = load_config(folders.out / CONFIG)
+        # Logs of mmengine, tables of pycocotools; progress is on the error stream.
+        with output_to(folders.work / OUTPUT):
+            before = measure(cfg, cfg.load_from, folders.work / 'test')
+            say(f'before training: {_figures(before)}')
+            _train(cfg, folders.work)
+            after = measure(cfg, best_weights(folders.work), folders.work / 'test')
+            say(f'after training: {_figures(after)}')
         result = write_results(
             folders.out, folders.work, own.said, prepared, settings, before, after)
     say(result.summary)

@@ -45,12 +45,6 @@ class KnowsClasses(nn.Module):
                              'prompts are tuned, of the config or with the weights')
         return self.tuned_prompts(txt_feats, txt_masks, self.known_classes.rows_of(texts))
 
-    def thresholds_of(self, prompts: Sequence[str], otherwise: float) -> list[float]:
-        """The score from which each prompt counts as found: its own where the model knows one."""
-        known = [None if self.known_classes is None else self.known_classes.threshold_of(prompt)
-                 for prompt in prompts]
-        return [otherwise if value is None else value for value in known]
-
     def one_class_each(self, result: InstanceData, sample: DetDataSample) -> InstanceData:
         """A result without second classes of a thing, where known ones exclude each other.
 
