@@ -105,3 +105,14 @@ def test_completion(shell, capsys):
                  'echo ${COMPREPLY[@]}')
         done = subprocess.run(['bash', '-c', f'{script}\n{asked}'], capture_output=True, text=True)
         assert done.stdout == '--score-thr\n', done.stderr
+
+
+@pytest.mark.parametrize(('arguments', 'script'), [
+    (['photos'], 'tools/train_own_data.py'),
+    (['data.zip', '--batch', '2'], 'tools/train_own_data.py'),
+    (['my_data.py'], 'tools/train.py'), (['--amp', 'bf16', 'my_data.py'], 'tools/train.py')])
+def test_train_takes_a_folder_or_a_config(monkeypatch, arguments, script):
+    calls = []
+    monkeypatch.setattr(cli, '_run', lambda *call: calls.append(call))
+    cli.main(['train', *arguments])
+    assert calls == [(script, 'expalign train', arguments)]

@@ -95,6 +95,11 @@ def test_nothing_to_learn_from_is_an_error_with_the_reason(tmp_path):
                 ('red cup', 'fork'), tmp_path / 'data')
 
 
+def test_classes_of_one_name_are_refused_before_any_work(tmp_path):
+    with pytest.raises(ValueError, match="the class 'Cup' is there twice"):
+        prepare(dict(train=('absent.json', 'absent')), ('Cup', 'cup '), tmp_path / 'data')
+
+
 @pytest.mark.parametrize(('boxes', 'expected'), [
     ([[0, 0, 10, 10, 1], [20, 0, 10, 10, 2]], True),
     ([[0, 0, 10, 10, 1], [0, 0, 10, 9, 2]], False),  # one thing of two classes

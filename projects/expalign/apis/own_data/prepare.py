@@ -13,6 +13,7 @@ from expalign.data_tools.checks.check import SourceCheck
 from expalign.data_tools.checks.sources import sources_of_split
 from expalign.datasets.formats.text_file import read_json
 from expalign.structures.exclusive_boxes import box_iou
+from expalign.structures.known_classes import KnownClasses
 from expalign.utils import finished_file, scratch_folder
 
 from .splitting import SEED, SHARE, split_images
@@ -67,9 +68,11 @@ def prepare(
             :func:`~.splitting.split_images`.
 
     Raises:
-        ValueError: there is nothing to train on or to validate with.
+        ValueError: there is nothing to train on or to validate with, or two classes have one name
+            up to case and white space.
     """
     folder = Path(folder)
+    KnownClasses(classes)  # of names that are one prompt a model could not tell classes apart
     parts, how = _parts(splits)
     reports, problems, contents = [], 0, {}
     digests: dict[bytes, str] = {}
