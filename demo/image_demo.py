@@ -101,7 +101,7 @@ def main() -> None:
     """Search, and say where everything is."""
     parser, args = parse_args()
     inferencer = build_inferencer(parser, args)
-    if args.texts is None and inferencer.model.vocabulary is None:
+    if args.texts is None and inferencer.model.own_prompts() is None:
         parser.error('say what to search for, as this model has no classes of its own: '
                      f'{parser.prog} photo.jpg "a cat. a red chair"')
     try:

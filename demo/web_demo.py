@@ -49,7 +49,9 @@ def parse_args() -> tuple[CommandParser, argparse.Namespace]:
 def launch(inferencer, host: str, port: int, wait: bool = True, allowed_hosts: Sequence[str] = ()):
     """Serve the page with the shipped photographs; returns the app where it does not wait."""
     from expalign.apis.web.server import launch
-    return launch(inferencer, [PHOTOGRAPHS / name for name in SAMPLES], TEXT, host, port,
+    # Without a text the page searches for the classes that the model knows.
+    text = TEXT if inferencer.model.own_prompts() is None else ''
+    return launch(inferencer, [PHOTOGRAPHS / name for name in SAMPLES], text, host, port,
                   allowed_hosts, wait)
 
 

@@ -67,7 +67,7 @@ def main() -> None:
     from expalign.apis.own_data.train import train_own_data
     try:
         train_own_data(args.data, args.out, args.model, args.mode, args.epochs, args.imgsz,
-                       args.batch, say=lambda text: print(text, flush=True))
+                       args.batch)
     except KeyboardInterrupt:
         raise SystemExit('stopped; the same command goes on from the last validation') from None
 

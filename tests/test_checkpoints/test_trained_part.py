@@ -1,6 +1,7 @@
 """Files of what was trained: small, whole when they are loaded, checked against their base."""
 
 import json
+from pathlib import Path
 
 import pytest
 import torch
@@ -61,7 +62,8 @@ def model(config, monkeypatch):
 
 def write(model, config, path):
     pipeline = [dict(type='expalign.LoadImageFromFile')]
-    cfg = ConfigDict(model=config, test_dataloader=dict(dataset=dict(pipeline=pipeline)))
+    cfg = ConfigDict(model=config, test_dataloader=dict(dataset=dict(pipeline=pipeline)),
+                     visualizer=dict(type='mmdet.DetLocalVisualizer', name=f'run in {path.parent}'))
     save_trained_part(model, cfg, path, BASE, epoch='3')
     return path
 
@@ -134,5 +136,7 @@ def test_the_config_inside_is_data_without_the_class_names(model, config, tmp_pa
     path = write(model, config, tmp_path / 'a.safetensors')
     monkeypatch.setattr('expalign.checkpoints.embedded_config.dry_build', lambda *_: None)
     monkeypatch.setattr(trained_part, 'NAMED', None)  # the config is read without any weights
+    tokenizer = Path(config.text_encoder.tokenizer)
+    (tmp_path / tokenizer.name).symlink_to(tokenizer)
     cfg = config_of_checkpoint(path)
     assert cfg.model.tuned_prompts.num_prompts == 2 and 'known_classes' not in cfg.model

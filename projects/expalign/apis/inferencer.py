@@ -254,9 +254,10 @@ class ExpAlignInferencer(Pretrained, DetInferencer):
         samples = [sample for _, sample in self.stream(parts, texts, batch_size=batch_size)]
         merged = samples[0].clone()
         settings = self.model.bbox_head.test_cfg
-        merged.pred_instances = merge_windows(
+        found = merge_windows(
             samples, corners, size, iou_threshold, settings.max_per_img,
             bool(settings.nms.get('class_agnostic', False)))
+        merged.pred_instances = self.model.one_class_each(found, merged)
         if not isinstance(image, np.ndarray):
             merged.set_metainfo(dict(img_path=image))
         return merged

@@ -115,8 +115,9 @@ def joined_with_base(state_dict: dict[str, Tensor], header: Mapping[str, Any], p
 
 def prediction_config(cfg: Config) -> str:
     """The text of a config with what predictions are made with, as data."""
-    visualizer = dict(cfg.get('visualizer') or dict(type='mmdet.DetLocalVisualizer'))
-    parts = dict(model=cfg.model, visualizer=dict(visualizer, vis_backends=None))
+    # A run's own visualizer may be named after a folder.
+    visualizer = dict(type='mmdet.DetLocalVisualizer', name='visualizer', vis_backends=None)
+    parts = dict(model=cfg.model, visualizer=visualizer)
     loader = cfg.get('test_dataloader') or cfg.get('val_dataloader')
     if loader is not None:
         parts['test_dataloader'] = dict(dataset=dict(pipeline=loader.dataset.pipeline))

@@ -11,6 +11,8 @@ from expalign.apis.inferencer import ExpAlignInferencer
 from expalign.apis.own_data import train as own_data
 from expalign.apis.own_data.train import RunExists, train_own_data
 from expalign.registry import MODELS
+from expalign.structures.thresholds import thresholds_of
+from expalign.utils.image_files import decode
 from expalign.utils.load_config import load_config
 from tests.conftest import forget_visualizers
 from tests.helpers.own_folders import NAMES, WRITERS
@@ -108,6 +110,26 @@ def test_the_weights_know_their_classes(run, small):
     found = inferencer.detect(str(image))
     assert found.prompts == list(known.names)
     assert set(inferencer.detect(str(image), ['a red chair']).names) <= {'a red chair'}
+    # Each class at its own threshold; in windows and on the page, too.
+    expected = thresholds_of(known.names, known=known)
+    assert found.thresholds == pytest.approx(expected)
+    sample = inferencer.detect_large(str(image), patch_size=320)
+    assert set(sample.pred_instances.label_names) <= set(known.names)
+
+
+def test_the_page_searches_for_the_classes_without_a_text(run, small):
+    pytest.importorskip('gradio')
+    from expalign.apis.web.photographs import Photograph
+    from expalign.apis.web.search import search
+    _, root, result = run
+    inferencer = ExpAlignInferencer(small(root / 'out/config.py'), result.weights, device='cpu',
+                                    show_progress=False)
+    image = next((root / 'out/data/val').glob('*.jpg'))
+    content = image.read_bytes()
+    photograph = Photograph(content, decode(content)[..., ::-1])
+    found = search(inferencer, photograph, ' ')
+    assert set(found.alignment.prompts) <= set(inferencer.model.known_classes.names)
+    assert search(inferencer, photograph, 'a red chair').alignment.prompts == ['a red chair']
 
 
 def test_the_script_for_configs_gives_the_same_run(run, small, run_script, tmp_path, monkeypatch):

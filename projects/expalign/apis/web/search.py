@@ -89,12 +89,14 @@ def read_prompts(text: str) -> list[str]:
 
 def search(inferencer: ExpAlignInferencer, photograph: Photograph | None, text: str
            ) -> Found:
-    """Detect the prompts of a text in a photograph."""
+    """Detect the prompts of a text in a photograph; without one, the classes that a model knows."""
     if photograph is None:
         raise refusal('Choose a photograph first')
-    prompts = read_prompts(text or '')
+    own = None if (text or '').strip() else inferencer.model.own_prompts()
+    prompts = read_prompts(text or '') if own is None else list(own)
     bgr = np.ascontiguousarray(photograph.pixels[..., ::-1])
-    ((_, sample),) = inferencer.stream([bgr], [prompts], return_eam=True)
+    ((_, sample),) = inferencer.stream(
+        [bgr], [prompts] if own is None else None, return_eam=True)
     alignment = sample.metainfo['alignment']
     sample.set_metainfo(dict(alignment=None))
     instances = sample.pred_instances

@@ -235,14 +235,12 @@ class ExpAlignDetector(KnowsClasses, SingleStageDetector):
                 # mmdet's default, where a user does not think of it.
                 warn_of_unsplit(text, 'give custom_entities=True, or a list')
             return parse_prompts(text, custom_entities)
-        vocabulary = self.vocabulary  # read once: another thread may set it
-        if vocabulary is None and self.known_classes is not None:
-            vocabulary = self.known_classes.names
-        if vocabulary is None:
+        own = self.own_prompts()
+        if own is None:
             raise ValueError(
                 f'no prompts for image {sample.get("img_path", "")!r}: give a text (texts=... or '
                 'text_prompt=...) or call set_vocabulary(...) on the model')
-        return list(vocabulary)
+        return list(own)
 
     def _encode(
         self, prompt_lists: Sequence[Sequence[str]], samples: SampleList,

@@ -45,6 +45,13 @@ class KnowsClasses(nn.Module):
                              'prompts are tuned, of the config or with the weights')
         return self.tuned_prompts(txt_feats, txt_masks, self.known_classes.rows_of(texts))
 
+    def own_prompts(self) -> tuple[str, ...] | None:
+        """What is searched for where nobody gives a text: the vocabulary, or the known classes."""
+        vocabulary = self.vocabulary  # read once: another thread may set it
+        if vocabulary is None and self.known_classes is not None:
+            return self.known_classes.names
+        return vocabulary
+
     def one_class_each(self, result: InstanceData, sample: DetDataSample) -> InstanceData:
         """A result without second classes of a thing, where known ones exclude each other.
 
