@@ -13,6 +13,7 @@ table { border-collapse: collapse; font-variant-numeric: tabular-nums; }
 th, td { border-bottom: 1px solid var(--line); padding: .3rem .7rem; text-align: right; }
 th[scope=row] { text-align: left; font-weight: 600; overflow-wrap: anywhere; }
 th[scope=col] { vertical-align: bottom; font-weight: 600; }
+th[scope=col]:first-child { text-align: left; }
 .facts td { text-align: left; overflow-wrap: anywhere; }
 .wide { overflow-x: auto; }
 .matrix td { min-width: 2.2rem; text-align: center; }
