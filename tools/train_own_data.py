@@ -15,7 +15,7 @@ os.environ.setdefault('OMP_WAIT_POLICY', 'PASSIVE')
 
 from expalign.apis.own_data.modes import DEFAULT_MODE, DEFAULT_MODEL, MODELS, MODES
 from expalign.utils import run_command
-from expalign.utils.command_parser import CommandParser
+from expalign.utils.command_parser import CommandParser, whole_number
 
 
 def parse_args() -> argparse.Namespace:
@@ -26,21 +26,15 @@ def parse_args() -> argparse.Namespace:
                         help=f'where training starts from (default: {DEFAULT_MODEL})')
     parser.add_argument('--mode', choices=MODES, default=DEFAULT_MODE,
                         help=f'what is trained, see docs/own_data.md (default: {DEFAULT_MODE})')
-    parser.add_argument('--epochs', type=_positive, help='default: 10, more for few images')
-    parser.add_argument('--imgsz', type=_positive, help='side of the input in pixels, a multiple '
+    parser.add_argument('--epochs', type=whole_number, help='default: 10, more for few images')
+    parser.add_argument('--imgsz', type=whole_number, help='side of the input in pixels, a multiple '
                         'of 32 (default: 640)')
-    parser.add_argument('--batch', type=_positive, help='images of a step (default: 8, fewer for '
+    parser.add_argument('--batch', type=whole_number, help='images of a step (default: 8, fewer for '
                         'few images)')
     parser.add_argument('--device', help="'cpu', 'cuda:0', ...; default: what is there")
     parser.add_argument('--out', help='folder for everything that is written '
                         '(default: trained/DATA_MODE)')
     return parser.parse_args()
-
-
-def _positive(text: str) -> int:
-    if not text.isdecimal() or int(text) < 1:
-        raise argparse.ArgumentTypeError(f'{text} is no whole number of 1 or more')
-    return int(text)
 
 
 def choose_device(name: str | None) -> None:
