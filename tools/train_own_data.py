@@ -27,10 +27,10 @@ def parse_args() -> argparse.Namespace:
     parser.add_argument('--mode', choices=MODES, default=DEFAULT_MODE,
                         help=f'what is trained, see docs/own_data.md (default: {DEFAULT_MODE})')
     parser.add_argument('--epochs', type=whole_number, help='default: 10, more for few images')
-    parser.add_argument('--imgsz', type=whole_number, help='side of the input in pixels, a multiple '
-                        'of 32 (default: 640)')
-    parser.add_argument('--batch', type=whole_number, help='images of a step (default: 8, fewer for '
-                        'few images)')
+    parser.add_argument('--imgsz', type=whole_number, help='side of the input in pixels, a '
+                        'multiple of 32 (default: 640)')
+    parser.add_argument('--batch', type=whole_number, help='images of a step (default: 8, fewer '
+                        'for few images)')
     parser.add_argument('--device', help="'cpu', 'cuda:0', ...; default: what is there")
     parser.add_argument('--out', help='folder for everything that is written '
                         '(default: trained/DATA_MODE)')
