@@ -8,6 +8,7 @@ import torch
 from mmengine.config import Config
 from mmengine.registry import DefaultScope
 
+from expalign.engine.test_time_augmentation import mirrored_pipeline
 from expalign.registry import MODELS
 from tests.helpers.reduced import Reduction, batch, train_twice
 
@@ -44,6 +45,7 @@ def test_config_is_flat_and_its_model_builds_trains_and_predicts(path, reduce):
     assert depth(ROOT / path) <= MAX_DEPTH
     cfg = reduce(path)
     assert cfg.default_scope == 'mmdet'
+    check_views(cfg)
     if 'optim_wrapper' in cfg:
         model = check_two_iterations(path, cfg)
     else:  # for evaluation alone: data and metric of a model that is trained elsewhere
@@ -52,6 +54,14 @@ def test_config_is_flat_and_its_model_builds_trains_and_predicts(path, reduce):
     data = model.data_preprocessor(batch())
     with torch.no_grad():
         assert len(model.eval().predict(data['inputs'], data['data_samples'])) == 2
+
+
+def check_views(cfg):
+    """What mmdet's tools need for --tta is defined, and is of this config's test pipeline."""
+    dataset = cfg.test_dataloader.dataset
+    assert cfg.tta_pipeline == mirrored_pipeline(dataset.pipeline)
+    limits = cfg.model.test_cfg
+    assert cfg.tta_model.tta_cfg == dict(nms=limits.nms, max_per_img=limits.max_per_img)
 
 
 def check_two_iterations(path, cfg):

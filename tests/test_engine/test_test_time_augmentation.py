@@ -43,3 +43,14 @@ def test_the_config_s_own_win():
     assert cfg.model.type == 'own'
     assert cfg.model.module.type == 'detector'
     assert cfg.test_dataloader.dataset.dataset.pipeline == [dict(type='x')]
+
+
+def test_views_of_another_pipeline_give_way():
+    """As where the command line has changed the pipeline of the test data."""
+    usual = [dict(PIPELINE[0]), dict(type='resize', scale=640), dict(PIPELINE[2])]
+    cfg = make_config(test_pipeline=usual, tta_pipeline=mirrored_pipeline(usual))
+    add_test_time_augmentation(cfg)
+    assert cfg.test_dataloader.dataset.dataset.pipeline == MIRRORED
+    cfg = make_config(test_pipeline=PIPELINE, tta_pipeline=mirrored_pipeline(PIPELINE))
+    add_test_time_augmentation(cfg)
+    assert cfg.test_dataloader.dataset.dataset.pipeline == MIRRORED

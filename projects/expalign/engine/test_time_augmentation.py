@@ -12,6 +12,9 @@ MERGE_MAX = 300
 def add_test_time_augmentation(cfg: Config) -> None:
     """Wrap model and test pipeline; ``tta_model`` and ``tta_pipeline`` of the config win.
 
+    A ``tta_pipeline`` that mirrors the config's ``test_pipeline`` gives way where the test data
+    have another pipeline than that.
+
     Instances of both views are merged by the NMS that the model's ``test_cfg`` names.
     """
     dataset = cfg.test_dataloader.dataset
@@ -22,7 +25,10 @@ def add_test_time_augmentation(cfg: Config) -> None:
         type='expalign.InstanceTTAModel',
         tta_cfg=dict(nms=test_cfg.get('nms', MERGE_NMS),
                      max_per_img=test_cfg.get('max_per_img', MERGE_MAX)))
-    dataset.pipeline = cfg.get('tta_pipeline') or mirrored_pipeline(dataset.pipeline)
+    views, usual = cfg.get('tta_pipeline'), cfg.get('test_pipeline')
+    if views and usual and dataset.pipeline != usual and views == mirrored_pipeline(usual):
+        views = None
+    dataset.pipeline = views or mirrored_pipeline(dataset.pipeline)
     cfg.model = ConfigDict(**tta_model, module=cfg.model)
 
 
