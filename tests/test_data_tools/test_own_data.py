@@ -3,6 +3,7 @@
 import json
 import os
 import shutil
+import stat
 import zipfile
 from pathlib import Path
 
@@ -230,6 +231,12 @@ def test_an_archive(tmp_path):
             archive.writestr(name, b'')
         with pytest.raises(ValueError, match=f'{reason}.*lead out of the folder'):
             recognise(path, tmp_path / 'work')
+    with zipfile.ZipFile(path, 'w') as archive:
+        link = zipfile.ZipInfo('a.jpg')
+        link.external_attr = (stat.S_IFLNK | 0o777) << 16
+        archive.writestr(link, '/etc/passwd')
+    with pytest.raises(ValueError, match=r"'a\.jpg' is a link, and so may lead out"):
+        recognise(path, tmp_path / 'work')
     path.write_bytes(b'PK')
     with pytest.raises(ValueError, match=r'cups\.zip.*cannot be unpacked'):
         recognise(path, tmp_path / 'work')
