@@ -119,6 +119,14 @@ def test_every_page_is_linked():
     assert not lonely
 
 
+def test_every_tool_is_listed():
+    page = (ROOT / 'tools' / 'README.md').read_text()
+    scripts = [path for path in (ROOT / 'tools').rglob('*')
+               if path.suffix in ('.py', '.sh') and not (path.parent / '__init__.py').is_file()]
+    assert len(scripts) > 30
+    assert [path.name for path in scripts if path.name not in page] == []
+
+
 def test_the_search_sees_commands_in_blocks_lines_and_tables():
     text = ('```bash\npython tools/train.py C \\\n  --resume  # --not-this\n```\n\n'
             '    tools/dist_test.sh C CKPT 8 --out r.pkl\n\n'
