@@ -10,7 +10,7 @@ A line that is left out of a block that is run stands in ``WITHOUT``, with the r
 QUICK = {
     'docs/compatibility.md: import expalign',
     "docs/compatibility.md: config, weights = 'configs/mini/expalign_mini.py', 'work_dir",
-    "docs/explanation.md: result = inferencer(image, texts='a horse . a giraffe', retu",
+    "docs/explanation.md: result = inferencer(image, texts='a riding helmet . a giraff",
     "docs/inference.md: inferencer = ExpAlignInferencer(config, weights, device='cpu",
     "docs/inference.md: inferencer.set_vocabulary('lvis')",
     "docs/method.md: model = init_detector('configs/mini/expalign_mini-seg.py', '",

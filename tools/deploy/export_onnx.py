@@ -11,7 +11,7 @@ from pathlib import Path
 
 from expalign.checkpoints.trust import add_trust_argument
 from expalign.utils import check_outputs
-from expalign.utils.command_parser import CommandParser
+from expalign.utils.command_parser import CommandParser, DictAction
 from expalign.utils.model_table import find
 
 IMAGES = ('.jpg', '.jpeg', '.png', '.bmp', '.webp')
@@ -41,6 +41,9 @@ def parse_args() -> argparse.Namespace:
     parser.add_argument(
         '--calibration-texts', metavar='FILE', default='coco',
         help='prompts that --int8 measures with, as --bake-vocabulary; default: coco')
+    parser.add_argument(
+        '--cfg-options', nargs='+', action=DictAction, metavar='KEY=VALUE',
+        help='override settings of the config; a list is written "[a,b]" without blanks')
     add_trust_argument(parser)
     args = parser.parse_args()
     if args.fp16 and args.int8:
@@ -116,7 +119,7 @@ def main() -> None:
     from expalign.deploy.export_settings import detector_settings
     from expalign.deploy.export_text import export_text_side
     from expalign.utils.load_config import load_config
-    cfg = load_config(args.config)
+    cfg = load_config(args.config, args.cfg_options)
     model = load_model(cfg, args.checkpoint)
     tokens = None
     vocabulary = args.bake_vocabulary

@@ -18,6 +18,7 @@ from mmengine.utils import track_iter_progress
 import expalign  # noqa: F401  (before mmdet: the compatibility layer)
 from expalign.apis.command_line import add_model_arguments, build_inferencer, check_arguments
 from expalign.datasets.transforms.loading import read_image
+from expalign.structures.thresholds import thresholds_of
 from expalign.utils import check_outputs, finished_file, run_command
 from expalign.utils.command_parser import CommandParser
 from expalign.visualization import draw_explanation, draw_instances
@@ -32,8 +33,9 @@ HEAD = """\
 # Gallery
 
 Photographs of [demo/data/mini](../demo/data/mini/ATTRIBUTION.md) with the prompts that they were
-searched for, and all boxes and masks of score {score_thr:g} or more. The best score of each prompt
-is below its picture, with the number of boxes if there are several; "none" means no box above it.
+searched for, and all boxes and masks above the default threshold, which goes by the number of
+prompts ([results.md](results.md#the-default-threshold)). The best score of each prompt is below its
+picture, with the number of boxes if there are several; "none" means no box above it.
 
 The detector is that of `make demo` ([weights.md](weights.md#the-detector-of-make-demo)):
 YOLO-World v2-S's converted image side and this project's text side and mask branches. It was not
@@ -90,17 +92,18 @@ def attribution_rows(photographs: Path, images: set[str]) -> list[str]:
     return [rows[image] for image in sorted(images)]
 
 
-def draw_scene(inferencer: Any, photograph: Path, scene: dict, score_thr: float
-               ) -> tuple[np.ndarray, str]:
+def draw_scene(inferencer: Any, photograph: Path, scene: dict) -> tuple[np.ndarray, str]:
     """The picture (RGB) of a scene and the line below it."""
     ((_, sample),) = inferencer.stream(
         str(photograph), [scene['prompts']], return_eam=bool(scene.get('explain')))
-    found = sample.pred_instances[sample.pred_instances.scores >= score_thr]
+    found = sample.pred_instances
+    found = found[found.scores >= found.scores.new_tensor(
+        thresholds_of(scene['prompts']))[found.labels]]
     image = read_image(str(photograph))[..., ::-1]
     line = caption(scene['prompts'], found)
     if scene.get('explain'):
         picture = draw_explanation(
-            image, sample.alignment, sample.pred_instances, scene['prompts'], score_thr)
+            image, sample.alignment, sample.pred_instances, scene['prompts'])
         return resize(picture, EXPLANATION_WIDTH / picture.shape[1]), line
     scale = LONGER_SIDE / max(image.shape[:2])
     found.bboxes = found.bboxes * scale
@@ -140,7 +143,6 @@ def table(cells: list[tuple[str, str]], columns: int) -> str:
 
 def make_gallery(
     inferencer: Any, sections: list[dict], photographs: Path, rows: list[str], out: Path,
-    score_thr: float,
 ) -> None:
     """Write ``OUT/gallery.md`` and ``OUT/images/gallery``; pictures of an older run are removed.
 
@@ -150,7 +152,6 @@ def make_gallery(
         photographs: folder of the photographs.
         rows: what :func:`attribution_rows` gives.
         out: folder of the page.
-        score_thr: lowest score of a box.
     """
     planned = _scenes(sections)
     folder = out / 'images' / 'gallery'
@@ -162,15 +163,14 @@ def make_gallery(
                   [photographs / scene['image'] for scene in planned])
     cells = []
     for number, scene in enumerate(track_iter_progress(planned), start=1):
-        picture, line = draw_scene(
-            inferencer, photographs / scene['image'], scene, score_thr)
+        picture, line = draw_scene(inferencer, photographs / scene['image'], scene)
         name = names[number - 1]
         with finished_file(folder / name) as temporary:
             cv2.imwrite(str(temporary), picture[..., ::-1], [cv2.IMWRITE_JPEG_QUALITY, QUALITY])
         cells.append((f'images/gallery/{name}', line))
     for old in set(folder.glob('*.jpg')) - {out / cell[0] for cell in cells}:
         old.unlink()
-    page, rest = [HEAD.format(score_thr=score_thr)], iter(cells)
+    page, rest = [HEAD], iter(cells)
     for section in sections:
         explained = any(scene.get('explain') for scene in section['scenes'])
         part = [next(rest) for _ in section['scenes']]
@@ -190,7 +190,6 @@ def main() -> None:
     parser.add_argument('--photographs', type=Path, default=ROOT / 'demo' / 'data' / 'mini',
                         help='folder of the photographs, with an ATTRIBUTION.md')
     parser.add_argument('--out', type=Path, default=ROOT / 'docs', help='folder of the page')
-    parser.add_argument('--score-thr', type=float, default=0.25, help='lowest score of a box')
     args = parser.parse_args()
     check_arguments(parser, args)
     try:
@@ -201,7 +200,7 @@ def main() -> None:
         parser.error(str(error))
     inferencer = build_inferencer(parser, args)
     inferencer.show_bar = False
-    make_gallery(inferencer, sections, args.photographs, rows, args.out, args.score_thr)
+    make_gallery(inferencer, sections, args.photographs, rows, args.out)
 
 
 if __name__ == '__main__':
