@@ -152,6 +152,16 @@ def test_bad_regions_are_named(tmp_path, region, message):
     assert 'via.json' in str(caught.value)
 
 
+def test_a_file_that_is_read_is_not_written_to(tmp_path):
+    root = one_image(tmp_path, [{}])
+    (root / 'annotations').mkdir()
+    (root / 'via.json').rename(root / 'annotations/train.json')
+    before = (root / 'annotations/train.json').read_bytes()
+    with pytest.raises(ValueError, match=r"train\.json' is the file to read.*would be lost"):
+        convert(root, root)
+    assert (root / 'annotations/train.json').read_bytes() == before
+
+
 def test_shapes_without_area_are_counted(tmp_path):
     root = one_image(tmp_path, [{}, {'shape_attributes': {'name': 'point', 'cx': 1, 'cy': 2}},
                                 {'shape_attributes': {'name': 'polyline'}},

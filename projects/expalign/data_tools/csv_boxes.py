@@ -48,7 +48,7 @@ def read_csv(source: str | Path, images: str | Path | None = None,
         raise ValueError(f"'{source}' has no csv file whose columns are an image and a box, such "
                          'as filename, class, xmin, ymin, xmax, ymax')
     folder = image_folder(root, images)
-    result, splits = LabelSource(CSV, folder, {}), {}
+    result, splits = LabelSource(CSV, folder, {}, files), {}
     for path in files:
         table = _Table(path, root, folder, columns, name, result.notes)
         for split, lines in table.splits().items():

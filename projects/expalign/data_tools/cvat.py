@@ -49,7 +49,7 @@ def read_cvat(source: str | Path, images: str | Path | None = None,
             splits.setdefault(split, []).append((path, subset))
     return LabelSource(CVAT, image_folder(root, images), {
         split: partial(_read_split, parts=parts) for split, parts in grouped_files(splits).items()},
-        names=names)
+        files, names=names)
 
 
 def _overview(path: Path, names: list[str]) -> list[str | None]:

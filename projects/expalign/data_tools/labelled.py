@@ -72,6 +72,7 @@ class LabelSource:
         root: folder below which the images are.
         splits: what gives the images of ``'train'``, ``'val'`` and ``'test'``, with a tally of what
             is left out on the way. Both may raise :class:`BadLabel` for a file as a whole.
+        files: that are read, none of which may be written to.
         count: files or entries of each split, for progress.
         names: class names that the format lists, in its order; all others follow by alphabet.
         notes: sentences about what was taken to be meant.
@@ -80,6 +81,7 @@ class LabelSource:
     kind: str
     root: Path
     splits: dict[str, Callable[[Tally], Iterator[LabelledImage | BadLabel]]]
+    files: list[Path] = field(default_factory=list)
     count: dict[str, int] = field(default_factory=dict)
     names: list[str] = field(default_factory=list)
     notes: list[str] = field(default_factory=list)

@@ -6,7 +6,7 @@ from collections import Counter
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from expalign.utils import scratch_folder
+from expalign.utils import check_outputs, scratch_folder
 from expalign.utils.progress import progress
 from expalign.utils.tally import Tally
 
@@ -15,6 +15,7 @@ from .coco_writer import coco_writer
 from .found_images import FoundImage, ImageFinder
 from .image_index import ImageIndex
 from .labelled import LabelSource
+from .split_names import SPLITS
 
 
 @dataclass
@@ -54,8 +55,10 @@ def convert_labelled(source: LabelSource, output: str | Path, images: str = 'lin
     Raises:
         FileExistsError: ``output/SPLIT`` exists and is something else.
         ValueError: an annotation is not in its format (the message names the file and the place),
-            there is no image or no object, or ``val_share`` does not fit.
+            there is no image or no object, ``val_share`` does not fit, or a file to write is one
+            to read.
     """
+    check_outputs([Path(output, 'annotations', f'{split}.json') for split in SPLITS], source.files)
     result = Converted(source.kind, notes=source.notes)
     index = ImageIndex(source.root, result.whole)
     with scratch_folder(name='embedded') as scratch:

@@ -50,7 +50,7 @@ def read_labelme(source: str | Path, images: str | Path | None = None,
         splits.setdefault(split_of_folder(path, root), []).append(path)
     return LabelSource(LABELME, image_folder(root, images), {
         split: partial(_read_split, files=members) for split, members in grouped(splits).items()},
-        {split: len(members) for split, members in grouped(splits).items()})
+        files, {split: len(members) for split, members in grouped(splits).items()})
 
 
 def _read_split(tally: Tally, files: list[Path]) -> Iterator[LabelledImage | BadLabel]:

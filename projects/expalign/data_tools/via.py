@@ -54,6 +54,7 @@ def read_via(source: str | Path, images: str | Path | None = None,
     return LabelSource(VIA, image_folder(root, images), {
         split: partial(_read_split, files=files, key=key, name=name)
         for split, files in parts.items()},
+        list(found),
         {split: sum(len(entries) for _, entries in files) for split, files in parts.items()},
         notes=notes)
 

@@ -52,7 +52,7 @@ def read_voc(source: str | Path, images: str | Path | None = None,
     splits = grouped(_splits(root, files, notes))
     return LabelSource('Pascal VOC', image_folder(root, images), {
         split: partial(_read_split, files=members) for split, members in splits.items()},
-        {split: len(members) for split, members in splits.items()}, notes=notes)
+        files, {split: len(members) for split, members in splits.items()}, notes=notes)
 
 
 def _splits(root: Path, files: list[Path], notes: list[str]) -> dict[str | None, list[Path]]:
