@@ -129,6 +129,8 @@ def test_settings_are_capped_by_the_images(prepared):
         settings_for(prepared, mode='prob')
     with pytest.raises(ValueError, match="'yolo' cannot be trained further"):
         settings_for(prepared, 'yolo')
+    with pytest.raises(ValueError, match='imgsz = 300: it must be a multiple of 32'):
+        settings_for(prepared, imgsz=300)
 
 
 @pytest.mark.parametrize('mode', ['probe', 'tune', 'replay'])

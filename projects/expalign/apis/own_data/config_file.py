@@ -4,11 +4,13 @@ import os
 from dataclasses import dataclass
 from pathlib import Path
 
+from expalign.utils.own_data_recipe import check_settings
+
 from .modes import DEFAULT_MODE, DEFAULT_MODEL, MODELS, MODES
 from .prepare import Prepared
 
 SHIPPED_TRAINING_IMAGES = 24  # of the replay set
-BATCH = 8
+BATCH, IMGSZ = 8, 640
 
 TEMPLATE = """\
 # Written by `expalign train`; `python tools/train.py` on this file is the same run.
@@ -49,6 +51,20 @@ class RunSettings:
     batch: int
 
 
+def check_choices(model: str, mode: str, imgsz: int | None) -> None:
+    """Refuse what cannot be, before any work.
+
+    Raises:
+        ValueError: there is no such model or mode, or the side of the input is no multiple of 32.
+    """
+    if mode not in MODES:
+        raise ValueError(f'there is no mode {mode!r}: choose one of {", ".join(MODES)}')
+    if model not in MODELS:
+        raise ValueError(f'{model!r} cannot be trained further by a recipe: choose one of '
+                         f'{", ".join(MODELS)}, or train a config with tools/train.py')
+    check_settings(dict(epochs=1, imgsz=IMGSZ if imgsz is None else imgsz, batch=1, data='data'))
+
+
 def settings_for(
     prepared: Prepared, model: str = DEFAULT_MODEL, mode: str = DEFAULT_MODE,
     epochs: int | None = None, imgsz: int | None = None, batch: int | None = None,
@@ -60,16 +76,12 @@ def settings_for(
     seen, but each one 30 times at most.
 
     Raises:
-        ValueError: there is no such model or mode.
+        ValueError: see :func:`check_choices`.
     """
-    if mode not in MODES:
-        raise ValueError(f'there is no mode {mode!r}: choose one of {", ".join(MODES)}')
-    if model not in MODELS:
-        raise ValueError(f'{model!r} cannot be trained further by a recipe: choose one of '
-                         f'{", ".join(MODELS)}, or train a config with tools/train.py')
+    check_choices(model, mode, imgsz)
     images = prepared.images['train']
     return RunSettings(
-        model, mode, epochs or min(max(round(1200 / images), 10), 30), imgsz or 640,
+        model, mode, epochs or min(max(round(1200 / images), 10), 30), imgsz or IMGSZ,
         min(batch or max(min(BATCH, images // 4), 2), images))
 
 

@@ -20,7 +20,7 @@ from expalign.utils import finished_file, unwinding_at_termination
 from expalign.utils.load_config import load_config
 from expalign.utils.quiet_output import output_to
 
-from .config_file import RunSettings, config_text, settings_for
+from .config_file import RunSettings, check_choices, config_text, settings_for
 from .measure import Measured, measure
 from .modes import DEFAULT_MODE, DEFAULT_MODEL
 from .prepare import Prepared, prepare
@@ -75,6 +75,7 @@ def train_own_data(
     """
     say = say or partial(print, file=sys.stdout, flush=True)
     folders = Folders(Path(out or Path('trained', f'{_plain_name(data)}_{mode}')))
+    check_choices(model, mode, imgsz)
     own = recognise(data, folders.out / 'converted')
     say(own.said)
     with unwinding_at_termination(), run_lock(folders.out, '--out'):
