@@ -30,14 +30,19 @@ def reduce(tmp_path_factory):
     return Reduction(tmp_path_factory.mktemp('encoders'))
 
 
-def depth(path: Path) -> int:
-    """Steps from a config to the farthest file that it inherits from."""
+def bases_of(path: Path) -> list[Path]:
+    """The files that a config inherits from directly."""
     for node in ast.parse(path.read_text()).body:
         if isinstance(node, ast.Assign) and ast.unparse(node.targets[0]) == '_base_':
             bases = ast.literal_eval(node.value)
             bases = [bases] if isinstance(bases, str) else bases
-            return 1 + max(depth(path.parent / base) for base in bases)
-    return 0
+            return [(path.parent / base).resolve() for base in bases]
+    return []
+
+
+def depth(path: Path) -> int:
+    """Steps from a config to the farthest file that it inherits from."""
+    return max((1 + depth(base) for base in bases_of(path)), default=0)
 
 
 @pytest.mark.parametrize('path', CONFIGS)
@@ -87,6 +92,13 @@ def test_the_main_recipe_alone_is_outside_of_a_folder():
     folders = {Path(path).parent for path in CONFIGS} - {Path('configs')}
     missing = [folder for folder in folders if f'`{folder.name}' not in readme]
     assert not missing and len(folders) > 10
+
+
+def test_every_building_block_is_used():
+    files = list((ROOT / 'configs').resolve().rglob('*.py'))
+    used = {base for file in files for base in bases_of(file)}
+    unused = [file for file in files if '_base_' in file.parts and file not in used]
+    assert len(used) > 20 and not unused
 
 
 def test_names_say_what_inherits_from_what():
