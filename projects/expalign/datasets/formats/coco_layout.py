@@ -53,7 +53,7 @@ def by_id(entries: Sequence[dict], what: str, problems: AnnotationProblems) -> d
             problems.refuse(f"{what} without an 'id' that is a number or text",
                             f'{what} number {index}', f' (got {shown(entry.get("id"))})')
         elif key in found:
-            problems.refuse(f'{what} ids that occur twice', f'{what} {key!r}')
+            problems.refuse(f'{what} ids that occur twice', f'{what} {shown(key)}')
         else:
             entry['id'] = key
             found[key] = entry
@@ -66,7 +66,7 @@ def sortable_by_id(entries: Sequence[dict], what: str, problems: AnnotationProbl
     one_of_each = list({isinstance(key, str): key for key in found}.values())
     if len(one_of_each) > 1:
         problems.refuse(f'{what} ids of which some are numbers and some text: write all in one way',
-                        f'{what} {one_of_each[0]!r} and {what} {one_of_each[1]!r}')
+                        f'{what} {shown(one_of_each[0])} and {what} {shown(one_of_each[1])}')
     return found
 
 
@@ -85,14 +85,15 @@ def named_categories(content: dict, problems: AnnotationProblems) -> dict[int | 
     for key, category in list(categories.items()):
         name = category.get('name')
         if number(name) is not None and not isinstance(name, str):
-            problems.repaired('category name that is a number, read as text', f'category {key!r}')
+            problems.repaired('category name that is a number, read as text',
+                              f'category {shown(key)}')
             category['name'] = str(name)
         elif not isinstance(name, str):
-            problems.refuse("category without a 'name'", f'category {key!r}',
+            problems.refuse("category without a 'name'", f'category {shown(key)}',
                             f' (got {shown(name)})')
             del categories[key]
         elif not is_unicode(name):
-            problems.refuse(NOT_UNICODE_NAME, f'category {key!r}', f' ({shown(name)})')
+            problems.refuse(NOT_UNICODE_NAME, f'category {shown(key)}', f' ({shown(name)})')
             del categories[key]
     return categories
 
