@@ -16,7 +16,7 @@ import pytest
 ROOT = Path(__file__).parents[2]
 NOTEBOOKS = sorted((ROOT / 'demo').glob('*.ipynb'))
 LARGEST = 500_000  # bytes
-MINUTES = 10
+MINUTES = 20
 MARK = '== cell'
 NOISE = re.compile(r'^.*Loads checkpoint.*\n?', re.MULTILINE)  # mmengine's log
 NUMBER = re.compile(r'-?\d+(?:\.\d+)?')
