@@ -97,7 +97,7 @@ def test_prompt_vectors_have_no_network(exports, tmp_path):
 
     from expalign.deploy.export_settings import ExportError
     from expalign.deploy.export_text import export_text_side
-    model = SimpleNamespace(text_encoder=object())
+    model = SimpleNamespace(text_encoder=object(), tuned_prompts=None)
     model.eval = lambda: model
     with pytest.raises(ExportError, match=r'object has no network to export; bake the vocabulary'):
         export_text_side(model, tmp_path / 'text.onnx')
