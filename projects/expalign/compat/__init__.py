@@ -11,10 +11,14 @@ module                          what the hook does
                                 (``mmyolo_version.py``)
 ``lvis.eval``                   provides ``np.float``, which numpy no longer has
                                 (``lvis_numpy.py``)
+``mmdet.datasets``              are imported without a line on the standard output
+and its transforms              (``silent_onedl.py``)
+some of mmdet and mmengine      do not import what almost nobody's model uses
+                                (``deferred_imports.py``)
 ==============================  ==========================================================
 """
 
-from . import lvis_numpy, silent_onedl
+from . import deferred_imports, lvis_numpy, silent_onedl
 from .import_hooks import SourceHook, StandInFinder, register
 from .mmyolo_version import RelaxedVersionLoader
 
@@ -22,6 +26,7 @@ _FINDERS = (
     SourceHook('mmyolo', RelaxedVersionLoader),
     SourceHook('lvis.eval', lvis_numpy.NumpyFloatLoader),
     *(SourceHook(name, silent_onedl.SilentLoader) for name in silent_onedl.MODULES),
+    *(SourceHook(name, deferred_imports.DeferringLoader) for name in deferred_imports.MODULES),
 )
 _STAND_IN = StandInFinder('mmcv._ext', 'mmcv_ext.py')
 
