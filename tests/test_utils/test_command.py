@@ -1,5 +1,7 @@
 """Commands end with one line where the input is at fault, with a traceback where the program is."""
 
+import warnings
+
 import pytest
 
 from expalign.utils import run_command
@@ -32,3 +34,17 @@ def test_other_errors_stay(kind):
 
 def test_no_error():
     run_command(list)
+
+
+def test_warnings_of_others_are_not_shown(capsys, monkeypatch):
+    monkeypatch.setattr(warnings, 'showwarning', warnings.showwarning)
+
+    def warn():
+        warnings.warn('ours', stacklevel=1)
+        warnings.warn_explicit('theirs', UserWarning, '/venv/lib/site-packages/torch/a.py', 1)
+        warnings.warn_explicit('too', UserWarning, '/v/lib/site-packages/expalign/a.py', 1)
+
+    with warnings.catch_warnings():
+        warnings.simplefilter('always')
+        run_command(warn)
+    assert capsys.readouterr().err == 'note: ours\nnote: too\n'

@@ -167,9 +167,13 @@ def build_inferencer(parser: CommandParser, args: argparse.Namespace) -> 'ExpAli
     """The :class:`ExpAlignInferencer` that the command line asks for."""
     if 'out_dir' in args:
         make_folder(parser, args.out_dir)
+    from mmengine.logging import MMLogger
+
     from expalign.checkpoints.fetch import FetchError
 
     from .inferencer import ExpAlignInferencer
+    # Where mmengine says what it does: below a warning it is of no use here.
+    MMLogger.get_instance('expalign', log_level='WARNING')
     try:
         return ExpAlignInferencer(
             args.model, args.weights, device=args.device, show_progress=False,

@@ -204,5 +204,5 @@ def _images_in_folder(folder: str) -> list[str]:
             f'{len(files)} files')
     if len(images) < len(files):
         _log(f'{folder}: {len(files) - len(images)} of {len(files)} files are no images and are '
-             'left out')
+             'left out', level=30)
     return images
