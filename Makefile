@@ -22,8 +22,8 @@ override TEXT := $(value TEXT)
 export TEXT
 endif
 
-DEMO_IMAGE := demo/data/mini/val2017/000000229997.jpg
-DEMO_TEXT := a black bear. a crow. a giraffe
+DEMO_IMAGE := demo/data/mini/val2017/000000160012.jpg
+DEMO_TEXT := a pizza. a bottle. a person
 # The exit status of expalign where the image side of the default model cannot be had.
 NOT_FETCHED := 3
 

@@ -4,7 +4,7 @@ import warnings
 
 import pytest
 
-from expalign.utils import run_command
+from expalign.utils import run_command, without_lines
 
 
 def failing(error):
@@ -48,3 +48,13 @@ def test_warnings_of_others_are_not_shown(capsys, monkeypatch):
         warnings.simplefilter('always')
         run_command(warn)
     assert capsys.readouterr().err == 'note: ours\nnote: too\n'
+
+
+def test_lines_that_a_package_prints(capsys):
+    with without_lines('Loads '):
+        print('Loads a file')
+        print('a', 'b')
+        print('Loads', end=' ')
+        print('another')
+    print('Loads a third')
+    assert capsys.readouterr().out == 'a b\nLoads a third\n'

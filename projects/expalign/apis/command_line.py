@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 from expalign.checkpoints.trust import add_trust_argument
 from expalign.structures.thresholds import SCORE_THR, threshold_argument
+from expalign.utils import without_lines
 from expalign.utils.command_parser import CommandParser, DictAction, share, whole_number
 from expalign.utils.model_table import find
 
@@ -175,9 +176,10 @@ def build_inferencer(parser: CommandParser, args: argparse.Namespace) -> 'ExpAli
     # Where mmengine says what it does: below a warning it is of no use here.
     MMLogger.get_instance('expalign', log_level='WARNING')
     try:
-        return ExpAlignInferencer(
-            args.model, args.weights, device=args.device, show_progress=False,
-            cfg_options=config_settings(args))
+        with without_lines('Loads checkpoint by '):
+            return ExpAlignInferencer(
+                args.model, args.weights, device=args.device, show_progress=False,
+                cfg_options=config_settings(args))
     except FetchError as error:
         parser.fail(NOT_FETCHED, f'{error}; or name a config and --weights')
     # RuntimeError: a checkpoint that does not fit the config, or that is not to be trusted

@@ -1,9 +1,12 @@
 """Running of a command whose errors are meant for people."""
 
+import io
 import os
 import sys
 import warnings
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, redirect_stdout
+from typing import TextIO
 
 
 def run_command(main: Callable[[], object]) -> None:
@@ -29,3 +32,28 @@ def _show_own(message: Warning | str, category: type, filename: str, *_: object)
     parts = os.path.normpath(filename).split(os.sep)
     if 'site-packages' not in parts or 'expalign' in parts:
         print(f'note: {message}', file=sys.stderr)
+
+
+@contextmanager
+def without_lines(*beginnings: str) -> Iterator[None]:
+    """Leave lines that begin so out of the standard output, where a package prints them."""
+    with redirect_stdout(_Filtered(sys.stdout, beginnings)):
+        yield
+
+
+class _Filtered(io.TextIOBase):
+    """Passes on all lines but those with certain beginnings."""
+
+    def __init__(self, stream: TextIO, beginnings: tuple[str, ...]) -> None:
+        self._stream, self._beginnings, self._line = stream, beginnings, ''
+
+    def write(self, text: str) -> int:
+        self._line += text
+        while (end := self._line.find('\n') + 1) > 0:
+            line, self._line = self._line[:end], self._line[end:]
+            if not line.startswith(self._beginnings):
+                self._stream.write(line)
+        return len(text)
+
+    def flush(self) -> None:
+        self._stream.flush()
