@@ -28,6 +28,15 @@ def test_every_class_can_still_be_trained_on(seed):
     assert 5 not in chosen  # the only one of class 2
 
 
+def test_classes_are_validated_first_that_are_not_yet():
+    classes = [[0]] * 20 + [[1, 2]] * 2 + [[3]] * 2 + [[4]]
+    names = [f'{i:02d}.jpg' for i in range(len(classes))]
+    for seed in range(5):
+        chosen = split_images(names, classes, seed=seed)
+        assert len(chosen) == 5
+        assert {label for place in chosen for label in classes[place]} == {0, 1, 2, 3}
+
+
 def test_versions_of_a_photograph_stay_together():
     assert source_name('a/b_jpg.rf.0123.jpg') == source_name('a/b_jpg.rf.4567.jpg') == 'a/b_jpg'
     assert source_name('a/b.jpg') != source_name('a/c.jpg')

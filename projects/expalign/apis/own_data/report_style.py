@@ -15,7 +15,7 @@ th[scope=row] { text-align: left; font-weight: 600; overflow-wrap: anywhere; }
 th[scope=col] { vertical-align: bottom; font-weight: 600; }
 th[scope=col]:first-child { text-align: left; }
 .facts td { text-align: left; overflow-wrap: anywhere; }
-.wide { overflow-x: auto; }
+.wide { overflow-x: auto; } .wide th[scope=row] { white-space: nowrap; }
 .matrix td { min-width: 2.2rem; text-align: center; }
 .matrix td { background: color-mix(in srgb, var(--tone) calc(var(--share) * 60%), transparent); }
 .matrix td.right { --tone: var(--right); } .matrix td.wrong { --tone: var(--missed); }

@@ -23,9 +23,10 @@ def split_images(
 ) -> list[int]:
     """The images that validate; the same ones for the same names and seed.
 
-    Photographs are put in order by name and drawn by the seed. One validates if each of its classes
-    has another photograph left to train on, until ``share`` of the images do, one at least. The
-    versions of a photograph stay together.
+    Photographs are put in order by name and drawn by the seed. One can validate if each of its
+    classes has another photograph left to train on. Those come first that bring most classes which
+    none before them has, then the others, until ``share`` of the images validate, one at least.
+    The versions of a photograph stay together.
 
     Args:
         names: file names of n images.
@@ -51,12 +52,26 @@ def split_images(
     order = [list(groups)[place] for place in np.random.default_rng(seed).permutation(len(groups))]
     wanted = max(math.floor(share * len(names) + 0.5), 1)
     chosen: list[int] = []
-    # A class of one photograph is trained on; where that holds for all, the first one validates.
-    able = [name for name in order if all(left[label] > 1 for label in labels[name])] or order[:1]
-    for name in able:
+    seen: set[int] = set()
+
+    def able(name: str) -> bool:
+        return all(left[label] > 1 for label in labels[name])
+
+    def take(name: str) -> None:
+        order.remove(name)
+        chosen.extend(groups[name])
+        left.subtract(labels[name])
+        seen.update(labels[name])
+
+    while len(chosen) < wanted:
+        best = max(filter(able, order), key=lambda name: len(labels[name] - seen), default=None)
+        if best is None or labels[best] <= seen:
+            break
+        take(best)
+    for name in list(order):
         if len(chosen) >= wanted:
             break
-        if all(left[label] > 1 for label in labels[name]) or not chosen:
-            chosen += groups[name]
-            left.subtract(labels[name])
+        # Where every class has one photograph alone, the first one validates.
+        if able(name) or not (chosen or any(map(able, order))):
+            take(name)
     return sorted(chosen)
