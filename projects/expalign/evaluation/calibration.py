@@ -1,6 +1,6 @@
-"""Detections of a data set beside its annotations, and the thresholds that follow from them."""
+"""Detections of samples judged by their annotations, as one list, and thresholds by class."""
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -60,29 +60,6 @@ class SampleJudge:
         boxes[:, 2:] += boxes[:, :2]
         labels = np.array([self._labels[row['category_id']] for row in rows], int)
         return boxes, labels, np.array([row['iscrowd'] for row in rows], bool)
-
-
-def fit_calibration(
-    predictions: Iterable[Mapping[str, Any]], annotations: str, classes: Sequence[str]
-) -> list[float | None]:
-    """The threshold of the best F1 of every class, by a few annotated images.
-
-    Args:
-        predictions: one sample an image, as of :class:`SampleJudge`, made with a score threshold
-            far below what is to be found (0.001).
-        annotations: COCO file of these images.
-        classes: K names; predicted label i is the category of the name i.
-
-    Returns:
-        K thresholds; None for a class of which nothing is found.
-
-    Raises:
-        FileNotFoundError: ``annotations`` does not exist.
-        ValueError: it lacks a class or an image, or the predictions cannot be judged.
-    """
-    sample_judge = SampleJudge(CocoGroundTruth(annotations), classes)
-    judged = gather([sample_judge(sample) for sample in predictions], len(sample_judge.classes))
-    return [None if best is None else best[0] for best in by_class(judged)]
 
 
 def by_class(judged: Judged) -> list[tuple[float, float] | None]:

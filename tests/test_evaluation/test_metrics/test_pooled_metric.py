@@ -5,7 +5,8 @@ from math import isnan
 import pytest
 
 from expalign.evaluation import PooledMetric
-from expalign.evaluation.calibration import fit_calibration
+from expalign.evaluation.calibration import SampleJudge, by_class, gather
+from expalign.evaluation.coco_ground_truth import CocoGroundTruth
 from tests.helpers.annotations import coco_content, write_json
 from tests.helpers.grounded import evaluate, grounded_sample
 
@@ -45,13 +46,14 @@ def test_by_hand(ann_file):
 
 
 def test_thresholds_by_class(ann_file):
-    assert fit_calibration(samples(), ann_file, CLASSES) == [
-        None, pytest.approx(0.125), pytest.approx(0.6)]
-    assert fit_calibration([], ann_file, CLASSES) == [None, None, None]
+    judge = SampleJudge(CocoGroundTruth(ann_file), CLASSES)
+    owl, dog, cat = by_class(gather([judge(sample) for sample in samples()], 3))
+    assert owl is None and dog == (pytest.approx(0.125), 1.0) and cat == (pytest.approx(0.6), 1.0)
+    assert by_class(gather([], 3)) == [None, None, None]
     with pytest.raises(ValueError, match='fox'):
-        fit_calibration([], ann_file, ['fox'])
+        SampleJudge(CocoGroundTruth(ann_file), ['fox'])
     with pytest.raises(ValueError, match=r'a\.json has no image of id 9'):
-        fit_calibration([grounded_sample(CLASSES, [], [], img_id=9)], ann_file, CLASSES)
+        judge(grounded_sample(CLASSES, [], [], img_id=9))
 
 
 def test_nothing_found(ann_file):
