@@ -51,4 +51,5 @@ def test_lint_checks_types_and_the_fast_tests_do_not_wait_for_them(repo_root):
     for target, last in (('lint', 'mypy'), ('test', 'pytest')):
         commands = [line.rpartition('" ')[2] for line in make_demo(target=target) if '" ' in line]
         assert commands == ['-m ruff check .', f'-m {last}']
-    assert 'make lint' in (repo_root / '.ci/run').read_text()
+    assert (repo_root / '.ci/run').read_text().splitlines()[-1] == 'make test'
+    assert 'make lint' in (repo_root / '.github/workflows/ci.yml').read_text()
