@@ -59,6 +59,7 @@ def main() -> None:
             mark = '  <- written' if tried.text == entry.best else ''
             print(f'  {tried.ap:.3f}  {tried.f1:.3f}  {tried.threshold:.3f}  {tried.text}{mark}')
     print_check(found)
+    print_unfound(found)
     with finished_file(args.out) as path:
         Path(path).write_text(json.dumps(found.class_texts(), ensure_ascii=False, indent=1) + '\n',
                               encoding='utf-8')
@@ -72,6 +73,14 @@ def print_check(found) -> None:
               f'wordings {found.check[1]:.3f}')
     if found.kept_names:
         print('together the wordings are no better than the names, which are kept')
+
+
+def print_unfound(found, least: float = 0.1) -> None:
+    """The classes that no wording helps."""
+    names = [entry.name for entry in found.classes if not entry.tried[0].ap >= least]
+    if names:
+        print(f'no wording finds {", ".join(names)} (AP below {least:g}): train on the data '
+              'instead')
 
 
 def read_words(path: str) -> dict[str, list[str]]:
