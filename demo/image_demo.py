@@ -80,6 +80,7 @@ def search(inferencer, args: argparse.Namespace) -> None:
         patch_size=args.patch_size, overlap=args.patch_overlap_ratio,
         iou_threshold=args.merge_iou_thr)
     pairs = pairs_of(inferencer, args.images, args.texts, args.batch_size, windows, args.explain)
+    inferencer.show_bar = windows is not None  # of the windows of an image
     quiet = len(args.images) == 1
     with ResultWriter(args.out_dir, args.format, args.texts) as writer, tqdm(
             total=len(args.images), unit='image', disable=quiet, leave=False,

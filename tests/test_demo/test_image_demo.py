@@ -4,6 +4,8 @@ import csv
 import io
 import json
 import shutil
+import subprocess
+import sys
 from pathlib import Path
 
 import cv2
@@ -60,7 +62,8 @@ def test_windows(run_script, arguments, tmp_path, capsys):
     prediction = json.loads((out / 'preds' / '000000214753.json').read_text())
     assert 0 < len(prediction['detections']) <= 300
     assert not (out / 'vis').exists()
-    assert f'{IMAGES[0]}: ' in capsys.readouterr().out
+    printed = capsys.readouterr()
+    assert f'{IMAGES[0]}: ' in printed.out and '5/5' in printed.err
 
 
 @pytest.mark.parametrize(('flags', 'message'), [
@@ -252,3 +255,13 @@ def test_every_format_agrees(run_script, arguments, tmp_path, capsys, monkeypatc
         rows = list(csv.DictReader(file))
     assert [float(row['x1']) for row in rows] == [entry['box'][0] for entry in found]
     assert not (out / 'vis').exists()
+
+
+@pytest.mark.slow
+def test_nothing_else_reaches_the_terminal(arguments, tmp_path):
+    done = subprocess.run(
+        [sys.executable, '-m', 'expalign', 'detect', IMAGES[0], 'a horse', '--model',
+         *map(str, arguments), '--out-dir', str(tmp_path)], capture_output=True, text=True)
+    read, found, written = done.stdout.splitlines()
+    assert read == '1 prompt: a horse' and written == f'Written to {tmp_path}'
+    assert found.startswith(f'{IMAGES[0]}: ') and done.stderr == ''

@@ -44,7 +44,12 @@ from expalign.structures.prompt_split import split_prompts, warn_of_unsplit
     ('Apple Inc. logo. a .com sign. Warner Bros. a cat', [
         'Apple Inc. logo', 'a .com sign', 'Warner Bros', 'a cat']),
     ('a $1.50 coin. version 2.0. 2,5 mm', ['a $1.50 coin', 'version 2.0', '2,5 mm']),
+    ('e.g., a horse, i.e., the red one', ['e.g., a horse', 'i.e., the red one']),
+    ('a bow (ribbons, red. blue), dog', ['a bow (ribbons, red. blue)', 'dog']),
+    ('(cat, dog), owl (bird)', ['(cat', 'dog)', 'owl (bird)']),
     # lists as they are written
+    ("('cat', 'dog')", ['cat', 'dog']),
+    ("('cat')", ["('cat')"]),
     ('["a cat", "St. Bernard, big"]', ['a cat', 'St. Bernard, big']),
     (" ['cat','dog'] ", ['cat', 'dog']),
     ('[1, 2]', ['[1', '2]']),

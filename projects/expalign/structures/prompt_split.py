@@ -21,7 +21,8 @@ _TOKENS = re.compile(
         | „[^„“”\n]*[“”] | «[^«»\n]*» | 「[^「」\n]*」 )
     | (?P<kept>
         (?<=\d)[.,．](?=\d)                       # 2.5 mm, 1,000 pieces
-        | (?<![\w.])(?i:e\.\s?g|i\.\s?e|a\.k\.a|z\.\s?B)\.  # before an article, too
+        | (?<![\w.])(?i:e\.\s?g|i\.\s?e|a\.k\.a|z\.\s?B)\.,?  # before an article, too
+        | (?<=\w)\s?\([^()\n]*\)                    # a bow (ribbons, red)
         | (?<![\w.])(?:[^\W\d_]\.){{2,}}{_NO_ARTICLE}     # U.S. flag
         | (?<![\w.])[A-Z]\.(?=\s+[A-Z]){_NO_ARTICLE}  # J. Smith
         | {_FIRST}[A-Z]\.(?=\s+[a-z]){_NO_ARTICLE}  # T. rex
@@ -82,13 +83,14 @@ def warn_of_unsplit(prompt: str, way: str) -> None:
 def _written_list(text: str) -> list[str] | None:
     """The strings of a list that was written out, or None."""
     text = text.strip()
-    if not (text.startswith('[') and text.endswith(']')):
+    if text[:1] + text[-1:] not in ('[]', '()'):
         return None
     try:
         found = ast.literal_eval(text)
     except (ValueError, SyntaxError, MemoryError, RecursionError):
         return None
-    return found if all(isinstance(entry, str) for entry in found) else None
+    listed = isinstance(found, list | tuple) and all(isinstance(entry, str) for entry in found)
+    return list(found) if listed else None
 
 
 def _without_quotes(part: str, quoted: str | None) -> str:
