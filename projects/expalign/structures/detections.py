@@ -142,17 +142,16 @@ class Detections(Sequence[Detection]):
         """The image with masks, boxes, names and scores, (H, W, 3) uint8 RGB.
 
         Args:
-            text_size: height of letters in pixels; the same for pictures of every size.
+            text_size: height of letters in pixels; by default the same for pictures of every size.
 
         Raises:
             ValueError: the image is not known.
         """
-        from expalign.utils.labelled_boxes import TEXT_SIZE, draw_labelled_boxes
+        from expalign.utils.labelled_boxes import draw_labelled_boxes
         texts = [f'{name} {score:.2f}' for name, score in zip(
             self.names, self.scores, strict=True)]
         return draw_labelled_boxes(
-            self.pixels(), self.boxes, texts, self.labels.tolist(), text_size or TEXT_SIZE,
-            self.masks)
+            self.pixels(), self.boxes, texts, self.labels.tolist(), text_size, self.masks)
 
     def pixels(self) -> np.ndarray:
         """The image, (H, W, 3) uint8 RGB.

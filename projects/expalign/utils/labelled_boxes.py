@@ -12,7 +12,8 @@ from .label_fonts import LabelFont
 # Okabe and Ito's colours, which colour-blind readers can tell apart; those that stand out first.
 COLOURS = ('#D55E00', '#0072B2', '#009E73', '#CC79A7', '#E69F00', '#56B4E9', '#F0E442')
 DARK_TEXT = {'#E69F00', '#56B4E9', '#F0E442'}
-TEXT_SIZE = 15  # of every picture; the pixels below are for letters of this height
+TEXT_SIZE = 15  # of pictures of every size; the pixels below are for letters of this height
+SMALL_SIZE, SMALL_SIDE = 12, 320  # of thumbnails, which larger letters would cover
 LINE = 3
 OUTLINE = 2  # of a mask
 INSET = 5  # a box that lies on another one is drawn this many pixels inside of it
@@ -24,7 +25,7 @@ Rectangle = tuple[float, float, float, float]
 
 def draw_labelled_boxes(
     image: np.ndarray, boxes: np.ndarray, texts: Sequence[str], groups: Sequence[int],
-    text_size: int = TEXT_SIZE, masks: Iterable[Any] | None = None,
+    text_size: int | None = None, masks: Iterable[Any] | None = None,
 ) -> np.ndarray:
     """Draw masks, boxes, then labels where they hide no other label, inside of the picture.
 
@@ -33,12 +34,15 @@ def draw_labelled_boxes(
         boxes: (n, 4) xyxy in pixels, the best first: it has the first choice of a place.
         texts: n labels.
         groups: n numbers; boxes of one number have one colour, seven numbers differ.
-        text_size: height of letters in pixels, about; lines are in proportion.
+        text_size: height of letters in pixels, about; lines are in proportion. None: the same for
+            all pictures but thumbnails.
         masks: n masks (H, W), or encodings of one each that ``mask[:]`` decodes.
 
     Returns:
         (H, W, 3) uint8 RGB.
     """
+    if text_size is None:
+        text_size = TEXT_SIZE if max(image.shape[:2]) > SMALL_SIDE else SMALL_SIZE
     scale = text_size / TEXT_SIZE
     colours = [COLOURS[group % len(COLOURS)] for group in groups]
     image = np.array(image)

@@ -9,12 +9,12 @@ from mmengine.structures import InstanceData
 from torch import Tensor
 
 from expalign.registry import VISUALIZERS
-from expalign.utils.labelled_boxes import TEXT_SIZE, draw_labelled_boxes
+from expalign.utils.labelled_boxes import draw_labelled_boxes
 
 
 def draw_instances(
     image: np.ndarray, found: InstanceData, classes: Sequence[str] = (),
-    text_size: int = TEXT_SIZE,
+    text_size: int | None = None,
 ) -> np.ndarray:
     """Masks, boxes, prompts and scores, one colour a prompt.
 
