@@ -18,6 +18,7 @@ VARIABLE = re.compile(r'\bEXPALIGN_[A-Z_]+[A-Z]\b')
 COMMAND = re.compile(r'(?<![\w./-])expalign (\w+)([^`\n]*)')
 SOURCES = ('projects', 'configs', 'tools', 'demo', 'tests')
 # Ends of files and addresses, which look like modules; and the schema of results.
+KEYS = {'test_evaluator', 'test_dataloader', 'test_cfg', 'test_pipeline'}
 FILES = {'onnx', 'git', 'detections'}
 
 
@@ -59,6 +60,14 @@ def test_modules_and_types(page):
 def test_variables():
     wrong = [f'{name(page)}: {variable}' for page in PAGES
              for variable in VARIABLE.findall(page.read_text()) if variable not in sources()]
+    assert not wrong
+
+
+def test_tests():
+    """Tests that prove what a page says; ``test_evaluator`` and the like are keys of configs."""
+    wrong = [f'{name(page)}: {test}' for page in PAGES
+             for test in re.findall(r'`(test_\w+)`', page.read_text())
+             if test not in KEYS and f'def {test}(' not in sources()]
     assert not wrong
 
 
