@@ -13,6 +13,7 @@ from pathlib import Path
 
 from mmengine.config import Config
 
+from expalign.apis.preflight import preflight
 from expalign.data_tools.own_data import recognise
 from expalign.engine.launch import build_runner
 from expalign.engine.run_lock import run_lock
@@ -72,6 +73,7 @@ def train_own_data(
     Raises:
         RunExists: ``out`` has another run, or one that is complete.
         FileNotFoundError, ValueError: the data cannot be used, or a setting is none.
+        PreflightError: the training would fail, as for want of disk or memory.
     """
     say = say or partial(print, file=sys.stdout, flush=True)
     folders = Folders(Path(out or Path('trained', f'{_plain_name(data)}_{mode}')))
@@ -87,6 +89,8 @@ def train_own_data(
         _write(folders.out / CONFIG, config_text(prepared, settings))
         say(_described(prepared, settings, folders))
         cfg = load_config(folders.out / CONFIG)
+        cfg.work_dir = str(folders.work)
+        preflight(cfg).raise_faults()
         # Logs of mmengine, tables of pycocotools; progress is on the error stream.
         with output_to(folders.work / OUTPUT):
             before = measure(cfg, cfg.load_from, folders.work / 'test')

@@ -67,7 +67,7 @@ def check_memory(cfg: Any, model: nn.Module, report: Report) -> None:
     size = input_side(dict(cfg.train_dataloader)) or 640
     steps = list(parts_of_type(dict(cfg.train_dataloader), 'SamplePrompts'))
     prompts = steps[0].get('num_prompts', 80) if steps else 80
-    batch = cfg.train_dataloader.batch_size
+    batch = cfg.train_dataloader.get('batch_size', 1)
     side = min(MEASURED_SIDE, -(-size // 32) * 32)
     cost = measure_step(model, side, min(prompts, 80), INSTANCES)
     area = (size / side) ** 2
