@@ -54,7 +54,7 @@ def run_lock(folder: str | Path, option: str = '--work-dir') -> Iterator[None]:
                 path.unlink()
 
 
-def check_unused(folder: str | Path) -> None:
+def check_unused(folder: str | Path, option: str = '--work-dir') -> None:
     """Raise where another run holds a work folder; nothing is written.
 
     Raises:
@@ -62,7 +62,7 @@ def check_unused(folder: str | Path) -> None:
     """
     path = Path(folder) / LOCK_NAME
     if path.exists():
-        _check_abandoned(path, Path(folder))
+        _check_abandoned(path, Path(folder), option)
 
 
 def _own_entry() -> dict:
