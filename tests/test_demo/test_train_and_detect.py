@@ -44,12 +44,12 @@ def test_trains_once_and_writes_everything(run_script, capsys, tmp_path):
     image = tmp_path / 'a photo.png'
     cv2.imwrite(str(image), np.full((120, 200, 3), 90, np.uint8))
 
-    def demo(*options: str) -> str:
+    def demo(lowest: str) -> str:
         run_script(DEMO, '--image', image, '--text', 'a raccoon. a tree.', '--out', out,
-                   *options, '--score-thr', '0.9', '--cfg-options', *SMALL)
+                   '--score-thr', lowest, '--cfg-options', *SMALL)
         return capsys.readouterr().out
 
-    text = demo()
+    text = demo('0')
     assert 'Training a small model' in text
     assert 'epoch 1 of 1, loss' in text
     predictions = json.loads((out / 'predictions.json').read_text())
@@ -58,7 +58,7 @@ def test_trains_once_and_writes_everything(run_script, capsys, tmp_path):
     assert predictions['detections']
     for item in predictions['detections']:
         assert item['prompt'] == predictions['prompts'][item['label']]
-        x1, y1, x2, y2 = item['box_xyxy']
+        x1, y1, x2, y2 = item['box']
         assert 0 <= x1 <= x2 <= 200
         assert 0 <= y1 <= y2 <= 120
     metrics = json.loads((out / 'metrics.json').read_text())
@@ -71,9 +71,11 @@ def test_trains_once_and_writes_everything(run_script, capsys, tmp_path):
 
     checkpoint = out / 'training' / 'epoch_1.pth'
     written = checkpoint.stat().st_mtime_ns
-    text = demo()
+    text = demo('0.9')
     assert f'Already trained: {checkpoint}' in text
-    assert f'nothing above 0.9; the best are in {out / "predictions.json"}' in text
+    assert f'{image}: ' in text and 'a tree: none above 0.9, best 0.' in text
+    best = json.loads((out / 'predictions.json').read_text())['best_scores']
+    assert 0 < max(best) < 0.9
     assert checkpoint.stat().st_mtime_ns == written
 
 
