@@ -107,7 +107,7 @@ def config(width: int) -> Config:
 
 def test_interrupted_training_goes_on_and_another_config_starts_anew(monkeypatch, tmp_path):
     demo = runpy.run_path(DEMO)
-    monkeypatch.setitem(demo['Training'].run.__globals__, 'build_runner', FakeRunner)
+    monkeypatch.setattr(launch, 'build_runner', FakeRunner)
     monkeypatch.setattr(FakeRunner, 'started_with', [])
     training = demo['Training'](config(1), tmp_path / 'out')
     assert training.finished_checkpoint() is None
