@@ -9,6 +9,8 @@ import numpy as np
 import pytest
 from mmengine.config import Config
 
+from expalign.engine import launch
+
 DEMO = 'demo/train_and_detect.py'
 SMALL = [
     'train_cfg.max_epochs=1', 'train_cfg.val_interval=9', 'train_dataloader.batch_size=2',
