@@ -17,8 +17,8 @@ DOTTED = re.compile(r'(?<![\w./:])expalign((?:\.[A-Za-z_]\w*)+)')
 VARIABLE = re.compile(r'\bEXPALIGN_[A-Z_]+[A-Z]\b')
 COMMAND = re.compile(r'(?<![\w./-])expalign (\w+)([^`\n]*)')
 SOURCES = ('projects', 'configs', 'tools', 'demo', 'tests')
-# Ends of files and addresses, which look like modules; and the schema of results.
 KEYS = {'test_evaluator', 'test_dataloader', 'test_cfg', 'test_pipeline'}
+# Ends of files and addresses, which look like modules; and the schema of results.
 FILES = {'onnx', 'git', 'detections'}
 
 
