@@ -8,6 +8,7 @@ interrupted.
 
 import argparse
 import os
+import sys
 
 # Read when torch is imported. Threads that spin while they wait for each other make training on
 # a busy CPU many times slower.
@@ -16,6 +17,8 @@ os.environ.setdefault('OMP_WAIT_POLICY', 'PASSIVE')
 from expalign.apis.own_data.modes import DEFAULT_MODE, DEFAULT_MODEL, MODELS, MODES
 from expalign.utils import run_command
 from expalign.utils.command_parser import CommandParser, whole_number
+
+INTERRUPTED = 130  # the exit status that shells give to Ctrl-C
 
 
 def parse_args() -> argparse.Namespace:
@@ -63,7 +66,8 @@ def main() -> None:
         train_own_data(args.data, args.out, args.model, args.mode, args.epochs, args.imgsz,
                        args.batch)
     except KeyboardInterrupt:
-        raise SystemExit('stopped; the same command goes on from the last validation') from None
+        print('stopped; the same command goes on from the last validation', file=sys.stderr)
+        raise SystemExit(INTERRUPTED) from None
 
 
 if __name__ == '__main__':
