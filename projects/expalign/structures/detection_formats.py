@@ -135,5 +135,5 @@ def summary(found: 'Detections', listed: int = 4) -> str:
         best = found.best_scores[key]
         near = f', best {best:.2f}' if best > 0 else ''
         of = '' if few or not near else f' ({found.prompts[key]})'
-        parts.append(f'{name}: none above {found.thresholds[key]:g}{near}{of}')
+        parts.append(f'{name}: none above {found.thresholds[key]:.3g}{near}{of}')
     return '; '.join(parts)
