@@ -70,6 +70,25 @@ def run_script(run_at_root):
     return run
 
 
+@pytest.fixture(scope='session')
+def exports(tmp_path_factory, run_at_root):
+    """A function from the form of a detector to its export; see ``tests.helpers.exported``.
+
+    Each is made once for all tests.
+    """
+    for package in ('onnx', 'onnxruntime'):
+        pytest.importorskip(package, reason=f'needs {package}')
+    from tests.helpers.exported import export
+    made = {}
+
+    def get(form):
+        if form not in made:
+            made[form] = export(form, tmp_path_factory.mktemp(form))
+        return made[form]
+
+    return get
+
+
 def forget_visualizers() -> None:
     """Empty mmengine's tables of named visualizers, as a new process would find them.
 

@@ -61,6 +61,7 @@ DRY = {
     'docs/compatibility.md: pip install --no-deps --target compiled_mmcv WHEEL': PIP,
     'docs/compatibility.md: pip install --no-build-isolation --no-cache-dir --no-deps --': PIP,
     'docs/deployment.md: pip install onnx==1.23.0 onnxruntime==1.32.0      # or: pip': PIP,
+    'docs/deployment.md: pip install --no-deps WHEEL': PIP,
     'docs/deployment.md: python tools/deploy/export_onnx.py configs/warm_start/expali': READERS,
     'docs/deployment.md: trtexec --onnx=m.onnx --saveEngine=m.engine --fp16 \\': GPU,
     'docs/distributed.md: tools/dist_train.sh CONFIG 8': GPU,

@@ -36,7 +36,7 @@ class Exported:
             self.cfg, self.model, **(dict(vocabulary=None, nms_inside=False) | kwargs))
 
     def onnx(self, **kwargs):
-        from expalign.deploy import OnnxDetector
+        from expalign.runtime import OnnxDetector
         return OnnxDetector(self.detector_file, self.text_file, threads=1, **kwargs)
 
     def torch(self, image: str, texts: list[str], size: int = 640):

@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 
 from expalign.deploy.parity import TIE, Parity
-from expalign.deploy.postprocess import Candidates, class_wise_nms
+from expalign.runtime.postprocess import Candidates, class_wise_nms
 
 SETTINGS = SimpleNamespace(iou_threshold=0.5, class_agnostic=False, max_per_img=300)
 SIZE = (10, 1000)

@@ -9,8 +9,8 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 
-from expalign.deploy import OnnxDetector
 from expalign.deploy.parity import Parity
+from expalign.runtime import Detections, OnnxDetector
 from tests.helpers.exported import FORMS, IMAGES
 
 # K = 1, 3 and 7; L from 2 tokens to 20.
@@ -25,7 +25,8 @@ def assert_same(found, expected) -> None:
     parity.add(found, expected)
     assert parity.boxes > 5 and not parity.unmatched and not parity.disordered, str(parity)
     if not parity.moved:
-        assert found.label_names == list(expected.label_names)
+        names = expected.names if isinstance(expected, Detections) else expected.label_names
+        assert found.names == list(names)
 
 
 def detections(scores, labels, shift=0.0):
@@ -63,14 +64,14 @@ def test_prompts_and_sizes(exports, form):
     for size, texts, image in (
             (640, VOCABULARIES[0], IMAGES[0]), (640, VOCABULARIES[2], IMAGES[1]),
             (320, VOCABULARIES[1], IMAGES[0]), (320, VOCABULARIES[2], IMAGES[1])):
-        (found,) = detectors[size](image, texts)
+        (found,) = detectors[size](image, texts, score_thr=0)
         assert_same(found, exported.torch(image, texts, size))
 
 
 def test_batches_of_images_and_repeated_prompts(exports):
     exported = exports('none')
     texts = ['dog', 'cat', 'dog']
-    batch = exported.onnx(image_size=(320, 320))(IMAGES, texts, batch_size=2)
+    batch = exported.onnx(image_size=(320, 320))(IMAGES, texts, score_thr=0, batch_size=2)
     for found, image in zip(batch, IMAGES, strict=True):
         assert_same(found, exported.torch(image, texts, 320))
         assert 2 not in found.labels
@@ -85,17 +86,17 @@ def test_all_embedded_photographs(exports, form):
     assert len(images) == 48
     for number, image in enumerate(images):
         texts = VOCABULARIES[number % 3]
-        assert_same(detector(image, texts)[0], exported.torch(image, texts))
+        assert_same(detector(image, texts, score_thr=0)[0], exported.torch(image, texts))
 
 
 def test_masks_are_the_same_pixels(exports):
     exported = exports('masks')
-    (found,) = exported.onnx(image_size=(320, 320))(IMAGES[0], VOCABULARIES[1])
+    (found,) = exported.onnx(image_size=(320, 320))(IMAGES[0], VOCABULARIES[1], score_thr=0)
     expected = exported.torch(IMAGES[0], VOCABULARIES[1], 320)
     masks = expected.masks.to_ndarray()
     assert masks.any()
     for mask, wanted in zip(found.masks, masks, strict=True):
-        assert (mask.on_image(found.size) != wanted).mean() < 1e-4
+        assert (mask != wanted).mean() < 1e-4
 
 
 @pytest.mark.parametrize('form', ['none', 'masks'])
@@ -107,14 +108,12 @@ def test_nms_inside(exports, form, tmp_path):
     inside = OnnxDetector(path, exported.text_file, threads=1, image_size=(320, 320))
     outside = exported.onnx(image_size=(320, 320))
     for found, expected in zip(
-            inside(IMAGES, VOCABULARIES[1], batch_size=2), outside(IMAGES, VOCABULARIES[1]),
+            inside(IMAGES, VOCABULARIES[1], 0, batch_size=2), outside(IMAGES, VOCABULARIES[1], 0),
             strict=True):
         assert_same(found, expected)
         if form == 'masks':
             for mask, wanted in zip(found.masks, expected.masks, strict=True):
-                assert (mask.on_image(found.size) != wanted.on_image(found.size)).mean() < 1e-4
-    with pytest.raises(ValueError, match='has NMS inside, with the threshold 0.01'):
-        OnnxDetector(path, exported.text_file, score_thr=0.5)
+                assert (mask != wanted).mean() < 1e-4
     with pytest.raises(ValueError, match='NMS is inside of this ONNX file'):
         inside.candidates(IMAGES[0])
 
@@ -122,12 +121,12 @@ def test_nms_inside(exports, form, tmp_path):
 def test_nothing_found(exports, tmp_path):
     from expalign.deploy.export_graph import export_detector
     exported = exports('masks')
-    assert not len(exported.onnx(score_thr=1.0)(IMAGES[0], ['cat'])[0].scores)
+    assert not len(exported.onnx()(IMAGES[0], ['cat'], 1.0)[0].scores)
     path = tmp_path / 'nms.onnx'
     settings = exported.settings(nms_inside=True)
     export_detector(exported.model, type(settings)(**(vars(settings) | dict(score_thr=1.0))), path)
-    (found,) = OnnxDetector(path, exported.text_file, threads=1)(IMAGES[0], ['cat'])
-    assert found.bboxes.shape == (0, 4) and found.label_names == [] and found.masks == []
+    (found,) = OnnxDetector(path, exported.text_file, threads=1)(IMAGES[0], ['cat'], 0)
+    assert found.boxes.shape == (0, 4) and found.names == [] and len(found.masks) == 0
 
 
 def test_baked_vocabulary(exports, tmp_path):
@@ -138,7 +137,7 @@ def test_baked_vocabulary(exports, tmp_path):
                     baked_tokens(exported.model, names))
     detector = OnnxDetector(path, threads=1, image_size=(320, 320))
     assert [item.name for item in detector.session.get_inputs()] == ['images']
-    assert_same(detector(IMAGES[0])[0], exported.torch(IMAGES[0], names, 320))
+    assert_same(detector(IMAGES[0], score_thr=0)[0], exported.torch(IMAGES[0], names, 320))
     assert len(detector(IMAGES[0], names)) == 1
     with pytest.raises(ValueError, match='vocabulary of this ONNX file is baked in'):
         detector(IMAGES[0], ['other'])
@@ -156,12 +155,13 @@ class NoTorch:
             raise ImportError(f'{name} is not to be imported here')
 
 sys.meta_path.insert(0, NoTorch())
-from expalign.deploy import OnnxDetector
+from expalign.runtime import OnnxDetector
 from expalign.deploy.parity import Parity
 model, text, image, texts = sys.argv[1:]
-(found,) = OnnxDetector(model, text, threads=1, image_size=(320, 320))(image, json.loads(texts))
-assert 'torch' not in sys.modules
-print(json.dumps(dict(bboxes=found.bboxes.tolist(), scores=found.scores.tolist(),
+(found,) = OnnxDetector(model, text, threads=1, image_size=(320, 320))(
+    image, json.loads(texts), score_thr=0)
+assert not NoTorch.blocked & sys.modules.keys()
+print(json.dumps(dict(bboxes=found.boxes.tolist(), scores=found.scores.tolist(),
                       labels=found.labels.tolist())))
 '''
 
@@ -174,5 +174,5 @@ def test_new_prompts_where_torch_cannot_be_imported(exports):
     assert run.returncode == 0, run.stderr
     found = {name: np.array(value) for name, value in json.loads(run.stdout).items()}
     names = [VOCABULARIES[2][label] for label in found['labels']]
-    assert_same(SimpleNamespace(**found, label_names=names),
+    assert_same(SimpleNamespace(**found, names=names),
                 exported.torch(IMAGES[0], VOCABULARIES[2], 320))

@@ -82,7 +82,7 @@ def test_exported_files_find_what_the_gpu_finds(form, tmp_path):
     from tests.helpers.exported import export
     exported = export(form, tmp_path)
     detector = exported.onnx(image_size=(320, 320))
-    (found,) = detector(IMAGES[0], TEXTS)
+    (found,) = detector(IMAGES[0], TEXTS, score_thr=0)
     exported.model.cuda()
     expected = exported.torch(IMAGES[0], TEXTS, size=320).cpu()
     assert share_matched(found, expected) >= SHARE

@@ -9,7 +9,7 @@ LAYERS = (
     ('limits', 'version'),
     ('utils',),
     ('compat', 'registry', 'structures'),
-    ('checkpoints', 'datasets', 'visualization'),
+    ('checkpoints', 'datasets', 'runtime', 'visualization'),
     ('models',),
     ('data_tools', 'deploy', 'engine', 'evaluation'),
     ('model_zoo',),

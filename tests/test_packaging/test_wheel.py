@@ -1,6 +1,8 @@
 """The built wheel holds all that a user needs outside of the checkout."""
 
+import json
 import os
+import re
 import subprocess
 import sys
 import zipfile
@@ -79,8 +81,54 @@ def test_contents(wheel, repo_root):
     assert not [name for name in names if 'benchmark' in name or 'distill' in name]
     assert wheel.stat().st_size < 13_000_000
     assert 'expalign = expalign.cli:main' in scripts
+    assert 'expalign-runtime = expalign.apis.runtime_command:main' in scripts
     assert 'Provides-Extra: web' in metadata
     assert 'Description-Content-Type: text/markdown' in metadata
+
+
+def runtime_packages(repo_root) -> list[str]:
+    """What docs/deployment.md says to install beside the wheel."""
+    page = (repo_root / 'docs' / 'deployment.md').read_text()
+    section = page.split('## Without torch on the machine')[1]
+    (line,) = re.findall(r'^pip install ([a-z -]+)$', section, re.MULTILINE)
+    return line.split()
+
+
+def test_the_document_and_the_extra_name_the_same(wheel, repo_root):
+    with zipfile.ZipFile(wheel) as archive:
+        metadata = archive.read(
+            next(n for n in archive.namelist() if n.endswith('METADATA'))).decode()
+    extra = re.findall(r'^Requires-Dist: ([\w-]+).*; extra == "runtime"$', metadata, re.MULTILINE)
+    assert extra == runtime_packages(repo_root)
+
+
+@pytest.mark.slow
+def test_a_machine_without_torch(wheel, repo_root, exports, tmp_path):
+    """The packages come from the package index."""
+    exported, venv = exports('masks'), tmp_path / 'venv'
+    subprocess.run([sys.executable, '-m', 'venv', venv], check=True)
+    python = venv / 'bin' / 'python'
+    for packages in (['--no-deps', wheel], runtime_packages(repo_root)):
+        subprocess.run([python, '-m', 'pip', 'install', '--quiet', '--disable-pip-version-check',
+                        *packages], check=True)
+    model, empty = tmp_path / 'model', tmp_path / 'empty'
+    model.mkdir()
+    empty.mkdir()
+    for name in ('m.onnx', 'text.onnx', 'text.tokenizer.json'):
+        (model / name).write_bytes((exported.folder / name).read_bytes())
+    environment = {name: value for name, value in os.environ.items() if name != 'PYTHONPATH'}
+    found = subprocess.run(
+        [venv / 'bin' / 'expalign-runtime', 'detect', model, repo_root / PHOTOGRAPH,
+         'a cat. an owl'], cwd=empty, env=environment, capture_output=True, text=True, check=False)
+    assert found.returncode == 0, found.stderr
+    record = json.loads((empty / 'outputs/detect/preds/000000229997.json').read_text())
+    (own,) = exported.onnx()(str(repo_root / PHOTOGRAPH), ['a cat', 'an owl'])
+    assert len(record['detections']) == len(own) > 5
+    assert [entry['score'] for entry in record['detections']] == pytest.approx(
+        own.scores.tolist(), abs=2e-4)
+    assert (empty / 'outputs/detect/vis/000000229997.jpg').stat().st_size > 10_000
+    missing = subprocess.run([python, '-c', 'import torch'], env=environment, capture_output=True)
+    assert missing.returncode == 1
 
 
 def test_nothing_looks_above_the_package(repo_root):

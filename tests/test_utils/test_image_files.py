@@ -11,7 +11,7 @@ from PIL import Image, ImageOps
 
 from expalign.datasets.bad_samples import BadImage
 from expalign.datasets.transforms import LoadImageFromFile
-from expalign.deploy.preprocess import read_image
+from expalign.runtime.preprocess import read_image
 from expalign.utils.image_files import (
     ImageHead,
     OtherSize,

@@ -97,8 +97,8 @@ def write_form(args: argparse.Namespace, model) -> None:
     """Replace the float32 file by the form that was asked for."""
     if not (args.fp16 or args.int8):
         return
-    from expalign.deploy import OnnxDetector
     from expalign.deploy.export_precision import to_float16, to_int8
+    from expalign.runtime import OnnxDetector
     if args.fp16:
         to_float16(args.out, args.out)
         return

@@ -16,8 +16,8 @@ from mmengine.config import DictAction
 
 import expalign  # noqa: F401  (before mmdet: the compatibility layer)
 from expalign.checkpoints.trust import add_trust_argument
-from expalign.deploy import Detections, OnnxDetector
 from expalign.deploy.parity import Parity
+from expalign.runtime import Detections, OnnxDetector
 from expalign.utils.load_config import load_config
 
 
@@ -48,12 +48,10 @@ def as_sample(found: Detections, info: dict):
     from mmdet.structures import DetDataSample
     from mmengine.structures import InstanceData
     instances = InstanceData(
-        bboxes=torch.from_numpy(found.bboxes), scores=torch.from_numpy(found.scores),
+        bboxes=torch.from_numpy(found.boxes), scores=torch.from_numpy(found.scores),
         labels=torch.from_numpy(found.labels))
     if found.masks is not None:
-        instances.masks = torch.from_numpy(np.stack(
-            [mask.on_image(found.size) for mask in found.masks]
-            or [np.zeros(found.size, dtype=bool)])[:len(found.masks)])
+        instances.masks = torch.from_numpy(np.asarray(found.masks))
     sample = DetDataSample(metainfo=dict(
         img_id=info['img_id'], img_path=info['img_path'], ori_shape=found.size,
         scale_factor=(1.0, 1.0), text=info['text']))
@@ -83,7 +81,7 @@ def main() -> dict[str, float]:
         info = dataset.get_data_info(index)
         texts = [text if isinstance(text, str) else text[0] for text in info['text']]
         started = time.perf_counter()
-        (found,) = detector(info['img_path'], texts)
+        (found,) = detector(info['img_path'], texts, score_thr=0)
         seconds += time.perf_counter() - started
         evaluator.process([as_sample(found, info)])
         if model is not None:

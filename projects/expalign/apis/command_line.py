@@ -59,7 +59,13 @@ def config_settings(args: argparse.Namespace) -> dict[str, Any]:
 
 
 def add_search_arguments(parser: argparse.ArgumentParser) -> None:
-    """Photographs and prompts in a row, and what is done with them."""
+    """Photographs and prompts in a row, the model, and what is done with them."""
+    add_word_arguments(parser)
+    add_model_arguments(parser, positional=False)
+
+
+def add_word_arguments(parser: argparse.ArgumentParser) -> None:
+    """Photographs and prompts in a row, whatever the model is."""
     parser.add_argument(
         'words', nargs='+', metavar='PHOTO ... PROMPTS',
         help="files, folders, patterns or addresses, '-' for a list on the standard input; and "
@@ -67,7 +73,6 @@ def add_search_arguments(parser: argparse.ArgumentParser) -> None:
         'o365, lvis')
     parser.add_argument(
         '--texts', help='what to search for, as an option; then all before it are photographs')
-    add_model_arguments(parser, positional=False)
     parser.add_argument(
         '-c', '--custom-entities', action=argparse.BooleanOptionalAction, default=True,
         help="split the text at line ends, ',', ';' and full stops, as is usual; with "

@@ -2,9 +2,9 @@
 
 import glob
 import os
+import sys
 from collections.abc import Iterator, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -16,9 +16,6 @@ from .image_arrays import as_array
 from .result_files import result_files
 from .video import EXTENSIONS as VIDEO_EXTENSIONS
 from .video import VideoFrames
-
-if TYPE_CHECKING:
-    from expalign.datasets.bad_samples import BadSample
 
 Image = str | np.ndarray
 Input = str | Path | np.ndarray | VideoFrames  # and PIL's images and torch's tensors
@@ -51,7 +48,7 @@ class ImageStream:
     def __init__(self, inputs: Inputs) -> None:
         many = inputs if isinstance(inputs, list | tuple) else [inputs]
         self.sources: list[Image | VideoFrames] = []
-        self.left_out: dict[str, BadSample] = {}
+        self.left_out: dict[str, Exception] = {}
         self._named: set[str] = set()
         for index, entry in enumerate(many):
             sources = _sources_of(entry, index)
@@ -78,11 +75,11 @@ class ImageStream:
             else:
                 yield source
 
-    def leave_out(self, image: Image, error: 'BadSample') -> None:
+    def leave_out(self, image: Image, error: Exception) -> None:
         """Note an image that cannot be read, one of several of a folder or pattern.
 
         Raises:
-            BadSample: the error, where the image was named itself.
+            Exception: the error, where the image was named itself.
         """
         if not isinstance(image, str) or image in self._named:
             raise error
@@ -92,18 +89,18 @@ class ImageStream:
         """Say once, behind the last image, which ones could not be read.
 
         Raises:
-            BadImage: there is no other.
+            Exception: there is no other; it is of the kind of the first error.
         """
         if not self.left_out:
             return
-        from expalign.datasets.bad_samples import BadImage
+        first = next(iter(self.left_out.values()))
         names = [Path(path).name for path in self.left_out]
         more = f' and {len(names) - MAX_LISTED} more' if len(names) > MAX_LISTED else ''
         message = (
             f'{len(names)} of {len(self)} images could not be read and are left out: '
-            f'{", ".join(names[:MAX_LISTED])}{more}. {next(iter(self.left_out.values()))}')
+            f'{", ".join(names[:MAX_LISTED])}{more}. {first}')
         if len(names) == len(self):
-            raise BadImage(message)
+            raise type(first)(message)
         _log(message, level=30)
 
     def check_results(self, out_dir: str | Path, *others: str | Path) -> None:
@@ -137,8 +134,12 @@ def report_frames(video: VideoFrames) -> None:
 
 
 def _log(message: str, level: int = 20) -> None:
-    from mmengine.logging import print_log  # after the command line: it takes a while to import
-    print_log(message, 'current', level)
+    try:
+        from mmengine.logging import print_log  # after the command line: importing takes a while
+    except ImportError:  # beside expalign.runtime, which needs no OpenMMLab
+        print(message, file=sys.stderr)
+    else:
+        print_log(message, 'current', level)
 
 
 def _sources_of(entry: Input, index: int) -> list[Image | VideoFrames]:
@@ -186,8 +187,8 @@ def _pattern(text: str) -> str:
 
 
 def _check_address(address: str) -> None:
-    from mmengine.fileio import get_file_backend
     try:
+        from mmengine.fileio import get_file_backend
         get_file_backend(address)
     except KeyError as error:
         raise ValueError(f'the address {address} is of a kind that is not read: {error}') from error

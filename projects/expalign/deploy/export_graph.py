@@ -15,10 +15,10 @@ from torch import Tensor, nn
 
 from expalign.models.dense_heads.levels import flatten_levels
 from expalign.models.detectors import ExpAlignDetector, PromptBatch
+from expalign.runtime.settings import DetectorSettings, to_metadata
 from expalign.utils import finished_file
 
 from .export_settings import ExportError
-from .settings import DetectorSettings, to_metadata
 
 OPSET = 17
 AXES = dict(

@@ -7,10 +7,9 @@ from pathlib import Path
 import numpy as np
 import onnx
 
+from expalign.runtime.detector import OnnxDetector
+from expalign.runtime.preprocess import letterbox, read_image
 from expalign.utils import finished_file, scratch_folder
-
-from .detector import OnnxDetector
-from .preprocess import letterbox, read_image
 
 # The convolutions whose outputs are distributions of box sides and mask coefficients.
 OUTPUT_CONVOLUTIONS = ('box_branches', 'coeff_branches')

@@ -7,8 +7,7 @@ from mmengine.config import Config
 from torch import nn
 
 from expalign.models.data_preprocessor import channel_order
-
-from .settings import DetectorSettings
+from expalign.runtime.settings import DetectorSettings
 
 RESIZE, LETTERBOX = 'mmyolo.YOLOv5KeepRatioResize', 'mmyolo.LetterResize'
 NMS_KEYS = {'type', 'iou_threshold', 'class_agnostic'}

@@ -12,11 +12,11 @@ from torch import Tensor, nn
 
 from expalign.models.detectors import ExpAlignDetector
 from expalign.models.text_encoders import CLIPTokenEncoder, HFTokenEncoder
+from expalign.runtime.settings import TextSettings, to_metadata
 from expalign.utils import finished_file
 
 from .export_graph import write_onnx
 from .export_settings import ExportError
-from .settings import TextSettings, to_metadata
 
 AXES = {name: {0: 'K', 1: 'T'} for name in (
     'input_ids', 'attention_mask', 'special_tokens_mask')} | {

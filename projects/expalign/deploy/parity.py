@@ -12,7 +12,8 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from .postprocess import Candidates, class_wise_nms, clip_boxes
+from expalign.runtime.postprocess import Candidates, class_wise_nms, clip_boxes
+from expalign.structures.detections import Detections
 
 # Scores that differ by rounding alone have no order: their boxes may change places.
 TIE = 2e-6
@@ -54,14 +55,13 @@ class Parity:
         """Compare the detections of one image.
 
         Args:
-            found: with ``bboxes`` (n, 4), ``scores`` and ``labels`` (n), by falling score.
-            expected: the same, as arrays or tensors.
+            found: :class:`Detections`, what shows of them; or ``bboxes`` (n, 4), ``scores`` and
+                ``labels`` (n) by falling score, arrays or tensors.
+            expected: the same.
             candidates: gives what ``found`` was chosen from; asked only where boxes have no
                 counterpart. None: these all count as unmatched.
         """
-        found, expected = (
-            Kept(*(np.asarray(getattr(side, name)) for name in Kept._fields))
-            for side in (found, expected))
+        found, expected = _kept(found), _kept(expected)
         self.boxes += len(expected.scores)
         places = counterparts(found, expected)
         alone = left = _count_alone(places, expected)
@@ -91,6 +91,12 @@ class Parity:
                 f'exchanged and {self.moved} in another place at equal scores, {self.disordered} '
                 f'in another order; largest differences {self.worst_box:.2g} px and '
                 f'{self.worst_score:.2g} in score')
+
+
+def _kept(side: Any) -> Kept:
+    if isinstance(side, Detections):
+        return Kept(side.boxes, side.scores, side.labels)
+    return Kept(*(np.asarray(getattr(side, name)) for name in Kept._fields))
 
 
 def counterparts(

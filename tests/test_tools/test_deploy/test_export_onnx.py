@@ -36,7 +36,7 @@ def exported(weights, tmp_path_factory, run_script):
 def test_the_default_takes_any_prompts(exported):
     import onnxruntime
 
-    from expalign.deploy import OnnxDetector
+    from expalign.runtime import OnnxDetector
     assert sorted(path.name for path in exported.iterdir()) == [
         'm.onnx', 'text.onnx', 'text.tokenizer.json']
     session = onnxruntime.InferenceSession(str(exported / 'm.onnx'))
@@ -46,19 +46,19 @@ def test_the_default_takes_any_prompts(exported):
         logits=['B', 'K', 'N'], boxes=['B', 'N', 4])
     detector = OnnxDetector(exported / 'm.onnx', exported / 'text.onnx', threads=1)
     assert detector.settings.image_size == [320, 320]
-    (found,) = detector(PHOTOGRAPH, ['a horse', 'a person'])
-    assert len(found.scores) > 5 and set(found.label_names) == {'a horse', 'a person'}
+    (found,) = detector(PHOTOGRAPH, ['a horse', 'a person'], score_thr=0)
+    assert len(found.scores) > 5 and set(found.names) == {'a horse', 'a person'}
 
 
 def test_baked_with_nms_in_half_precision(weights, run_script, tmp_path):
-    from expalign.deploy import OnnxDetector
+    from expalign.runtime import OnnxDetector
     (tmp_path / 'names.json').write_text(json.dumps(['person', 'horse']))
     run_script(EXPORT, CONFIG, weights, '-o', tmp_path / 'm.onnx', '--nms', '--fp16',
                '--bake-vocabulary', tmp_path / 'names.json')
     detector = OnnxDetector(tmp_path / 'm.onnx', threads=1)
     assert detector.settings.vocabulary == ['person', 'horse'] and detector.settings.nms_inside
-    (found,) = detector(PHOTOGRAPH)
-    assert set(found.label_names) <= {'person', 'horse'} and len(found.scores) > 5
+    (found,) = detector(PHOTOGRAPH, score_thr=0)
+    assert set(found.names) <= {'person', 'horse'} and len(found.scores) > 5
 
 
 def test_metrics_are_those_of_the_pytorch_model(

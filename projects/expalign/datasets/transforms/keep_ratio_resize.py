@@ -11,7 +11,7 @@ class KeepRatioResize(YOLOv5KeepRatioResize):
     """mmyolo's, except that an image keeps at least one row and one column of pixels.
 
     mmyolo asks for a side of 0 where one side is more than ``scale`` times the other, and OpenCV
-    fails. :func:`expalign.deploy.preprocess.letterbox` does the same as this.
+    fails. :func:`expalign.runtime.preprocess.letterbox` does the same as this.
     """
 
     def _resize_img(self, results: dict) -> None:

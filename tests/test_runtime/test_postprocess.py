@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 import torch
 
-from expalign.deploy.postprocess import check_finite, class_wise_nms, select_candidates
-from expalign.deploy.settings import DetectorSettings
+from expalign.runtime.postprocess import check_finite, class_wise_nms, select_candidates
+from expalign.runtime.settings import DetectorSettings
 
 SETTINGS = DetectorSettings(
     image_size=(64, 64), pad_value=114, channel_order='RGB', embed_dims=8, score_thr=0.3,

@@ -20,8 +20,8 @@ def check_settings(settings: Mapping[str, Any], path: str) -> None:
     """Check each setting's kind and range.
 
     Args:
-        settings: by name, of :class:`~expalign.deploy.settings.DetectorSettings` or
-            :class:`~expalign.deploy.settings.TextSettings`.
+        settings: by name, of :class:`~expalign.runtime.settings.DetectorSettings` or
+            :class:`~expalign.runtime.settings.TextSettings`.
         path: of the ONNX file, for the message.
 
     Raises:

@@ -3,8 +3,8 @@
 import numpy as np
 import pytest
 
-from expalign.deploy.preprocess import letterbox, read_image
-from expalign.deploy.settings import DetectorSettings
+from expalign.runtime.preprocess import letterbox, read_image
+from expalign.runtime.settings import DetectorSettings
 
 
 def settings(size=(640, 640), order='RGB') -> DetectorSettings:

@@ -1,6 +1,6 @@
 """Opening ONNX files with onnxruntime."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -25,6 +25,21 @@ def open_session(
         FileNotFoundError: there is no such file.
         ValueError: the file is not of this kind.
     """
+    session = _open(path, providers, threads)
+    return session, from_metadata(kind, session.get_modelmeta().custom_metadata_map, str(path))
+
+
+def metadata_of(path: str | Path) -> Mapping[str, str]:
+    """What is written in an ONNX file beside its graph; nothing is prepared for running.
+
+    Raises:
+        ImportError, FileNotFoundError, ValueError: see :func:`open_session`.
+    """
+    return _open(path, None, None, optimised=False).get_modelmeta().custom_metadata_map
+
+
+def _open(path: str | Path, providers: Sequence[Any] | None, threads: int | None,
+          optimised: bool = True) -> Any:
     try:
         import onnxruntime
     except ImportError as error:
@@ -38,11 +53,12 @@ def open_session(
     options.log_severity_level = 3  # errors; warnings are about its own optimisations
     if threads is not None:
         options.intra_op_num_threads = threads
+    if not optimised:
+        options.graph_optimization_level = onnxruntime.GraphOptimizationLevel.ORT_DISABLE_ALL
     try:
-        session = onnxruntime.InferenceSession(
+        return onnxruntime.InferenceSession(
             str(path), options, providers=list(providers or ['CPUExecutionProvider']))
     # onnxruntime's errors have no base of their own.
     except Exception as error:
         raise ValueError(f'{path} cannot be opened as an ONNX model; it is {describe_file(path)}. '
                          f'onnxruntime says: {str(error).strip()}') from error
-    return session, from_metadata(kind, session.get_modelmeta().custom_metadata_map, str(path))

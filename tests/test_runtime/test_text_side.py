@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 import torch
 
-from expalign.deploy import OnnxTextSide
+from expalign.runtime import OnnxTextSide
 
 PROMPTS = ['cat', 'A Red dog!', 'owls on the left', '...', 'cat dog red ' * 8]
 
@@ -29,7 +29,7 @@ def test_features(exports, form):
 
 
 def test_more_prompts_than_a_batch(exports, monkeypatch):
-    from expalign.deploy import text_side
+    from expalign.runtime import text_side
     monkeypatch.setattr(text_side, 'BATCH_SIZE', 2)
     exported = exports('none')
     assert_same_features(exported.model, OnnxTextSide(exported.text_file, threads=1), PROMPTS)

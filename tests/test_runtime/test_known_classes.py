@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 import torch
 
-from expalign.deploy import OnnxDetector
+from expalign.runtime import OnnxDetector
 from expalign.structures.known_classes import KnownClasses
 from tests.helpers.exported import IMAGES, make
 
@@ -45,13 +45,13 @@ def test_baked_classes_equal_those_of_pytorch(exported, tmp_path):
                     baked_tokens(exported.model, names))
     detector = OnnxDetector(path, threads=1, image_size=(320, 320))
     assert detector.known_classes == KNOWN
-    (found,), expected = detector(IMAGES[0]), torch_finds(exported, IMAGES[0])
+    (found,), expected = detector(IMAGES[0], score_thr=0), torch_finds(exported, IMAGES[0])
     assert 0 < len(found.scores) == len(expected)
     np.testing.assert_allclose(found.scores, expected.scores.numpy(), atol=1e-4)
-    np.testing.assert_allclose(found.bboxes, expected.bboxes.numpy(), atol=0.05)
-    assert found.label_names == list(expected.label_names)
+    np.testing.assert_allclose(found.boxes, expected.bboxes.numpy(), atol=0.05)
+    assert found.names == list(expected.label_names)
     # The same prompts, given as a text, may name one thing twice.
-    assert len(detector(IMAGES[0], names)[0].scores) > len(found.scores)
+    assert len(detector(IMAGES[0], names, score_thr=0)[0].scores) > len(found.scores)
 
 
 def test_a_text_side_has_no_tuned_prompts(exported, tmp_path):
@@ -69,6 +69,7 @@ def test_known_classes_are_searched_for_with_a_text_side(exports, monkeypatch):
         detector(IMAGES[0])
     known = replace(KNOWN, exclusive=False)
     monkeypatch.setattr(detector, 'known_classes', known)
-    (found,), (asked,) = detector(IMAGES[0]), detector(IMAGES[0], list(known.names))
+    (found,), (asked,) = (
+        detector(IMAGES[0], texts, score_thr=0) for texts in (None, list(known.names)))
     assert len(found.scores) and found.scores.tolist() == asked.scores.tolist()
-    assert detector(IMAGES[0], ['owl'])[0].label_names[:1] in ([], ['owl'])
+    assert detector(IMAGES[0], ['owl'])[0].names[:1] in ([], ['owl'])

@@ -4,18 +4,22 @@ Axes: B images, K prompts, L tokens, D width, N locations, n detections.
 """
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from functools import lru_cache, partial
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
+from expalign.structures.detections import Detections
 from expalign.structures.exclusive_boxes import exclusive_boxes
 from expalign.structures.known_classes import KnownClasses
 from expalign.structures.prompts import first_occurrences, parse_prompts
+from expalign.structures.thresholds import SCORE_THR, ScoreThr, thresholds_of
+from expalign.utils.keywords import check_keywords
 
-from .masks import BoxMask, decode_masks
+from .masks import decode_masks
+from .model_folder import files_of_folder
 from .postprocess import (
     Candidates,
     boxes_to_original,
@@ -33,33 +37,7 @@ from .text_side import OnnxTextSide
 Image = str | Path | np.ndarray
 STRIDE = 32  # both sides of the input are multiples of the coarsest level's stride
 KEPT = 2  # vocabularies whose features are kept, by their prompts
-
-
-@dataclass
-class Detections:
-    """What was found in one image, by falling score.
-
-    Attributes:
-        bboxes: (n, 4) xyxy in pixels of the image.
-        scores: (n).
-        labels: (n), index into the prompts.
-        label_names: the prompt of each.
-        masks: n masks, or None where the model has none.
-        size: height and width of the image.
-    """
-
-    bboxes: np.ndarray
-    scores: np.ndarray
-    labels: np.ndarray
-    label_names: list[str]
-    masks: list[BoxMask] | None
-    size: tuple[int, int]
-
-    def select(self, rows: np.ndarray) -> 'Detections':
-        """Some of them, by their places (m)."""
-        masks = None if self.masks is None else [self.masks[row] for row in rows]
-        return Detections(self.bboxes[rows], self.scores[rows], self.labels[rows],
-                          [self.label_names[row] for row in rows], masks, self.size)
+KEYWORDS = ('images', 'texts', 'score_thr', 'batch_size')
 
 
 class OnnxDetector:
@@ -68,14 +46,13 @@ class OnnxDetector:
     Several threads may call it at a time, each with its own prompts.
 
     Args:
-        model: ONNX file of the detector.
+        model: ONNX file of the detector, or a folder with it and its text side alone.
         text_side: ONNX file of its text side; only for models without a baked vocabulary. None:
-            features are given to :meth:`set_text_features`.
+            that of the folder, else features are given to :meth:`set_text_features`.
         providers: of onnxruntime; by default the CPU's.
         threads: of one operator; by default onnxruntime's choice.
         image_size: width and height of the network's input, multiples of 32; by default those of
             the test pipeline, which scores are best at.
-        score_thr: another threshold than the config's; only where NMS is outside of the file.
 
     Raises:
         FileNotFoundError: a file does not exist.
@@ -89,10 +66,12 @@ class OnnxDetector:
         providers: Sequence[Any] | None = None,
         threads: int | None = None,
         image_size: tuple[int, int] | None = None,
-        score_thr: float | None = None,
     ) -> None:
+        if Path(model).is_dir():
+            model, of_folder = files_of_folder(model)
+            text_side = of_folder if text_side is None else text_side
         self.session, settings = open_session(model, DetectorSettings, providers, threads)
-        self.settings = _with_changes(settings, image_size, score_thr, model)
+        self.settings = _with_size(settings, image_size)
         self.text_side = None
         if text_side is not None:
             if settings.vocabulary is not None:
@@ -102,6 +81,7 @@ class OnnxDetector:
                 raise ValueError(
                     f'{text_side} gives features of width {self.text_side.settings.embed_dims}, '
                     f'{model} takes {settings.embed_dims}: they are of different models')
+        self.name = Path(settings.config).stem or Path(model).stem
         record = settings.known_classes
         self.known_classes = None if record is None else KnownClasses.from_plain(record)
         self._outputs = [item.name for item in self.session.get_outputs()]
@@ -111,6 +91,17 @@ class OnnxDetector:
         if settings.vocabulary is not None:
             names = tuple(settings.vocabulary)
             self._prompts = OnnxPrompts(names, range(len(names)))
+
+    @property
+    def prompts(self) -> list[str] | None:
+        """What a call without ``texts`` searches for; None where it would be refused."""
+        names = self._names_of(self._prompts)
+        return None if names is None else list(names)
+
+    def _names_of(self, kept: OnnxPrompts | None) -> tuple[str, ...] | None:
+        if kept is None and self.known_classes is not None and self.text_side is not None:
+            return self.known_classes.names
+        return None if kept is None else kept.names
 
     def set_vocabulary(self, texts: str | Sequence[str]) -> None:
         """Prompts of all calls without ``texts`` that begin from now on.
@@ -152,11 +143,10 @@ class OnnxDetector:
         """What a call searches for; its methods are given it, and keep nothing of it."""
         kept = self._prompts  # read once: another thread may set it
         if texts is None:
-            if kept is None and self.known_classes is not None and self.text_side is not None:
-                return self._encoded(self.known_classes.names)
-            if kept is None:
+            known = self._names_of(kept)
+            if known is None:
                 raise ValueError('no prompts: give texts=[...] or call set_vocabulary([...])')
-            return kept
+            return self._encoded(known) if kept is None else kept
         names = tuple(parse_prompts(texts))
         if kept is not None and names == kept.names:
             return kept
@@ -170,7 +160,7 @@ class OnnxDetector:
 
     def __call__(
         self, images: Image | Sequence[Image], texts: str | Sequence[str] | None = None,
-        batch_size: int = 1,
+        score_thr: ScoreThr = SCORE_THR, batch_size: int = 1, **wrong: Any,
     ) -> list[Detections]:
         """Detect.
 
@@ -178,24 +168,27 @@ class OnnxDetector:
             images: one or several, each a path or an array (H, W, 3) uint8 in BGR.
             texts: prompts of this call; None: those of :meth:`set_vocabulary`, or else the classes
                 that the model knows; where these exclude one another, a thing has one box.
+            score_thr: lowest score that shows, as in ``expalign.detect``.
             batch_size: images a forward pass.
 
         Returns:
             One entry an image.
 
         Raises:
-            ValueError: no prompts were given.
+            TypeError: an argument that there is not; the message suggests the right one.
+            ValueError: no prompts were given, or an image or a threshold cannot be used.
+            OSError: an image cannot be read.
         """
+        check_keywords('OnnxDetector', wrong, KEYWORDS)
         prompts = self._prompts_of(texts)
+        thresholds_of(prompts.names, score_thr)  # wrong ones are told before any work
         if isinstance(images, str | Path | np.ndarray):
             images = [images]
-        found = (found for start in range(0, len(images), batch_size)
-                 for found in self._detect(images[start:start + batch_size], prompts))
         known = self.known_classes
-        if texts is None and known is not None and known.exclusive and prompts.names == known.names:
-            return [detections.select(exclusive_boxes(
-                detections.bboxes, self.settings.iou_threshold)) for detections in found]
-        return list(found)
+        exclusive = (texts is None and known is not None and known.exclusive
+                     and prompts.names == known.names)
+        return [found for start in range(0, len(images), batch_size) for found in self._detect(
+            images[start:start + batch_size], prompts, score_thr, exclusive)]
 
     def inputs(
         self, frames: Sequence[Letterboxed], texts: str | Sequence[str] | None = None
@@ -225,15 +218,22 @@ class OnnxDetector:
         check_finite(raw, images)
         return frames, raw
 
-    def _detect(self, images: Sequence[Image], prompts: OnnxPrompts) -> Iterator[Detections]:
+    def _detect(self, images: Sequence[Image], prompts: OnnxPrompts, score_thr: ScoreThr,
+                exclusive: bool) -> Iterator[Detections]:
         frames, raw = self._run(images, prompts)
-        for number, frame in enumerate(frames):
+        for number, (image, frame) in enumerate(zip(images, frames, strict=True)):
             boxes, scores, rows, coeffs = self._rows_of(raw, number, frame)
-            boxes, labels = clip_boxes(boxes, frame.size), prompts.labels(rows)
+            boxes = clip_boxes(boxes, frame.size)
+            if exclusive:
+                left = exclusive_boxes(boxes, self.settings.iou_threshold)
+                boxes, scores, rows = boxes[left], scores[left], rows[left]
+                coeffs = _take(coeffs, left)
             masks = None if coeffs is None else decode_masks(
                 coeffs, raw['prototypes'][number], boxes, frame, self.settings.prototype_stride)
-            names = [prompts.names[label] for label in labels]
-            yield Detections(boxes, scores, labels, names, masks, frame.size)
+            yield Detections(
+                boxes, scores, prompts.labels(rows), prompts.names, frame.size, masks,
+                image if isinstance(image, np.ndarray) else str(image), score_thr, self.name,
+                read=read_image, known=self.known_classes)
 
     def _rows_of(self, raw: Mapping[str, np.ndarray], number: int, frame: Letterboxed) -> tuple:
         """Boxes (n, 4) in the image, scores, rows of the vocabulary, coefficients (n, M)."""
@@ -266,16 +266,10 @@ def _take(values: np.ndarray | None, index: Any) -> np.ndarray | None:
     return None if values is None else values[index]
 
 
-def _with_changes(settings: DetectorSettings, image_size: tuple[int, int] | None,
-                  score_thr: float | None, model: str | Path) -> DetectorSettings:
-    if image_size is not None:
-        if any(side % STRIDE or side <= 0 for side in image_size):
-            raise ValueError(f'image_size {image_size}: both sides must be multiples of {STRIDE}')
-        settings = replace(settings, image_size=tuple(image_size))
-    if score_thr is not None:
-        if settings.nms_inside:
-            raise ValueError(
-                f'{model} has NMS inside, with the threshold {settings.score_thr}; drop boxes by '
-                'their scores, or export it without --nms')
-        settings = replace(settings, score_thr=score_thr)
-    return settings
+def _with_size(settings: DetectorSettings, image_size: tuple[int, int] | None
+               ) -> DetectorSettings:
+    if image_size is None:
+        return settings
+    if any(side % STRIDE or side <= 0 for side in image_size):
+        raise ValueError(f'image_size {image_size}: both sides must be multiples of {STRIDE}')
+    return replace(settings, image_size=tuple(image_size))

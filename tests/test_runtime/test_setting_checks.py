@@ -4,15 +4,15 @@ import json
 
 import pytest
 
-from expalign.deploy.sessions import open_session
-from expalign.deploy.settings import (
+from expalign.limits import LimitExceeded
+from expalign.runtime.sessions import open_session
+from expalign.runtime.settings import (
     METADATA_KEY,
     DetectorSettings,
     TextSettings,
     from_metadata,
     to_metadata,
 )
-from expalign.limits import LimitExceeded
 
 TEXT = TextSettings('a.json', '0' * 64, 77, 'longest', 0, '[PAD]', 512)
 DETECTOR = DetectorSettings((640, 480), 114, 'RGB', 512, 0.001, 30000, 0.7, False, 300, True)
