@@ -49,7 +49,8 @@ class OnnxDetector:
         model: ONNX file of the detector, or a folder with it and its text side alone.
         text_side: ONNX file of its text side; only for models without a baked vocabulary. None:
             that of the folder, else features are given to :meth:`set_text_features`.
-        providers: of onnxruntime; by default the CPU's.
+        providers: of onnxruntime, for the network; by default the CPU's. Prompts are encoded on
+            the CPU always: once for each vocabulary, and OpenVINO gives other vectors of them.
         threads: of one operator; by default onnxruntime's choice.
         image_size: width and height of the network's input, multiples of 32; by default those of
             the test pipeline, which scores are best at.
@@ -76,7 +77,7 @@ class OnnxDetector:
         if text_side is not None:
             if settings.vocabulary is not None:
                 raise ValueError(f'{model} has its vocabulary inside and takes no text side')
-            self.text_side = OnnxTextSide(text_side, providers, threads)
+            self.text_side = OnnxTextSide(text_side, threads=threads)
             if self.text_side.settings.embed_dims != settings.embed_dims:
                 raise ValueError(
                     f'{text_side} gives features of width {self.text_side.settings.embed_dims}, '
