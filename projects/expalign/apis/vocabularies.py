@@ -22,13 +22,18 @@ def named_vocabulary(name: str) -> tuple[str, ...]:
 
     Raises:
         ValueError: there is no vocabulary of this name.
+        ImportError: mmdet, which has the names, is not installed.
     """
     if name not in SOURCES:
         near = near_vocabulary(name)
         suggestion = f'; did you mean {near}?' if near else ''
         raise ValueError(f'no vocabulary named {name!r}: there are {", ".join(sorted(SOURCES))}'
                          f'{suggestion}')
-    from mmdet import datasets
+    try:
+        from mmdet import datasets
+    except ImportError as error:
+        raise ImportError(f'the names of {name} are read from mmdet, which cannot be imported '
+                          f'({error}): write them to a .txt file, one a line') from error
     classes: Sequence[str] = getattr(datasets, SOURCES[name]).METAINFO['classes']
     return tuple(text.replace('_', ' ').strip() for text in classes)
 
