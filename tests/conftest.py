@@ -95,8 +95,10 @@ def forget_visualizers() -> None:
     A hook takes the one that was named last, which may be of a runner of another test.
     """
     from mmengine.visualization import Visualizer
-    for kind in (Visualizer, *Visualizer.__subclasses__()):
+    kinds = [Visualizer]
+    for kind in kinds:
         kind._instance_dict.clear()
+        kinds += kind.__subclasses__()
 
 
 @pytest.fixture

@@ -63,7 +63,9 @@ def check(cfg) -> None:
     report = preflight(cfg)
     print(report.table(), flush=True)
     if report.faults:
-        raise SystemExit(f'error: {len(report.faults)} faults, listed above: nothing was trained')
+        count = len(report.faults)
+        raise SystemExit(f'error: {count} fault{"s" if count > 1 else ""}, listed above: '
+                         'nothing was trained')
 
 
 def main() -> None:

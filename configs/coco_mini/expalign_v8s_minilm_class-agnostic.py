@@ -7,9 +7,6 @@ _base_ = [
     '../_base_/schedules/stage1_30e.py',
 ]
 
-tta_model = dict(
-    tta_cfg=dict(
-        nms=dict(type='nms', iou_threshold=0.7, class_agnostic=True), max_per_img=1000))
 model = dict(
     test_cfg=dict(
         multi_label=False,

@@ -16,7 +16,6 @@ load_image, mirrored = _base_.tta_pipeline
 *stages, (pack,) = mirrored.transforms
 pack = dict(pack, meta_keys=(*test_pipeline[-1]['meta_keys'], 'flip', 'flip_direction'))
 tta_pipeline = [load_image, dict(mirrored, transforms=[*stages, [pack]])]
-tta_model = dict(tta_cfg=dict(max_per_img=1000000))
 test_dataloader = dict(
     dataset=dict(
         _delete_=True,

@@ -192,7 +192,8 @@ def test_every_command(tmp_path, ran, run_script, capsys, command):
         path = str(tmp_path / name)
         with pytest.raises((UntrustedCheckpointError, SystemExit)) as caught:
             run_script(script, *(str(part).replace('*', path) for part in arguments))
-        told = capsys.readouterr().err if caught.type is SystemExit else str(caught.value)
+        printed = ''.join(capsys.readouterr())
+        told = printed if caught.type is SystemExit else str(caught.value)
         assert f'{path} was not loaded: ' in told and FLAG in told
         assert not ran.exists()
         assert 'planted' not in HistoryBuffer._statistics_methods

@@ -8,7 +8,7 @@ PIPELINE = [
     dict(type='load'), dict(type='resize'), dict(type='pack', meta_keys=('img_id', 'text'))]
 MIRRORED = [
     dict(type='load'),
-    dict(type='TestTimeAug', transforms=[
+    dict(type='mmengine.TestTimeAug', transforms=[
         [dict(type='mmdet.RandomFlip', prob=1.), dict(type='mmdet.RandomFlip', prob=0.)],
         [dict(type='resize')],
         [dict(type='pack', meta_keys=('img_id', 'text', 'flip', 'flip_direction'))]])]
@@ -27,13 +27,12 @@ def test_mirrored_before_resizing_and_original_untouched():
     assert PIPELINE[-1]['meta_keys'] == ('img_id', 'text')
 
 
-def test_defaults_take_the_model_s_nms():
+def test_the_default_takes_its_limits_from_the_model():
     cfg = make_config()
     add_test_time_augmentation(cfg)
     assert cfg.model.type == 'expalign.InstanceTTAModel'
     assert cfg.model.module.type == 'detector'
-    assert cfg.model.tta_cfg.to_dict() == dict(
-        nms=dict(type='nms', iou_threshold=0.6), max_per_img=20)
+    assert 'tta_cfg' not in cfg.model
     assert cfg.test_dataloader.dataset.dataset.pipeline == MIRRORED
 
 

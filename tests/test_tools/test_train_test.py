@@ -85,6 +85,7 @@ def test_threads_do_not_spin_unless_asked_to(before, expected):
         "            print(os.environ.get('OMP_WAIT_POLICY'), flush=True)\n"
         '            os._exit(7)\n'
         'sys.meta_path.insert(0, Finder())\n'
+        "sys.argv = ['train.py', 'configs/mini/expalign_mini.py']\n"
         "runpy.run_path('tools/train.py', run_name='__main__')\n")
     result = subprocess.run(
         [sys.executable, '-c', code], env=env, capture_output=True, text=True, check=False)

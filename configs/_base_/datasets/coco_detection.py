@@ -80,16 +80,14 @@ load_image, *test_stages, pack = test_pipeline
 tta_pipeline = [
     load_image,
     dict(
-        type='TestTimeAug',
+        type='mmengine.TestTimeAug',
         transforms=[
             [dict(type='mmdet.RandomFlip', prob=prob) for prob in (1.0, 0.0)],
             *([stage] for stage in test_stages),
             [dict(pack, meta_keys=(*pack['meta_keys'], 'flip', 'flip_direction'))],
         ]),
 ]
-tta_model = dict(
-    type='expalign.InstanceTTAModel',
-    tta_cfg=dict(nms=dict(type='nms', iou_threshold=0.7), max_per_img=300))
+tta_model = dict(type='expalign.InstanceTTAModel')
 
 train_dataloader = dict(
     batch_size=16,

@@ -7,7 +7,6 @@ _base_ = './coco_detection.py'
 many_prompts = dict(
     test_cfg=dict(max_per_img=1000), text_encoder=dict(cache_dir='work_dirs/text_cache'))
 
-tta_model = dict(tta_cfg=dict(max_per_img=1000))
 
 train_dataloader = None
 

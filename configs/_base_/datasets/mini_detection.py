@@ -17,7 +17,7 @@ load_image, *test_stages, pack = test_pipeline
 tta_pipeline = [
     load_image,
     dict(
-        type='TestTimeAug',
+        type='mmengine.TestTimeAug',
         transforms=[
             [dict(type='mmdet.RandomFlip', prob=prob) for prob in (1.0, 0.0)],
             *([stage] for stage in test_stages),

@@ -5,8 +5,6 @@ from copy import deepcopy
 from mmengine.config import Config, ConfigDict
 
 FLIP_KEYS = ('flip', 'flip_direction')
-MERGE_NMS = dict(type='nms', iou_threshold=0.7)
-MERGE_MAX = 300
 
 
 def add_test_time_augmentation(cfg: Config) -> None:
@@ -20,11 +18,7 @@ def add_test_time_augmentation(cfg: Config) -> None:
     dataset = cfg.test_dataloader.dataset
     while 'dataset' in dataset:
         dataset = dataset.dataset
-    test_cfg = cfg.model.get('test_cfg') or {}
-    tta_model = cfg.get('tta_model') or dict(
-        type='expalign.InstanceTTAModel',
-        tta_cfg=dict(nms=test_cfg.get('nms', MERGE_NMS),
-                     max_per_img=test_cfg.get('max_per_img', MERGE_MAX)))
+    tta_model = cfg.get('tta_model') or dict(type='expalign.InstanceTTAModel')
     views, usual = cfg.get('tta_pipeline'), cfg.get('test_pipeline')
     if views and usual and dataset.pipeline != usual and views == mirrored_pipeline(usual):
         views = None
@@ -44,4 +38,5 @@ def mirrored_pipeline(pipeline: list[dict]) -> list[dict]:
     load, *stages = deepcopy(pipeline)
     stages[-1]['meta_keys'] = (*stages[-1]['meta_keys'], *FLIP_KEYS)
     flips = [dict(type='mmdet.RandomFlip', prob=prob) for prob in (1., 0.)]
-    return [load, dict(type='TestTimeAug', transforms=[flips, *([stage] for stage in stages)])]
+    views = [flips, *([stage] for stage in stages)]
+    return [load, dict(type='mmengine.TestTimeAug', transforms=views)]

@@ -57,6 +57,16 @@ def tta(kind=InstanceTTAModel, max_per_img=10):
     return kind(module=Detector(), tta_cfg=ConfigDict(settings))
 
 
+def test_limits_that_are_not_given_are_the_model_s():
+    model = Detector()
+    model.bbox_head = torch.nn.Module()
+    model.bbox_head.test_cfg = ConfigDict(
+        nms=dict(type='nms', iou_threshold=0.6), max_per_img=20, score_thr=0.1)
+    assert InstanceTTAModel(module=model).tta_cfg == dict(
+        nms=dict(type='nms', iou_threshold=0.6), max_per_img=20)
+    assert InstanceTTAModel(module=model, tta_cfg=dict(max_per_img=7)).tta_cfg.max_per_img == 7
+
+
 @pytest.mark.parametrize('direction', DIRECTIONS)
 @pytest.mark.parametrize('mask_format', ['rle', 'dense'])
 def test_masks_are_flipped_back_with_their_boxes(direction, mask_format):

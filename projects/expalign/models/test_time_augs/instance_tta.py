@@ -1,6 +1,7 @@
 """Test-time augmentation that merges boxes and masks."""
 
 from collections.abc import Sequence
+from typing import Any
 
 import numpy as np
 import pycocotools.mask as coco_mask
@@ -8,12 +9,14 @@ import torch
 from mmcv.ops import batched_nms
 from mmdet.models.test_time_augs import DetTTAModel
 from mmdet.structures import DetDataSample
+from mmengine.config import ConfigDict
 from mmengine.structures import InstanceData
 from torch import Tensor
 
 from expalign.registry import MODELS
 from expalign.structures.rle_masks import RLE, RLEMasks
 
+LIMITS = ('nms', 'max_per_img')
 # Axes of an image that a flip reverses.
 FLIPPED_AXES = dict(horizontal=(-1,), vertical=(-2,), diagonal=(-2, -1))
 
@@ -28,9 +31,17 @@ class InstanceTTAModel(DetTTAModel):
     of the labels are kept, too.
 
     Args:
-        tta_cfg: ``nms`` and ``max_per_img`` of the merged instances.
+        tta_cfg: ``nms`` and ``max_per_img`` of the merged instances; what it does not say is that
+            of the model's ``test_cfg``.
         kwargs: ``module``, the config of the model, and ``data_preprocessor``.
     """
+
+    def __init__(self, tta_cfg: dict | None = None, **kwargs: Any) -> None:
+        super().__init__(tta_cfg=ConfigDict(tta_cfg or {}), **kwargs)
+        limits = getattr(getattr(self.module, 'bbox_head', None), 'test_cfg', None) or {}
+        for key in LIMITS:
+            if key not in self.tta_cfg and key in limits:
+                self.tta_cfg[key] = limits[key]
 
     def _merge_single_sample(self, data_samples: list[DetDataSample]) -> DetDataSample:
         """The sample of the unflipped view (the first, if all are flipped), with what is merged."""
