@@ -75,6 +75,7 @@ def test_configs_of_the_package_from_anywhere(tmp_path):
     own = tmp_path / 'own.py'
     own.write_text("_base_ = 'expalign::coco_mini/expalign_mini.py'\nload_from = 'expalign://s'\n")
     assert Config.fromfile(own).model.type == 'expalign.ExpAlignDetector'
+    assert '_scope_' not in str(Config.fromfile(own).to_dict())  # types say their scopes
     assert get_config('expalign::odinw/expalign_cnxt_odinw13.py').model.type == (
         'expalign.ExpAlignDetector')
 

@@ -9,12 +9,17 @@ import zipfile
 from pathlib import Path
 
 import pytest
+import torch
+
+from tests.helpers.annotations import write_yolo_folder
 
 SOURCES = ('projects', 'configs', 'tools', 'pyproject.toml', 'setup.py', 'README.md', 'LICENSE')
 PHOTOGRAPH = 'demo/data/mini/val2017/000000229997.jpg'
 CONFIG = """\
-_base_ = 'expalign::coco_mini/expalign_v8s_minilm.py'
-load_from = 'expalign://s-boxes'
+_base_ = 'expalign::own_data/expalign-s_probe.py'
+load_from = 'expalign://s'
+data = 'data/'
+batch = 1
 """
 # One process: each has to import torch and mmdet.
 PROGRAM = """
@@ -148,7 +153,20 @@ def test_an_empty_folder(wheel, repo_root, tmp_path):
     (empty / 'own.py').write_text(CONFIG)
     subprocess.run([sys.executable, '-m', 'pip', 'install', '--quiet', '--no-deps', '--target',
                     site, '--disable-pip-version-check', wheel], check=True)
-    result = subprocess.run(
-        [sys.executable, '-c', PROGRAM, repo_root / PHOTOGRAPH], cwd=empty, capture_output=True,
-        text=True, check=False, env={**os.environ, 'PYTHONPATH': str(site)})
-    assert result.returncode == 0, result.stderr[-3000:]
+    write_yolo_folder(empty / 'photos', images=2)
+
+    def python(*arguments: object) -> str:
+        result = subprocess.run(
+            [sys.executable, *map(str, arguments)], cwd=empty, capture_output=True, text=True,
+            check=False, env={**os.environ, 'PYTHONPATH': str(site)})
+        assert result.returncode == 0, result.stderr[-3000:]
+        return result.stdout
+
+    python('-c', PROGRAM, repo_root / PHOTOGRAPH)
+    told = python('-m', 'expalign', 'detect', repo_root / PHOTOGRAPH, 'a black bear. a chair')
+    assert 'a black bear (best 0.9' in told and 'a chair: none above' in told
+    assert (empty / f'outputs/detect/vis/{Path(PHOTOGRAPH).name}').is_file()
+    python('-m', 'expalign', 'convert', 'yolo2coco', 'photos', 'data')
+    python('-m', 'expalign', 'train', 'own.py', '--cfg-options', 'epochs=1', 'imgsz=320')
+    state = torch.load(empty / 'work_dirs/own/epoch_1.pth', weights_only=False)
+    assert state['meta']['iter'] == 2

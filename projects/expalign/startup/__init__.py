@@ -10,6 +10,7 @@ module                          what the hook does
                                 (``checkpoint_loader.py``)
 ``mmengine.config.utils``       configs may name those of this package, ``expalign::...``
                                 (``config_package.py``)
+``mmengine.config.config``      and have no scopes from them (``config_scopes.py``)
 ``mmengine.infer.infer``        inferencers read the config of a checkpoint given alone as data
                                 (``inferencer_config.py``)
 ``mmengine.hooks                the checkpoint hook removes none but its own files
@@ -25,12 +26,14 @@ from . import (
     checkpoint_hook,
     checkpoint_loader,
     config_package,
+    config_scopes,
     inferencer_config,
     loading_steps,
 )
 
 _CHANGES = [ChangeHook(part.MODULE, part.change) for part in (
-    checkpoint_loader, config_package, inferencer_config, checkpoint_hook, loading_steps)]
+    checkpoint_loader, config_package, config_scopes, inferencer_config, checkpoint_hook,
+    loading_steps)]
 
 
 def install() -> None:

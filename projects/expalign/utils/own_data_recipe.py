@@ -41,7 +41,7 @@ def followed(base: Mapping[str, Any], own: Mapping[str, Any]) -> dict[str, Any]:
     said = {key: deepcopy(value) for key, value in own.items()
             if not key.startswith('__') and isinstance(value, str | int | float | dict | list)}
     before = ConfigDict(Config._merge_a_into_b(said, ConfigDict(deepcopy(dict(base)))))
-    cfg = _without_scopes(before)
+    cfg = deepcopy(before)
     follow_settings(cfg)
     return {key: dict(_delete_=True, **value) if isinstance(value, dict) else value
             for key, value in cfg.items() if key in own or value != before.get(key)}
@@ -99,19 +99,6 @@ def sized(pipeline: list, side: int, types: Mapping[str, str]) -> list:
             step.pre_transform = sized(step.pre_transform, side, types)
         steps.append(step)
     return steps
-
-
-def _without_scopes(node: Any) -> Any:
-    """A copy without the scopes that mmengine notes in a base of a package (``expalign::...``).
-
-    Types say their scopes themselves, and ``default_scope`` is that of the rest.
-    """
-    if isinstance(node, dict):
-        return ConfigDict({key: _without_scopes(value) for key, value in node.items()
-                           if key != '_scope_'})
-    if isinstance(node, list | tuple):
-        return type(node)(map(_without_scopes, node))
-    return deepcopy(node)
 
 
 def _follow_epochs(cfg: ConfigDict) -> None:
