@@ -1,5 +1,6 @@
 """Settings of the whole test set: offline, one thread a process, skips that say why."""
 
+import gc
 import importlib.util
 import os
 import socket
@@ -65,7 +66,10 @@ def run_script(run_at_root):
         spec.loader.exec_module(module)
         with pytest.MonkeyPatch.context() as patch:
             patch.setattr(sys, 'argv', [path, *map(str, arguments)])
-            return module.main()
+            try:
+                return module.main()
+            finally:
+                gc.unfreeze()  # what a command keeps to its end is garbage here
 
     return run
 

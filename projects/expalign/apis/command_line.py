@@ -15,6 +15,7 @@ from expalign.structures.thresholds import SCORE_THR, threshold_argument
 from expalign.utils import without_lines
 from expalign.utils.command_parser import CommandParser, DictAction, share, whole_number
 from expalign.utils.model_table import find
+from expalign.utils.quick_start import uncollected
 
 from .texts import SUFFIXES as PROMPT_SUFFIXES
 from .texts import understood_prompts
@@ -173,6 +174,11 @@ def build_inferencer(parser: CommandParser, args: argparse.Namespace) -> 'ExpAli
     """The :class:`ExpAlignInferencer` that the command line asks for."""
     if 'out_dir' in args:
         make_folder(parser, args.out_dir)
+    with uncollected():
+        return _inferencer(parser, args)
+
+
+def _inferencer(parser: CommandParser, args: argparse.Namespace) -> 'ExpAlignInferencer':
     from mmengine.logging import MMLogger
 
     from expalign.checkpoints.fetch import FetchError
