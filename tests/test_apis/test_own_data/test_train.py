@@ -142,6 +142,7 @@ def test_the_script_for_configs_gives_the_same_run(run, small, run_script, tmp_p
         assert torch.equal(value, other[name]), name
 
 
+@pytest.mark.slow
 def test_what_was_interrupted_goes_on(small, tmp_path, monkeypatch):
     WRITERS['voc'](tmp_path / 'photos', 4)
     monkeypatch.setattr(own_data, 'load_config', small)
