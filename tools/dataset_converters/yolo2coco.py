@@ -1,7 +1,6 @@
 """A data set in YOLO's layout to COCO's: ``yolo2coco.py SOURCE OUT``."""
 
-
-from expalign.data_tools.coco_folder import PLACES
+from expalign.data_tools.coco_folder import NO_VALIDATION, add_writing_options
 from expalign.data_tools.yolo_layout import read_layout, split_off_val
 from expalign.data_tools.yolo_to_coco import convert_yolo
 from expalign.utils import run_command
@@ -14,14 +13,7 @@ def main() -> None:
     parser.add_argument('source', help='data.yaml, obj.data, or a folder in YOLO layout')
     parser.add_argument('output', help='folder for annotations/{train,val,test}.json')
     parser.add_argument('--names', nargs='+', metavar='NAME', help='class names, in YOLO order')
-    parser.add_argument('--images', choices=PLACES, default='link',
-                        help='make OUTPUT/{train,val,test} as links to the folders of images '
-                             '(default), as copies, or not at all')
-    parser.add_argument('--val-share', type=float, metavar='SHARE',
-                        help='without a validation split: take this share of the training images')
-    parser.add_argument('--max-bad', type=int, default=0, metavar='N',
-                        help='rows of labels in no form of YOLO that are left out; one more is an '
-                             'error (default 0)')
+    add_writing_options(parser, 'rows of labels in no form of YOLO')
     args = parser.parse_args()
     layout = read_layout(args.source, args.names)
     if args.val_share is not None:
@@ -32,7 +24,7 @@ def main() -> None:
     for note in layout.notes:
         print(note)
     if 'val' not in tallies:
-        print('no validation split: --val-share 0.1 makes one of a tenth of the training images')
+        print(NO_VALIDATION)
 
 
 if __name__ == '__main__':

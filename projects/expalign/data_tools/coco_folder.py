@@ -1,5 +1,6 @@
 """The folder that a converter writes: ``annotations/SPLIT.json``, and ``SPLIT`` with images."""
 
+import argparse
 import os
 import shutil
 from collections.abc import Iterator, Mapping
@@ -10,6 +11,23 @@ from expalign.utils import scratch_folder
 from expalign.utils.progress import progress
 
 PLACES = ('link', 'copy', 'none')
+NO_VALIDATION = 'no validation split: --val-share 0.1 makes one of a tenth of the training images'
+
+
+def add_writing_options(parser: argparse.ArgumentParser, bad: str) -> None:
+    """Add what every converter into this layout asks: ``--images``, ``--val-share``, ``--max-bad``.
+
+    Args:
+        parser: of the converter.
+        bad: what ``--max-bad`` counts, in the plural.
+    """
+    parser.add_argument('--images', choices=PLACES, default='link',
+                        help='make OUTPUT/{train,val,test} as links to the folders of images '
+                             '(default), as copies, or not at all')
+    parser.add_argument('--val-share', type=float, metavar='SHARE',
+                        help='without a validation split: take this share of the training images')
+    parser.add_argument('--max-bad', type=int, default=0, metavar='N',
+                        help=f'{bad} that are left out; one more is an error (default 0)')
 
 
 @contextmanager

@@ -5,7 +5,7 @@ from collections.abc import Callable
 
 from expalign.utils.command_parser import CommandParser
 
-from .coco_folder import PLACES
+from .coco_folder import NO_VALIDATION, add_writing_options
 from .labelled import LabelSource
 from .labelled_to_coco import Converted, convert_labelled
 
@@ -22,14 +22,7 @@ def converter_arguments(description: str, source: str) -> CommandParser:
     parser.add_argument('output', help='folder for annotations/{train,val,test}.json')
     parser.add_argument('--image-folder', metavar='FOLDER',
                         help='folder of the images, where they are not below that of the labels')
-    parser.add_argument('--images', choices=PLACES, default='link',
-                        help='make OUTPUT/{train,val,test} as links to the folders of images '
-                             '(default), as copies, or not at all')
-    parser.add_argument('--val-share', type=float, metavar='SHARE',
-                        help='without a validation split: take this share of the training images')
-    parser.add_argument('--max-bad', type=int, default=0, metavar='N',
-                        help='objects and files not in their format that are left out; one more '
-                             'is an error (default 0)')
+    add_writing_options(parser, 'objects and files not in their format')
     return parser
 
 
@@ -54,6 +47,5 @@ def report(result: Converted, output: str) -> str:
         parts.append(result.whole.report('of the data set as a whole:'))
     parts += result.notes
     if 'val' not in result.tallies:
-        parts.append(
-            'no validation split: --val-share 0.1 makes one of a tenth of the training images')
+        parts.append(NO_VALIDATION)
     return '\n'.join(parts)

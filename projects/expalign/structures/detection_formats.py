@@ -88,7 +88,20 @@ def as_rows(found: 'Detections') -> list[tuple]:
 
 
 def as_supervision(found: 'Detections') -> Any:
+    """See :func:`supervision_detections`."""
+    masks = np.asarray(found.masks) if found.masks is not None and len(found) else None
+    return supervision_detections(found.boxes, found.scores, found.labels, found.names, masks)
+
+
+def supervision_detections(
+    boxes: Any, scores: Any, labels: Any, names: Any, masks: np.ndarray | None
+) -> Any:
     """``supervision.Detections`` with the prompts in ``data['class_name']``.
+
+    Args:
+        boxes: n boxes, xyxy in pixels.
+        scores, labels, names: n of each.
+        masks: (n, H, W) bool, or None.
 
     Raises:
         ImportError: supervision is not installed.
@@ -98,11 +111,10 @@ def as_supervision(found: 'Detections') -> Any:
     except ImportError as error:
         raise ImportError('to_supervision needs the package supervision: pip install supervision'
                           ) from error
-    masks = np.asarray(found.masks) if found.masks is not None and len(found) else None
     return Supervised(
-        xyxy=found.boxes.astype(np.float32), confidence=found.scores.astype(np.float32),
-        class_id=found.labels.astype(int), mask=masks,
-        data={'class_name': np.asarray(found.names, dtype=str)})
+        xyxy=np.asarray(boxes, dtype=np.float32).reshape(-1, 4),
+        confidence=np.asarray(scores, dtype=np.float32), class_id=np.asarray(labels, dtype=int),
+        mask=masks, data={'class_name': np.asarray(names, dtype=str)})
 
 
 def as_pandas(found: 'Detections') -> Any:
