@@ -14,13 +14,14 @@ from expalign.evaluation.prediction_checks import (
     check_predictions,
     report_untested,
 )
+from expalign.evaluation.whole_test import WholeTest
 from expalign.registry import METRICS
 
 KINDS = ('unannotated', 'neg_category_ids')
 
 
 @METRICS.register_module()
-class AbsentPromptMetric(BaseMetric):
+class AbsentPromptMetric(WholeTest, BaseMetric):
     """Detections of absent prompts above a score, per image.
 
     Every such detection is wrong, wherever its box lies. For each score s are reported
@@ -57,7 +58,6 @@ class AbsentPromptMetric(BaseMetric):
         self.score_thrs = tuple(sorted(score_thrs))
         self.api = NamedCategoryCOCO(ann_file)
         self._category_ids = np.zeros(0, dtype=int)
-        self._expected = 0
 
     @property
     def dataset_meta(self) -> dict | None:
@@ -79,11 +79,6 @@ class AbsentPromptMetric(BaseMetric):
             scores = scores[absent[labels]]
             counts = [int((scores > threshold).sum()) for threshold in self.score_thrs]
             self.results.append((sample['img_id'], int(absent.sum()), counts))
-
-    def evaluate(self, size: int) -> dict[str, float]:
-        """Evaluate what all processes have taken in; ``size``: images of the data set."""
-        self._expected = size
-        return super().evaluate(size)
 
     def compute_metrics(self, results: list) -> dict[str, float]:
         """Means over images."""

@@ -17,6 +17,7 @@ from expalign.evaluation.prediction_checks import (
     check_predictions,
     report_untested,
 )
+from expalign.evaluation.whole_test import WholeTest
 from expalign.registry import METRICS
 from expalign.utils import scratch_folder
 
@@ -26,7 +27,7 @@ MAX_DETECTIONS = (1, 10, 100)  # COCO's limits for the detections of a class in 
 
 
 @METRICS.register_module()
-class CocoMetric(MMDetCocoMetric):
+class CocoMetric(WholeTest, MMDetCocoMetric):
     """mmdet's ``CocoMetric`` for labels that index ``dataset_meta['classes']``.
 
     Predicted label i is the category *named* ``classes[i]``; mmdet takes the i-th of these
@@ -66,7 +67,6 @@ class CocoMetric(MMDetCocoMetric):
         self._check_arguments()
         self.ann_file = ann_file
         self._label_ranks: np.ndarray | None = None
-        self._expected = 0
         if ann_file is not None:
             check_annotation_file(ann_file, "'ann_file' of the evaluator", self.backend_args)
             with get_local_path(ann_file, backend_args=self.backend_args) as path:
@@ -128,15 +128,6 @@ class CocoMetric(MMDetCocoMetric):
             if 'segm' in self.metrics:
                 check_mask_sizes(sample, size)
         super().process(data_batch, data_samples)
-
-    def evaluate(self, size: int) -> dict[str, float]:
-        """Evaluate what all processes have taken in; ``size``: images of the data set.
-
-        Raises:
-            RuntimeError: there are results of fewer images.
-        """
-        self._expected = size
-        return super().evaluate(size)
 
     def compute_metrics(self, results: list) -> dict[str, float]:
         """Evaluate the collected ``(ground truth, prediction)`` pairs."""

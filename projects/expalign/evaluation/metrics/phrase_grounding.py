@@ -10,13 +10,14 @@ from mmengine.logging import print_log
 
 from expalign.evaluation.prediction_checks import check_all_tested
 from expalign.evaluation.prompt_boxes import annotated_boxes, best_overlaps, predicted_boxes
+from expalign.evaluation.whole_test import WholeTest
 from expalign.registry import METRICS
 
 PROTOCOLS = ('any', 'merged')
 
 
 @METRICS.register_module()
-class PhraseGroundingMetric(BaseMetric):
+class PhraseGroundingMetric(WholeTest, BaseMetric):
     """Recall@k: the share of phrases of which one of the k best boxes is right.
 
     A sample has the phrases of its captions as prompts; the boxes of a phrase are the instances
@@ -49,7 +50,6 @@ class PhraseGroundingMetric(BaseMetric):
         self.topk = tuple(sorted(topk))
         self.iou_thr = iou_thr
         self.protocol = protocol
-        self._expected = 0
 
     def process(self, data_batch: Any, data_samples: Sequence[dict]) -> None:
         """Judge every phrase; one result a sample: split, phrases with and without box, hits."""
@@ -67,11 +67,6 @@ class PhraseGroundingMetric(BaseMetric):
                 right = best_overlaps(found, boxes) >= self.iou_thr
                 hits += [right[:k].any() for k in self.topk]
             self.results.append((sample.get('source', 'all'), counted, boxless, hits))
-
-    def evaluate(self, size: int) -> dict[str, float]:
-        """Evaluate what all processes have taken in; ``size``: samples of the data set."""
-        self._expected = size
-        return super().evaluate(size)
 
     def compute_metrics(self, results: list) -> dict[str, float]:
         """Recall over all phrases that have a box, for every split."""

@@ -10,11 +10,12 @@ from expalign.evaluation.calibration import SampleJudge, by_class, gather
 from expalign.evaluation.coco_ground_truth import CocoGroundTruth
 from expalign.evaluation.pooled import Judged
 from expalign.evaluation.prediction_checks import check_all_tested, report_untested
+from expalign.evaluation.whole_test import WholeTest
 from expalign.registry import METRICS
 
 
 @METRICS.register_module()
-class PooledMetric(BaseMetric):
+class PooledMetric(WholeTest, BaseMetric):
     """F1 and AP of the detections of all classes in one list.
 
     AP by class does not see whether scores of different classes can be compared; this does. There
@@ -49,7 +50,6 @@ class PooledMetric(BaseMetric):
         self.iou_threshold = iou_threshold
         self.truth = CocoGroundTruth(ann_file)
         self.judged: Judged | None = None
-        self._expected = 0
 
     @property
     def dataset_meta(self) -> dict | None:
@@ -64,11 +64,6 @@ class PooledMetric(BaseMetric):
     def process(self, data_batch: Any, data_samples: Sequence[dict]) -> None:
         """One result a sample: its detections, judged."""
         self.results += [(sample['img_id'], self._judge(sample)) for sample in data_samples]
-
-    def evaluate(self, size: int) -> dict[str, float]:
-        """Evaluate what all processes have taken in; ``size``: images of the data set."""
-        self._expected = size
-        return super().evaluate(size)
 
     def compute_metrics(self, results: list) -> dict[str, float]:
         """AP and F1 of the whole list."""

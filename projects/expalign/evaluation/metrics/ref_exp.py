@@ -14,6 +14,7 @@ from expalign.evaluation.prompt_boxes import (
     predicted_boxes,
     prompts_of,
 )
+from expalign.evaluation.whole_test import WholeTest
 from expalign.registry import METRICS
 
 
@@ -26,7 +27,7 @@ class Counts(NamedTuple):
 
 
 @METRICS.register_module()
-class RefExpMetric(BaseMetric):
+class RefExpMetric(WholeTest, BaseMetric):
     """Top-1 accuracy at an IoU, per split.
 
     A sample is an image with all its expressions as prompts, so that the image is encoded once;
@@ -52,7 +53,6 @@ class RefExpMetric(BaseMetric):
     def __init__(self, iou_thr: float = 0.5, **kwargs) -> None:
         super().__init__(**kwargs)
         self.iou_thr = iou_thr
-        self._expected = 0
 
     def process(self, data_batch: Any, data_samples: Sequence[dict]) -> None:
         """Judge every expression; one result a sample."""
@@ -70,11 +70,6 @@ class RefExpMetric(BaseMetric):
                 hits += bool((best_overlaps(best, boxes) >= self.iou_thr).any())
             self.results.append(
                 (sample.get('source', 'all'), Counts(len(truth), hits, silent)))
-
-    def evaluate(self, size: int) -> dict[str, float]:
-        """Evaluate what all processes have taken in; ``size``: samples of the data set."""
-        self._expected = size
-        return super().evaluate(size)
 
     def compute_metrics(self, results: list) -> dict[str, float]:
         """Accuracy of every split."""
