@@ -12,6 +12,7 @@ default_hooks = dict(
     dataset_epoch=dict(type='expalign.DatasetEpochHook'),
     image_files=dict(type='expalign.ImageFilesHook'),
     mask_share=dict(type='expalign.MaskShareHook'),
+    consistency_watch=dict(type='expalign.ConsistencyWatchHook'),
     text_cache=dict(type='expalign.TextCacheHook'),
     visualization=dict(type='mmdet.DetVisualizationHook'))
 

@@ -3,7 +3,7 @@
 import pytest
 import torch
 
-from expalign.models.losses import gaco, info_nce
+from expalign.models.losses import info_nce, positive_cells
 from tests.helpers.models import tiny_segmentation_config
 from tests.helpers.runs import make_runner
 
@@ -26,7 +26,7 @@ def train(folder, wrapper):
 def regulariser_types(monkeypatch):
     """Types and autocast state inside the two losses."""
     seen = []
-    for module in (gaco, info_nce):
+    for module in (info_nce, positive_cells):
         prepare = module.prepare_map
 
         def spy(*args, prepare=prepare):

@@ -1,6 +1,7 @@
 """Hooks of scope ``expalign``."""
 
 from .compile_hook import CompileHook
+from .consistency_watch_hook import ConsistencyWatchHook
 from .dataset_epoch_hook import DatasetEpochHook
 from .explanation_hook import ExplanationHook
 from .finite_loss_hook import FiniteLossHook
@@ -19,6 +20,7 @@ from .zero_shot_report_hook import ZeroShotReportHook
 
 __all__ = [
     'CompileHook',
+    'ConsistencyWatchHook',
     'DatasetEpochHook',
     'ExplanationHook',
     'FiniteLossHook',

@@ -142,7 +142,8 @@ class ExpAlignDetector(KnowsClasses, SingleStageDetector):
                 neck_out.eams, prompt_masks, truth, batch_inputs.shape[-2:])
             # The head's losses are multiplied by the images of the global batch; so are these.
             images = len(batch_inputs) * get_world_size()
-            losses.update({name: term * images for name, term in terms.items()})
+            losses.update({name: term * images if name.startswith('loss') else term
+                           for name, term in terms.items()})
         return losses
 
     def _check_known_names(self) -> None:

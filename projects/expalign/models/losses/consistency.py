@@ -30,6 +30,10 @@ class ConsistencyRegularizer(nn.Module):
         geo: config of the geometric loss; by default ``'expalign.GACOLoss'`` and 1.0.
         topk_of: the map whose cells are counted for the semantic loss: 1 % of the finest
             level's, ``'p3'`` (Eq. 6), or of the fused ``'map'``'s own.
+
+    Attributes:
+        watched: whether :meth:`GACOLoss.shares` come with the losses; False to begin with.
+            ``expalign.ConsistencyWatchHook`` sets it in the iterations that are logged.
     """
 
     def __init__(
@@ -41,6 +45,7 @@ class ConsistencyRegularizer(nn.Module):
         super().__init__()
         check_choice('topk_of', topk_of, ('p3', 'map'))
         self.topk_of = topk_of
+        self.watched = False
         self.loss_sem = _build(sem, SEM_DEFAULTS)
         self.loss_geo = _build(geo, GEO_DEFAULTS)
 
@@ -62,7 +67,8 @@ class ConsistencyRegularizer(nn.Module):
             input_size: height and width of the input in pixels.
 
         Returns:
-            dict of ``loss_sem`` and ``loss_geo``, or the one that has a weight.
+            dict of ``loss_sem`` and ``loss_geo``, or the one that has a weight, and what is
+            watched.
         """
         losses = {}
         truth = TruthBatch.of(batch_gt_instances)
@@ -78,8 +84,10 @@ class ConsistencyRegularizer(nn.Module):
         if self.loss_geo is not None:
             map_size = eams[0].shape[-2], eams[0].shape[-1]
             masks = target_masks(truth, num_prompts, input_size, map_size)
-            losses['loss_geo'] = self.loss_geo(
-                fuse_to_finest(eams), masks, prompt_masks, max_positive=truth.labels.shape[1])
+            arguments = (fuse_to_finest(eams), masks, prompt_masks, truth.labels.shape[1])
+            losses['loss_geo'] = self.loss_geo(*arguments)
+            if self.watched:
+                losses.update(self.loss_geo.shares(*arguments))
         return losses
 
 

@@ -4,22 +4,12 @@ Axes: B images, K prompts, R of them that may be positive, H x W cells, n positi
 pairs of the batch.
 """
 
-from typing import Any
-
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 from torch.autograd.function import once_differentiable
 
-from expalign.registry import MODELS
-
-from .map_ops import (
-    check_choice,
-    check_shapes,
-    fill_padded,
-    global_average,
-    local_average,
-    prepare_map,
-)
+from .map_ops import local_average
+from .positive_cells import mean_over, positive_cells, standardise
 
 
 def geometry_aware_consistency(
@@ -88,32 +78,12 @@ def gaco_sum(
     ``max_positive`` bounds the number of prompts of an image that have positive cells, where it
     is known; then no others are looked at.
     """
-    check_choice('stats', stats, ('image', 'prompt'))
-    check_shapes(eam, prompt_masks, masks=(masks, 4))
-    if not clip > 0:
-        raise ValueError(f'clip bounds an absolute value and must be > 0, got {clip}')
-    if prompt_masks is not None:
-        masks = masks & prompt_masks[:, :, None, None]
     with torch.autocast(eam.device.type, enabled=False):
-        scores = prepare_map(eam, prompt_masks, normalize, norm_scope, eps)
-        # Over the cells, then over the prompts: no second map with the padding filled in.
-        log_sums = fill_padded(scores.logsumexp((2, 3)), prompt_masks).logsumexp(1)  # (B,)
-        scores, masks = _positive_rows(scores.flatten(2), masks.flatten(2), max_positive)
-        axes = (1, 2) if stats == 'image' else (2,)
-        total = _AdvantageSum.apply(
-            scores, log_sums, masks, axes, clip, eps, stats, detach_advantage)
-        return beta * total, masks.sum().to(total.dtype)
-
-
-def _positive_rows(
-    scores: Tensor, masks: Tensor, max_positive: int | None
-) -> tuple[Tensor, Tensor]:
-    """Scores and masks (B, K, cells) of the R prompts of an image that may be positive."""
-    if max_positive is None or max_positive >= scores.shape[1]:
-        return scores, masks
-    index = masks.sum(2).topk(max_positive, sorted=False).indices[..., None]  # (B, R, 1)
-    index = index.expand(-1, -1, scores.shape[2])
-    return scores.gather(1, index), masks.gather(1, index)
+        cells = positive_cells(
+            eam, masks, prompt_masks, clip=clip, eps=eps, stats=stats, normalize=normalize,
+            norm_scope=norm_scope, max_positive=max_positive)
+        total = _AdvantageSum.apply(*cells, clip, eps, stats, detach_advantage)
+        return beta * total, cells.masks.sum().to(total.dtype)
 
 
 class _AdvantageSum(torch.autograd.Function):
@@ -141,65 +111,18 @@ def _sum_and_slopes(
 ) -> tuple[Tensor, Tensor, Tensor]:
     """The sum, and its derivatives by the scores (B, R, cells) and by their ``log_sums`` (B)."""
     rewards = scores.sigmoid()
-    counts = masks.sum(axes, keepdim=True).clamp(min=1)
-    # Relative to the lowest, so that equal rewards have a mean and a variance without rounding.
-    lowest = rewards.masked_fill(~masks, 1).amin(axes, keepdim=True)
-    centred = (rewards - lowest) * masks
-    centred = (centred - _mean(centred, counts, axes)) * masks
-    variance = _mean(centred.square(), counts, axes)
-    varies = variance > 0
-    deviation = torch.where(varies, variance if stats == 'image' else variance + eps, 1).sqrt()
-    sigma = deviation + eps if stats == 'image' else deviation
-    standard = centred / sigma * varies
-    advantage = standard.clamp(-clip, clip)
+    standard = standardise(rewards, masks, axes, eps, stats)
+    sigma, varies = standard.sigma, standard.varies
+    advantage = standard.values.clamp(-clip, clip)
     surprise = log_sums[:, None, None] - scores  # -log P
     slopes = -advantage
     if not detach:
         # By the standardised rewards, then by the centred ones, of which sigma depends, too.
-        inner = surprise * (masks & varies & (standard.abs() <= clip)) / sigma
+        inner = surprise * (masks & varies & (standard.values.abs() <= clip)) / sigma
+        centred = standard.centred
         by_sigma = (inner * centred).sum(axes, keepdim=True, dtype=torch.float64)
-        inner = inner - (by_sigma / (counts * sigma * deviation)).to(inner.dtype) * centred
-        inner = (inner - _mean(inner, counts, axes)) * masks
+        by_sigma = by_sigma / (standard.counts * sigma * standard.deviation)
+        inner = inner - by_sigma.to(inner.dtype) * centred
+        inner = (inner - mean_over(inner, standard.counts, axes)) * masks
         slopes = slopes + inner * rewards * (1 - rewards)
     return (advantage * surprise).sum(), slopes, advantage.sum((1, 2))
-
-
-def _mean(values: Tensor, counts: Tensor, axes: tuple[int, ...]) -> Tensor:
-    """Mean over ``counts`` of the values, which are 0 elsewhere; summed in float64."""
-    return (values.sum(axes, keepdim=True, dtype=torch.float64) / counts).to(values.dtype)
-
-
-@MODELS.register_module()
-class GACOLoss(nn.Module):
-    """:func:`geometry_aware_consistency` with its positive cells counted over all processes.
-
-    Args:
-        clip, beta, eps, stats, detach_advantage, normalize, norm_scope: as there.
-        loss_weight: factor of the result.
-    """
-
-    def __init__(
-        self,
-        clip: float = 5.0,
-        beta: float = 1.0,
-        eps: float = 1e-6,
-        stats: str = 'image',
-        detach_advantage: bool = False,
-        normalize: bool = True,
-        norm_scope: str = 'image',
-        loss_weight: float = 1.0,
-    ) -> None:
-        super().__init__()
-        self.options: dict[str, Any] = dict(
-            clip=clip, beta=beta, eps=eps, stats=stats, detach_advantage=detach_advantage,
-            normalize=normalize, norm_scope=norm_scope)
-        self.loss_weight = loss_weight
-
-    def forward(
-        self, eam: Tensor, masks: Tensor, prompt_masks: Tensor | None = None,
-        max_positive: int | None = None,
-    ) -> Tensor:
-        """The weighted loss of maps and positive cells, both (B, K, H, W); see :func:`gaco_sum`."""
-        total, count = gaco_sum(
-            eam, masks, prompt_masks, max_positive=max_positive, **self.options)
-        return self.loss_weight * global_average(total, count)
