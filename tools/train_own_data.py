@@ -16,7 +16,7 @@ os.environ.setdefault('OMP_WAIT_POLICY', 'PASSIVE')
 
 from expalign.apis.own_data.modes import DEFAULT_MODE, DEFAULT_MODEL, MODELS, MODES
 from expalign.utils import run_command
-from expalign.utils.command_parser import CommandParser, whole_number
+from expalign.utils.command_parser import CommandParser, seed_number, whole_number
 
 INTERRUPTED = 130  # the exit status that shells give to Ctrl-C
 
@@ -34,6 +34,8 @@ def parse_args() -> argparse.Namespace:
                         'multiple of 32 (default: 640)')
     parser.add_argument('--batch', type=whole_number, help='images of a step (default: 8, fewer '
                         'for few images)')
+    parser.add_argument('--seed', type=seed_number, default=0,
+                        help='of the order of the images and of their transforms (default: 0)')
     parser.add_argument('--device', help="'cpu', 'cuda:0', ...; default: what is there")
     parser.add_argument('--out', help='folder for everything that is written '
                         '(default: trained/DATA_MODE)')
@@ -64,7 +66,7 @@ def main() -> None:
     from expalign.apis.own_data.train import train_own_data
     try:
         train_own_data(args.data, args.out, args.model, args.mode, args.epochs, args.imgsz,
-                       args.batch)
+                       args.batch, args.seed)
     except KeyboardInterrupt:
         print('stopped; the same command goes on from the last validation', file=sys.stderr)
         raise SystemExit(INTERRUPTED) from None

@@ -13,6 +13,7 @@ import json
 import os
 import shutil
 import sys
+from itertools import product
 from pathlib import Path
 
 os.environ.setdefault('OMP_WAIT_POLICY', 'PASSIVE')
@@ -23,7 +24,7 @@ from expalign.utils import run_command
 SETS = {
     'nuts': 'own/nuts_coco', 'cards': 'own/cards_voc', 'blood cells': 'own/bccd_voc',
     'thermal': 'odinw/thermalDogsAndPeople', 'packages': 'odinw/Packages'}
-COLUMNS = ('set', 'images', 'mode', 'epochs', 'AP before', 'AP after', 'AP50 after',
+COLUMNS = ('set', 'images', 'mode', 'epochs', 'seed', 'AP before', 'AP after', 'AP50 after',
            'shipped photographs before', 'after', 'CPU minutes')
 
 
@@ -35,6 +36,7 @@ def parse_args() -> argparse.Namespace:
     parser.add_argument('--sets', nargs='+', choices=SETS, default=list(SETS))
     parser.add_argument('--modes', nargs='+', choices=MODES, default=list(MODES))
     parser.add_argument('--epochs', type=int, help='of every run')
+    parser.add_argument('--seeds', type=int, nargs='+', default=[0])
     parser.add_argument('--imgsz', type=int, default=320)
     parser.add_argument('--print', action='store_true', help='print the table, train nothing')
     return parser.parse_args()
@@ -47,17 +49,19 @@ def read_rows(path: Path) -> list[dict]:
     return [json.loads(line) for line in path.read_text(encoding='utf-8').splitlines()]
 
 
-def train(name: str, mode: str, args: argparse.Namespace) -> dict:
+def train(name: str, mode: str, seed: int, args: argparse.Namespace) -> dict:
     """One run; its row."""
     from expalign.apis.own_data.train import train_own_data
     data = Path(os.environ['EXPALIGN_DATA'], SETS[name])
-    out = args.rows.with_suffix('') / f'{name}-{mode}-{args.epochs}-{args.imgsz}'.replace(' ', '_')
+    run = f'{name}-{mode}-{args.epochs}-{args.imgsz}-{seed}'.replace(' ', '_')
+    out = args.rows.with_suffix('') / run
     shutil.rmtree(out, ignore_errors=True)
     started = cpu_seconds()
-    result = train_own_data(data, out, mode=mode, epochs=args.epochs, imgsz=args.imgsz)
+    result = train_own_data(
+        data, out, mode=mode, epochs=args.epochs, imgsz=args.imgsz, seed=seed)
     seconds = cpu_seconds() - started
     metrics = json.loads(result.metrics.read_text(encoding='utf-8'))
-    return dict(set=name, mode=mode, asked=[args.epochs, args.imgsz], minutes=seconds / 60,
+    return dict(set=name, mode=mode, asked=[args.epochs, args.imgsz, seed], minutes=seconds / 60,
                 **metrics)
 
 
@@ -72,6 +76,7 @@ def markdown(rows: list[dict]) -> str:
     for row in rows:
         cost = row['cost'].get('AP of boxes', {})
         cells = [row['set'], row['images']['train'], row['mode'], row['settings']['epochs'],
+                 row['asked'][2],
                  *(f'{value:.3f}' for value in (
                      row['before']['AP'], row['after']['AP'], row['after']['AP50'],
                      cost.get('before', float('nan')), cost.get('after', float('nan')))),
@@ -88,15 +93,14 @@ def main() -> None:
         return
     if 'EXPALIGN_DATA' not in os.environ:
         raise ValueError('the variable EXPALIGN_DATA must name the folder with the sets')
-    for mode in args.modes:
-        for name in args.sets:
-            done = {(row['set'], row['mode'], *row['asked']) for row in read_rows(args.rows)}
-            if (name, mode, args.epochs, args.imgsz) in done:
-                continue
-            print(f'{mode} on {name}', file=sys.stderr, flush=True)
-            row = train(name, mode, args)
-            with open(args.rows, 'a', encoding='utf-8') as file:
-                file.write(json.dumps(row) + '\n')
+    for seed, mode, name in product(args.seeds, args.modes, args.sets):
+        done = {(row['set'], row['mode'], *row['asked']) for row in read_rows(args.rows)}
+        if (name, mode, args.epochs, args.imgsz, seed) in done:
+            continue
+        print(f'{mode} on {name}, seed {seed}', file=sys.stderr, flush=True)
+        row = train(name, mode, seed, args)
+        with open(args.rows, 'a', encoding='utf-8') as file:
+            file.write(json.dumps(row) + '\n')
 
 
 if __name__ == '__main__':

@@ -48,8 +48,21 @@ def whole_number(text: str) -> int:
     Raises:
         argparse.ArgumentTypeError: it is no whole number of 1 or more.
     """
-    if not text.isdecimal() or int(text) < 1:
-        raise argparse.ArgumentTypeError(f'{text} is no whole number of 1 or more')
+    return _whole_number_from(1, text)
+
+
+def seed_number(text: str) -> int:
+    """The type of an argument that seeds generators of random numbers.
+
+    Raises:
+        argparse.ArgumentTypeError: it is no whole number of 0 or more.
+    """
+    return _whole_number_from(0, text)
+
+
+def _whole_number_from(least: int, text: str) -> int:
+    if not text.isdecimal() or int(text) < least:
+        raise argparse.ArgumentTypeError(f'{text} is no whole number of {least} or more')
     return int(text)
 
 

@@ -138,8 +138,9 @@ def test_the_config_is_a_recipe_with_the_settings(prepared, tmp_path, mode):
     from expalign.utils.load_config import load_config
     path = tmp_path / 'config.py'
     path.write_text(config_text(prepared, settings_for(prepared, mode=mode, epochs=4, imgsz=320,
-                                                       batch=4)))
+                                                       batch=4, seed=3)))
     cfg = load_config(path)
+    assert cfg.randomness.seed == 3
     assert cfg.train_cfg.max_epochs == 4 and cfg.param_scheduler[0].T_max == 4
     (switch,) = [h for h in cfg.custom_hooks if h.type == 'mmdet.PipelineSwitchHook']
     assert switch.switch_epoch == 2 and switch.switch_pipeline == cfg.train_pipeline_stage2

@@ -11,8 +11,8 @@ TOOL = 'tools/misc/own_data_table.py'
 def test_runs_are_not_repeated(run_script, tmp_path, monkeypatch, capsys):
     runs = []
 
-    def train(data, out, mode, epochs, imgsz):
-        runs.append((data.name, mode, epochs, imgsz))
+    def train(data, out, mode, epochs, imgsz, seed):
+        runs.append((data.name, mode, epochs, imgsz, seed))
         metrics = out / 'metrics.json'
         out.mkdir(parents=True)
         metrics.write_text(json.dumps(dict(
@@ -27,13 +27,16 @@ def test_runs_are_not_repeated(run_script, tmp_path, monkeypatch, capsys):
     arguments = ['--sets', 'nuts', 'cards', '--epochs', '3', '--modes']
     run_script(TOOL, rows, *arguments, 'tune')
     run_script(TOOL, rows, *arguments, 'tune', 'probe')
-    assert runs == [('nuts_coco', 'tune', 3, 320), ('cards_voc', 'tune', 3, 320),
-                    ('nuts_coco', 'probe', 3, 320), ('cards_voc', 'probe', 3, 320)]
+    run_script(TOOL, rows, '--sets', 'nuts', '--epochs', '3', '--modes', 'tune', '--seeds', 0, 1)
+    assert runs == [('nuts_coco', 'tune', 3, 320, 0), ('cards_voc', 'tune', 3, 320, 0),
+                    ('nuts_coco', 'probe', 3, 320, 0), ('cards_voc', 'probe', 3, 320, 0),
+                    ('nuts_coco', 'tune', 3, 320, 1)]
     capsys.readouterr()
     run_script(TOOL, rows, '--print')
     table = capsys.readouterr().out.splitlines()
-    assert len(table) == 6
-    assert table[2].startswith('| nuts | 12 | tune | 3 | 0.250 | 0.500 | 0.750 | 0.460 | 0.450 |')
+    assert len(table) == 7
+    assert table[2].startswith(
+        '| nuts | 12 | tune | 3 | 0 | 0.250 | 0.500 | 0.750 | 0.460 | 0.450 |')
 
 
 def test_the_data_must_be_named(run_script, tmp_path, monkeypatch):

@@ -22,6 +22,7 @@ imgsz = {imgsz}
 batch = {batch}
 data = {data!r}
 classes = {classes!r}
+randomness = dict(seed={seed})
 
 model = dict({model})
 train_dataloader = dict(num_workers={workers}, drop_last={drop_last}{replay})
@@ -42,6 +43,7 @@ class RunSettings:
         epochs: of training.
         imgsz: side of the input in pixels.
         batch: images of a step.
+        seed: of all that is drawn in training: the order of the images, their transforms.
     """
 
     model: str
@@ -49,6 +51,7 @@ class RunSettings:
     epochs: int
     imgsz: int
     batch: int
+    seed: int = 0
 
 
 def check_choices(model: str, mode: str, imgsz: int | None) -> None:
@@ -67,7 +70,7 @@ def check_choices(model: str, mode: str, imgsz: int | None) -> None:
 
 def settings_for(
     prepared: Prepared, model: str = DEFAULT_MODEL, mode: str = DEFAULT_MODE,
-    epochs: int | None = None, imgsz: int | None = None, batch: int | None = None,
+    epochs: int | None = None, imgsz: int | None = None, batch: int | None = None, seed: int = 0,
 ) -> RunSettings:
     """The settings that were asked for, and the usual ones for the rest.
 
@@ -82,7 +85,7 @@ def settings_for(
     images = prepared.images['train']
     return RunSettings(
         model, mode, epochs or min(max(round(1200 / images), 10), 30), imgsz or IMGSZ,
-        min(batch or max(min(BATCH, images // 4), 2), images))
+        min(batch or max(min(BATCH, images // 4), 2), images), seed)
 
 
 def config_text(prepared: Prepared, settings: RunSettings) -> str:
@@ -101,7 +104,8 @@ def config_text(prepared: Prepared, settings: RunSettings) -> str:
     drop_last = images % settings.batch == 1 and images > 1
     return TEMPLATE.format(
         recipe=recipe, epochs=settings.epochs, imgsz=settings.imgsz, batch=settings.batch,
-        data=str(prepared.folder.absolute()), classes=list(prepared.classes), model=model,
+        data=str(prepared.folder.absolute()), classes=list(prepared.classes), seed=settings.seed,
+        model=model,
         workers=min(2, (os.cpu_count() or 1) - 1), drop_last=drop_last, replay=replay)
 
 

@@ -56,7 +56,7 @@ class Folders:
 def train_own_data(
     data: str | Path, out: str | Path | None = None, model: str = DEFAULT_MODEL,
     mode: str = DEFAULT_MODE, epochs: int | None = None, imgsz: int | None = None,
-    batch: int | None = None, say: Callable[[str], None] | None = None,
+    batch: int | None = None, seed: int = 0, say: Callable[[str], None] | None = None,
 ) -> TrainedOwn:
     """Recognise, check, split, measure, train, measure again, report.
 
@@ -66,7 +66,7 @@ def train_own_data(
         data: a folder, a file or an archive of labelled images, see
             :func:`~expalign.data_tools.own_data.recognise`.
         out: folder for everything that is written; by default ``trained/DATA_MODE``.
-        model, mode, epochs, imgsz, batch: see
+        model, mode, epochs, imgsz, batch, seed: see
             :func:`~expalign.apis.own_data.config_file.settings_for`.
         say: takes what is said on the way, a line or several; by default it is printed.
 
@@ -82,7 +82,7 @@ def train_own_data(
     say(own.said)
     with unwinding_at_termination(), run_lock(folders.out, '--out'):
         prepared = prepare(own.splits, own.classes, folders.data)
-        settings = settings_for(prepared, model, mode, epochs, imgsz, batch)
+        settings = settings_for(prepared, model, mode, epochs, imgsz, batch, seed)
         _claim(folders, dict(data=os.path.abspath(data), settings=asdict(settings)))
         report = '\n\n'.join(filter(None, [own.report, prepared.report]))
         _write(folders.out / CHECK, report + '\n')
