@@ -10,6 +10,8 @@ from mmengine.registry import init_default_scope
 
 from expalign.engine.hooks import ExplanationHook
 from expalign.registry import HOOKS, MODELS
+from expalign.structures.known_classes import KnownClasses
+from expalign.structures.thresholds import default_threshold
 from tests.helpers.mini_model import write_mini_weights
 from tests.helpers.models import sample, tiny_detector_config
 
@@ -54,6 +56,15 @@ def test_first_images_of_each_validation(runner):
     validate(hook, runner, [2])
     assert len(runner.pictures) == 5
     assert not runner.model.neck._forward_hooks
+
+
+def test_classes_are_drawn_at_thresholds_of_their_own(runner, monkeypatch):
+    runner.model.known_classes = KnownClasses(('owl', 'cat'), (0.625, None))
+    drawn = []
+    monkeypatch.setattr('expalign.visualization.draw_explanation', lambda *args: (
+        drawn.append(args[-1]), np.zeros((2, 2, 3), np.uint8))[1])
+    validate(ExplanationHook(), runner, [1])
+    assert drawn == [[default_threshold(2), 0.625]]
 
 
 def test_wrong_number():

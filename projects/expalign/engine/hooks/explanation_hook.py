@@ -12,7 +12,7 @@ from torch.utils.hooks import RemovableHandle
 
 from expalign.models.necks import EAHOutput
 from expalign.registry import HOOKS
-from expalign.structures.thresholds import SCORE_THR, ScoreThr
+from expalign.structures.thresholds import SCORE_THR, ScoreThr, thresholds_of
 
 
 @HOOKS.register_module()
@@ -25,7 +25,7 @@ class ExplanationHook(Hook):
     Args:
         num_images: images of each validation or test, the same ones every time.
         prompts: rows of the pictures; by default the six prompts with the best scores.
-        score_thr: lowest score of a box that is drawn.
+        score_thr: lowest score of a box that is drawn; by default the model's own for its classes.
     """
 
     def __init__(
@@ -77,7 +77,8 @@ class ExplanationHook(Hook):
                 samples, alignments_of(detector, neck_out, samples, prompts), strict=True):
             picture = draw_explanation(
                 read_image(sample.img_path)[..., ::-1], alignment, sample.pred_instances,
-                self.prompts, self.score_thr)
+                self.prompts,
+                thresholds_of(alignment.prompts, self.score_thr, detector.known_classes))
             runner.visualizer.add_image(
                 f'explanation_{Path(sample.img_path).stem}', picture, runner.epoch)
 
