@@ -109,6 +109,19 @@ def test_images_that_only_their_annotation_has(tmp_path):
         'images taken out of their annotation, which embeds them'] == 1
 
 
+def test_an_embedded_image_counts_where_its_name_is_that_of_several(tmp_path):
+    root = one_image(tmp_path, [{}])
+    content = (root / 'a.jpg').read_bytes()
+    (root / 'a.jpg').unlink()
+    for seed, folder in enumerate(('x', 'y')):
+        write_image(root / folder / 'a.jpg', seed=seed)
+    write_json(root / 'a.json', labelme_content(
+        'a.jpg', [{}], imageData=base64.b64encode(content).decode()))
+    written, result = convert(root, tmp_path / 'out', images='none')
+    (image,) = written['images']
+    assert (result.folders['train'] / image['file_name']).read_bytes() == content
+
+
 @pytest.mark.parametrize(('shape', 'message'), [
     ({'label': None}, r"shape 1: has no 'label'"),
     ({'points': 5}, r"'points' must be a list of \(x, y\), got 5"),

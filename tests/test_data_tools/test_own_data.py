@@ -85,6 +85,17 @@ def test_parts_with_other_categories_get_all(tmp_path):
                      'val': {'plate': 10, 'fork': 20, 'cup': 21}}
 
 
+def test_coco_files_without_a_box_are_said(tmp_path):
+    root = write_coco_folder(tmp_path / 'data', splits=('train', 'valid'))
+    path = root / 'valid/_annotations.coco.json'
+    write_json(path, json.loads(path.read_text()) | dict(annotations=[]))
+    data = recognise(root, tmp_path / 'work')
+    assert set(data.splits) == {'train'}
+    assert data.report == (
+        "1 files in COCO's layout are left out: without a box, or beside one that has the "
+        f"instances of its part (such as '{path}')")
+
+
 def test_one_file_of_coco(tmp_path):
     root = write_coco_folder(tmp_path / 'data', 'annotations/instances_{split}.json', '{split}')
     data = recognise(root / 'annotations/instances_valid.json', tmp_path / 'work')
@@ -274,6 +285,12 @@ def test_no_format_and_several(tmp_path):
             r"data' has no labels that are known\. Looked for: COCO json, YOLO.*"
             r'Found: 1 images, 1 other \.xml files')):
         recognise(tmp_path / 'data', tmp_path / 'work')
+    write_text(tmp_path / 'data/c.csv', 'Bild;x1;y1;x2;y2\na.jpg;1;2;3;4\n')
+    with pytest.raises(ValueError, match=(
+            r"1 other \.csv files\. c\.csv has the columns 'Bild, x1, y1, x2, y2': boxes need the "
+            'name of an image and four numbers')):
+        recognise(tmp_path / 'data', tmp_path / 'work')
+    (tmp_path / 'data/c.csv').unlink()
     write_voc_folder(tmp_path / 'data')
     write_json(tmp_path / 'data/a.json', coco_content([], [], ['a']))
     with pytest.raises(ValueError, match=(

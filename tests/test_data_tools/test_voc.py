@@ -47,6 +47,7 @@ def test_lists_of_the_challenge(tmp_path):
     root = tmp_path / 'VOC2007'
     for i in range(4):
         write_image(root / f'JPEGImages/{i}.jpg', seed=i)
+        write_image(root / f'SegmentationClass/{i}.png', seed=9)  # masks of the same names
         write_text(root / f'Annotations/{i}.xml', voc_file(f'{i}.jpg', voc_object()).replace(
             '<filename>', '<source><database>The VOC2007 Database</database></source><filename>'))
     write_text(root / 'ImageSets/Main/train.txt', '0\n1.jpg\n')

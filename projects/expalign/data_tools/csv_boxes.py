@@ -88,10 +88,11 @@ class _Table:
         except BadLabel as error:
             raise ValueError(
                 f"'{path}': {error}. Write a first line with the names of the columns, such as "
-                'filename,class,xmin,ymin,xmax,ymax; csv2coco.py also has --columns') from None
+                'filename,class,xmin,ymin,xmax,ymax; or convert it by expalign convert '
+                'csv2coco, which has --columns') from None
         if self.columns.label is None and name is None:
             raise ValueError(f"'{path}' has no column with the class, such as 'class' or 'label': "
-                             'convert with csv2coco.py --name NAME')
+                             'convert it by expalign convert csv2coco, which has --name NAME')
         self.names = _descriptions(root) if self._has_mids() else {}
         self.shares = self._settle_form()
         unused = [str(c) for c in self.table.header if c not in self.columns.used() and c]

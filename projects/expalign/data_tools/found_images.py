@@ -87,16 +87,24 @@ class ImageFinder:
         tally.note('left out: not in its format', message)
 
     def _file(self, image: LabelledImage, tally: Tally) -> Path | None:
-        """The image's file; an embedded one is written for the time of the conversion."""
+        """The image's file; an embedded one is written for the time of the conversion.
+
+        Where a name fits several files, a later one may tell which: VOC's SegmentationClass has
+        an image of each name of JPEGImages, with another suffix.
+        """
+        several = None
         for name in image.names:
             try:
                 file = self.index.find(name, image.near, image.file_bytes)
             except SeveralImages as error:
-                tally.note('images left out: the name fits several files equally well',
-                           f'{image.where}: {error}')
-                return None
-            if file is not None:
+                several = several or error
+                continue
+            if file is not None and (several is None or file in several.files):
                 return file
+        if several is not None and image.content is None:
+            tally.note('images left out: the name fits several files equally well',
+                       f'{image.where}: {several}')
+            return None
         if image.content is None:
             tally.note('images left out: missing', f'{image.where}: {" or ".join(image.names)}')
             return None

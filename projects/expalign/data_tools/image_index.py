@@ -17,7 +17,15 @@ from .yolo_images import IMAGE_SUFFIXES, images_below
 
 
 class SeveralImages(ValueError):
-    """A name fits several images equally well."""
+    """A name fits several images equally well.
+
+    Attributes:
+        files: these images.
+    """
+
+    def __init__(self, files: list[Path]) -> None:
+        super().__init__(f'{files[0]} and {files[1]}')
+        self.files = files
 
 
 class ImageIndex:
@@ -79,9 +87,10 @@ class ImageIndex:
                     -distance)
 
         ranked = sorted(files, key=fit, reverse=True)
-        if fit(ranked[0]) == fit(ranked[1]):
-            raise SeveralImages(f'{ranked[0]} and {ranked[1]}')
-        return ranked[0]
+        best = [file for file in ranked if fit(file) == fit(ranked[0])]
+        if len(best) > 1:
+            raise SeveralImages(best)
+        return best[0]
 
 
 def _key(name: str) -> str:

@@ -235,6 +235,11 @@ def _coco(scan: Scan, root: Path, files: list[Path], output: Path) -> _Found:
             lines.append(f"{split}: {part.missing} images of '{part.path}' are missing below "
                          f"'{part.folder}'")
         splits[split] = path, part.folder
+    used = {part.path for part in parts.values()}
+    unused = [path for path in scan.contents if path not in used]
+    if unused:
+        lines.append(f"{len(unused)} files in COCO's layout are left out: without a box, or beside "
+                     f"one that has the instances of its part (such as '{unused[0]}')")
     counts = {split: own_coco.counts(part) for split, part in parts.items()}
     return _Found(COCO, splits, classes, counts, '\n'.join(lines))
 

@@ -6,13 +6,14 @@ from pathlib import Path
 
 from expalign.datasets.formats.text_file import read_json
 from expalign.utils.file_kinds import special_kind
+from expalign.utils.shown import shown
 
 from .csv_boxes import CSV, is_box_table
 from .csv_boxes import SUFFIXES as TABLES
 from .cvat import CVAT
 from .cvat import ROOT as CVAT_ROOT
 from .json_kinds import COCO, LABELME, VIA, json_kind
-from .table import via_table
+from .table import head_of_table, is_header, via_table
 from .voc import ROOT as VOC_ROOT
 from .xml_file import root_of
 from .yolo_images import IMAGE_SUFFIXES, files_below
@@ -36,6 +37,7 @@ class Scan:
         found: files by format.
         contents: of COCO's files, which are large and read once.
         others: files that hold no labels that are known, by suffix.
+        tables: the first of the tables among them, and its first row.
         broken: what is wrong with JSON files that cannot be read.
         images: how many there are, by their names.
     """
@@ -43,6 +45,7 @@ class Scan:
     found: dict[str, list[Path]] = field(default_factory=dict)
     contents: dict[Path, dict] = field(default_factory=dict)
     others: dict[str, int] = field(default_factory=dict)
+    tables: str = ''
     broken: list[str] = field(default_factory=list)
     images: int = 0
 
@@ -59,7 +62,7 @@ class Scan:
         parts += [f'{kind} ({len(files)} file{"s" * (len(files) > 1)}, such as {files[0].name})'
                   for kind, files in self.found.items()]
         parts += [f'{count} other {suffix} files' for suffix, count in self.others.items()]
-        return ', '.join(parts)
+        return ', '.join(parts) + self.tables
 
 
 def own_files(root: Path, without: Path | None = None) -> Iterator[Path]:
@@ -90,7 +93,10 @@ def scan_files(files: list[Path], root: Path) -> Scan:
         elif suffix == '.xml':
             scan.add(XML_KINDS.get(root_of(path)), path)
         elif suffix in TABLES:
-            scan.add(_table_kind(path), path)
+            kind = _table_kind(path)
+            scan.add(kind, path)
+            if kind is None:
+                scan.tables = scan.tables or _columns_of(path)
         elif suffix == '.json' and path.parent in labelme_folders:
             scan.add(LABELME, path)
         elif suffix == '.json':
@@ -119,6 +125,15 @@ def _table_kind(path: Path) -> str | None:
     if via_table(path) is not None:
         return VIA
     return CSV if is_box_table(path) else None
+
+
+def _columns_of(path: Path) -> str:
+    """What a table lacks that is none of boxes."""
+    rows = head_of_table(path)
+    if not rows or not is_header(rows[0]):
+        return ''
+    return (f'. {path.name} has the columns {shown(", ".join(rows[0]))}: boxes need the name of an '
+            'image and four numbers, such as filename, xmin, ymin, xmax, ymax, class')
 
 
 def _describes_yolo(path: Path) -> bool:

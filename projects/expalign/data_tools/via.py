@@ -126,11 +126,11 @@ def _class_attribute(found: dict[Path, list], name: str | None) -> str | None:
     if not keys:
         if name is None:
             raise ValueError(f"'{where}': no region has an attribute, so none has a class; convert "
-                             'with via2coco.py --name NAME')
+                             'it by expalign convert via2coco, which has --name NAME')
         return None
     listed = ', '.join(f'{shown(key)} ({count})' for key, count in keys.most_common(6))
     raise ValueError(f"'{where}': which region attribute has the class? There are {listed}; "
-                     'convert with via2coco.py --attribute NAME')
+                     'convert it by expalign convert via2coco, which has --attribute NAME')
 
 
 def _read_split(tally: Tally, files: list[tuple[Path, list]], key: str | None, name: str | None
