@@ -50,7 +50,7 @@ def test_version_1_has_regions_by_number(tmp_path):
         entry = content['a.jpg1234']
         entry['regions'] = {'0': entry['regions'][0]}
         write_json(root / split / 'via_region_data.json', content)
-    with pytest.raises(ValueError, match=r'no region has an attribute.*via2coco, which has --name NAME'):
+    with pytest.raises(ValueError, match='no region has an attribute.*via2coco, which has --name'):
         read_via(root)
     content, result = convert(root, tmp_path / 'out', {'name': 'balloon'})
     assert result.classes == ('balloon',)
