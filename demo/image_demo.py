@@ -32,6 +32,8 @@ def build_parser() -> CommandParser:
     parser.add_argument('--explain', action='store_true', help='write the alignment maps, too')
     parser.add_argument('--explain-prompts', nargs='+', metavar='PROMPT',
                         help='prompts in the explanation; default: the six best')
+    parser.add_argument('--explain-tokens', action='store_true',
+                        help='a row with the maps of its tokens below each prompt, too')
     parser.add_argument('--show', action='store_true', help='show each picture in a window')
     parser.add_argument('--no-save-vis', action='store_true', help='write no pictures')
     parser.add_argument('--no-save-pred', action='store_true', help='write no predictions')
@@ -52,8 +54,9 @@ def parse_args() -> tuple[CommandParser, argparse.Namespace]:
     sort_words(parser, args)
     if args.patch_size and args.explain:
         parser.error('--explain shows the maps of one forward pass: leave --patch-size out')
-    if args.explain_prompts and not args.explain:
-        parser.error('--explain-prompts belongs to --explain')
+    for name in ('explain_prompts', 'explain_tokens'):
+        if getattr(args, name) and not args.explain:
+            parser.error(f'--{name.replace("_", "-")} belongs to --explain')
     if not 0 <= args.patch_overlap_ratio < 1:
         parser.error(f'--patch-overlap-ratio {args.patch_overlap_ratio} must be 0 or more, below 1')
     check_arguments(parser, args)
@@ -79,7 +82,8 @@ def search(inferencer, args: argparse.Namespace) -> None:
     windows = None if args.patch_size is None else dict(
         patch_size=args.patch_size, overlap=args.patch_overlap_ratio,
         iou_threshold=args.merge_iou_thr)
-    pairs = pairs_of(inferencer, args.images, args.texts, args.batch_size, windows, args.explain)
+    pairs = pairs_of(inferencer, args.images, args.texts, args.batch_size, windows, args.explain,
+                     args.explain_tokens)
     inferencer.show_bar = windows is not None  # of the windows of an image
     quiet = len(args.images) == 1
     with ResultWriter(args.out_dir, args.format, args.texts) as writer, tqdm(

@@ -165,6 +165,33 @@ def test_alignment_maps(mini_inferencer):
     assert not mini_inferencer.model.neck._forward_hooks
 
 
+def test_maps_of_tokens(mini_inferencer):
+    """Their expectation by the weights is the map; prompts of other images change nothing."""
+    texts = [['a horse', 'a brown dog', 'sea'], ['pizza']]
+    predictions = mini_inferencer(IMAGES, texts=texts, batch_size=2, token_maps=True)
+    plain = mini_inferencer(IMAGES, texts=texts, batch_size=2, return_eam=True)
+    for found, expected in zip(predictions['predictions'], plain['predictions'], strict=True):
+        assert_same(found, expected)
+        assert expected['alignment'].token_maps is None
+        alignment = found['alignment']
+        sides = dict(P3=40, P4=20, P5=10, fused=40)
+        assert set(alignment.token_maps) == set(sides)
+        for level, side in sides.items():
+            maps = alignment.token_maps[level]
+            assert [m.shape for m in maps] == [
+                (len(names), side, side) for names in alignment.tokens]
+            for prompt, own in enumerate(maps if level != 'fused' else ()):
+                pi = alignment.token_weights[level][prompt, :len(own)]
+                np.testing.assert_allclose(
+                    np.tensordot(pi, own, 1), alignment.eams[level][prompt], atol=2e-4)
+    fused = fuse_to_finest([torch.from_numpy(alignment.token_maps[level][0])[None]
+                            for level in ('P3', 'P4', 'P5')])[0]
+    np.testing.assert_allclose(alignment.token_maps['fused'][0], fused, atol=1e-5)
+    detections = mini_inferencer.detect(IMAGES[0], 'a brown dog. sea')
+    heights = [detections.explain('a brown dog', token_maps=maps).shape[0] for maps in (0, 1)]
+    assert heights[0] < heights[1] < 2 * heights[0]
+
+
 def test_files(mini_inferencer, tmp_path):
     inputs = [IMAGES[0], mmcv.imread(IMAGES[1])]
     mini_inferencer.num_visualized_imgs = mini_inferencer.num_predicted_imgs = 0

@@ -73,6 +73,7 @@ def test_windows(run_script, arguments, tmp_path, capsys):
     ([IMAGES[0], CONFIG, '--texts', 'absent.txt'], 'prompts absent.txt does not exist'),
     ([IMAGES[0], CONFIG, '--texts', 'a', '--explain', '--patch-size', '9'], 'leave --patch-size'),
     ([IMAGES[0], CONFIG, '--texts', 'a', '--explain-prompts', 'a'], 'belongs to --explain'),
+    ([IMAGES[0], CONFIG, '--texts', 'a', '--explain-tokens'], '--explain-tokens belongs to'),
     ([IMAGES[0], CONFIG, '--texts', 'a . b', '--explain', '--explain-prompts', 'b', 'c'],
      "--explain-prompts 'c' is none of the prompts"),
     ([IMAGES[0], CONFIG, '--texts', 'a', '--patch-size', '-3'], '-3 is no whole number of 1 or'),

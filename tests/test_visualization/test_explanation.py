@@ -25,6 +25,7 @@ from expalign.visualization.explanation import (
     best_scores,
 )
 from expalign.visualization.panels import COLOURS, OPACITY, draw_map, draw_tokens, short
+from expalign.visualization.token_row import TokenRow
 
 SIZE = (48, 64)
 
@@ -59,6 +60,37 @@ def test_one_row_a_prompt():
     six = draw_explanation(
         IMAGE, alignment(9), found(), [f'prompt {k}' for k in range(6)])
     np.testing.assert_array_equal(many, six)
+
+
+def with_token_maps(one):
+    """The maps of three tokens a prompt; the second of prompt 0 fires in its last rows."""
+    maps = [np.full((3, 8, 8), -5, np.float32) for _ in one.prompts]
+    maps[0][1, 6:] = 5
+    return replace(one, token_maps={'P3': maps, 'fused': maps})
+
+
+def test_maps_of_tokens_are_a_row_below(tmp_path):
+    plain = draw_explanation(IMAGE, alignment(), found(), ['prompt 0'])
+    both = draw_explanation(IMAGE, alignment(), found(), ['prompt 0', 'prompt 1'])
+    tokens = draw_explanation(IMAGE, with_token_maps(alignment()), found(), ['prompt 0'])
+    assert tokens.shape == both.shape and tokens.shape[0] > plain.shape[0]
+    # The row holds as many maps as there are levels, of the tokens that weigh most.
+    pi = np.array([[.1, .6, .3], [.5, .5, 0]], np.float32)
+    one = with_token_maps(replace(alignment(), token_weights={'P3': pi}))
+    row = TokenRow(one, 0, SIZE, 2)
+    assert row.titles == ['0  .60', '<sentence>  .30'] and [m.shape for m in row.maps] == [SIZE] * 2
+    assert row.maps[0][-1].min() > 3 and row.maps[1].max() < -4
+    # A prompt of one token has none.
+    single = replace(one, tokens=[['x'], ['y']], token_maps={
+        name: [m[:1] for m in maps] for name, maps in one.token_maps.items()})
+    assert draw_explanation(IMAGE, single, found(), ['prompt 0']).shape == plain.shape
+    # Selected and written with the prompts.
+    assert one.select([1]).token_maps['fused'][0] is one.token_maps['fused'][1]
+    one.save(tmp_path / 'maps.npz')
+    with np.load(tmp_path / 'maps.npz') as arrays:
+        np.testing.assert_array_equal(arrays['token_maps_0_fused'], one.token_maps['fused'][0])
+    with pytest.raises(ValueError, match='search with token_maps=True'):
+        alignment().token_on_image(0, 0, 'fused')
 
 
 def test_best_prompts_come_first():

@@ -75,11 +75,12 @@ def _search(
 
 def pairs_of(
     inferencer: 'ExpAlignInferencer', images: ImageStream, prompts: list | None, batch_size: int,
-    windows: dict[str, Any] | None = None, return_eam: bool = False,
+    windows: dict[str, Any] | None = None, return_eam: bool = False, token_maps: bool = False,
 ) -> Iterator[tuple[Image, DetDataSample]]:
     """Images with their predictions; of windows, too, where there are options for them."""
     if windows is None:
-        return inferencer.stream(images, prompts, batch_size=batch_size, return_eam=return_eam)
+        return inferencer.stream(images, prompts, batch_size=batch_size, return_eam=return_eam,
+                                 token_maps=token_maps)
     return _windows(inferencer, images, prompts, batch_size, windows)
 
 
@@ -113,10 +114,11 @@ def detections_of(
 
 def _explain(
     inferencer: 'ExpAlignInferencer', image: Image, searched: Sequence[str], score_thr: ScoreThr,
-    prompts: Sequence[str] | None,
+    prompts: Sequence[str] | None, token_maps: bool,
 ) -> np.ndarray:
     """The picture of why prompts were found; the maps are made by another forward pass."""
-    ((_, sample),) = inferencer.stream(ImageStream([image]), [list(searched)], return_eam=True)
+    ((_, sample),) = inferencer.stream(
+        ImageStream([image]), [list(searched)], return_eam=True, token_maps=token_maps)
     pixels = image if isinstance(image, np.ndarray) else read_image(image)
     return draw_explanation(
         pixels[..., ::-1], sample.alignment, sample.pred_instances, prompts,

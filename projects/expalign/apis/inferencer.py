@@ -18,7 +18,7 @@ from expalign.checkpoints.embedded_config import config_of_checkpoint
 from expalign.datasets.transforms.loading import read_image
 from expalign.engine.compiled import compile_model
 from expalign.model_zoo import DEFAULT, resolve
-from expalign.models.detectors.alignments import alignments_of
+from expalign.models.detectors.alignments import alignments_of, token_maps_of
 from expalign.structures.alignment import Alignment
 from expalign.structures.detections import Detections
 from expalign.structures.thresholds import SCORE_THR, ScoreThr
@@ -70,7 +70,7 @@ class ExpAlignInferencer(Pretrained, InferencerResults):
             ``cfg_options`` is no setting of the config.
     """
 
-    forward_kwargs = {'return_eam'}
+    forward_kwargs = {'return_eam', 'token_maps'}
     visualize_kwargs = DetInferencer.visualize_kwargs | {'explain', 'explain_prompts'}
 
     def __init__(
@@ -125,6 +125,7 @@ class ExpAlignInferencer(Pretrained, InferencerResults):
         texts: Texts | None = None,
         custom_entities: bool = True,
         return_eam: bool = False,
+        token_maps: bool = False,
         explain: bool = False,
         out_dir: str = '',
         **kwargs,
@@ -141,6 +142,8 @@ class ExpAlignInferencer(Pretrained, InferencerResults):
             return_eam: whether predictions have ``alignment``, an :class:`Alignment`: maps per
                 level and fused, (K, H, W), and token weights with the tokens' names. Takes
                 4.7 MB an image for 80 prompts at 640 px.
+            token_maps: whether they have the maps of each token, too, and explanations a row of
+                them below each prompt's; takes another forward pass.
             explain: write a picture and the arrays of the alignment to ``OUT_DIR/explain``.
             out_dir: folder for ``vis/*``, ``preds/*.json`` and ``explain/*``; none if empty.
             kwargs: ``explain_prompts`` (those in the picture; by default the best ones), and
@@ -166,7 +169,8 @@ class ExpAlignInferencer(Pretrained, InferencerResults):
             requests.images.check_results(out_dir)
         return DetInferencer.__call__(
             self._for_one_call(len(requests)), requests, batch_size=batch_size,
-            out_dir=str(out_dir), explain=explain, return_eam=return_eam or explain, **kwargs)
+            out_dir=str(out_dir), explain=explain,
+            return_eam=return_eam or explain or token_maps, token_maps=token_maps, **kwargs)
 
     def detect(
         self, images: Inputs, texts: Texts | None = None, score_thr: ScoreThr = SCORE_THR,
@@ -208,14 +212,16 @@ class ExpAlignInferencer(Pretrained, InferencerResults):
         custom_entities: bool = True,
         batch_size: int = 1,
         return_eam: bool = False,
+        token_maps: bool = False,
     ) -> Iterator[tuple[Image, DetDataSample]]:
         """Each image (path, address or BGR array) with its prediction; nothing is kept.
 
-        Arguments are those of a call. With ``return_eam`` samples have ``alignment``.
+        Arguments are those of a call. With ``return_eam`` or ``token_maps`` samples have
+        ``alignment``.
         """
         requests = self._requests(inputs, texts, custom_entities)
         for images, data in self.preprocess(requests, batch_size=batch_size):
-            yield from zip(images, self.forward(data, return_eam=return_eam), strict=True)
+            yield from zip(images, self.forward(data, return_eam, token_maps), strict=True)
 
     def detect_large(
         self,
@@ -258,15 +264,19 @@ class ExpAlignInferencer(Pretrained, InferencerResults):
         return merged
 
     @torch.no_grad()
-    def forward(self, inputs: dict, return_eam: bool = False) -> list[DetDataSample]:
-        """Predict a batch; with ``return_eam`` its samples have ``alignment``."""
-        if not return_eam:
+    def forward(
+        self, inputs: dict, return_eam: bool = False, token_maps: bool = False
+    ) -> list[DetDataSample]:
+        """Predict a batch; with ``return_eam`` or ``token_maps`` its samples have ``alignment``."""
+        if not return_eam and not token_maps:
             return super().forward(inputs)
         data = self.model.data_preprocessor(inputs, False)
         samples, neck_out, prompts = self.model.predict_aligned(
             data['inputs'], data['data_samples'])
-        for sample, alignment in zip(
-                samples, alignments_of(self.model, neck_out, samples, prompts), strict=True):
+        by_token = token_maps_of(
+            self.model, data['inputs'], samples, prompts) if token_maps else None
+        found = alignments_of(self.model, neck_out, samples, prompts, by_token)
+        for sample, alignment in zip(samples, found, strict=True):
             sample.set_field(alignment, 'alignment', field_type='metainfo')
         return samples
 
@@ -276,8 +286,8 @@ class ExpAlignInferencer(Pretrained, InferencerResults):
 
     def _keywords(self) -> set[str]:
         """Names of a call's arguments."""
-        return {'inputs', 'batch_size', 'texts', 'custom_entities', 'return_eam', 'explain',
-                'out_dir', 'return_datasamples', *self.preprocess_kwargs, *self.forward_kwargs,
+        return {'inputs', 'batch_size', 'texts', 'custom_entities', 'explain', 'out_dir',
+                'return_datasamples', *self.preprocess_kwargs, *self.forward_kwargs,
                 *self.visualize_kwargs, *self.postprocess_kwargs} - {'img_out_dir', 'pred_out_dir'}
 
     def _for_one_call(self, num_images: int) -> 'ExpAlignInferencer':

@@ -32,6 +32,9 @@ class Alignment:
         scale_factor: input pixels per pixel of the image (x, y).
         padding: pixels left of and above the image in the input.
         image_shape: height and width of the image in pixels.
+        token_maps: where they were asked for, level -> per prompt the maps of its tokens,
+            (L_k, H_s, W_s): S(x, y, l) of Eq. 1, whose sum by the level's weights is the
+            prompt's map; ``'fused'``: all levels of each token in one, as the maps are fused.
     """
 
     prompts: list[str]
@@ -42,6 +45,7 @@ class Alignment:
     scale_factor: tuple[float, float]
     padding: tuple[float, float]
     image_shape: tuple[int, int]
+    token_maps: dict[str, list[np.ndarray]] | None = None
 
     def weights_of(self, prompt: int, level: str) -> list[tuple[str, float]]:
         """Name and weight of every token of a prompt at a level."""
@@ -59,7 +63,22 @@ class Alignment:
             level: ``'P3'``, ``'P4'``, ``'P5'`` or ``'fused'``.
             size: height and width of the result; those of the image by default.
         """
-        cells = torch.from_numpy(self.eams[level][prompt])[None, None]
+        return self._enlarged(self.eams[level][prompt], size)
+
+    def token_on_image(
+        self, prompt: int, token: int, level: str, size: tuple[int, int] | None = None
+    ) -> np.ndarray:
+        """The map of a token over the image, as :meth:`on_image`.
+
+        Raises:
+            ValueError: the maps of tokens were not asked for.
+        """
+        if self.token_maps is None:
+            raise ValueError('there are no maps of tokens: search with token_maps=True')
+        return self._enlarged(self.token_maps[level][prompt][token], size)
+
+    def _enlarged(self, values: np.ndarray, size: tuple[int, int] | None) -> np.ndarray:
+        cells = torch.from_numpy(values)[None, None]
         height, width = (side * self.stride for side in self.eams[FUSED].shape[1:])
         pixels = F.interpolate(cells, size=(height, width), mode='bilinear', align_corners=False)
         (left, top), (x, y) = self.padding, self.scale_factor
@@ -77,15 +96,21 @@ class Alignment:
             self, prompts=[self.prompts[k] for k in prompts],
             tokens=[self.tokens[k] for k in prompts],
             token_weights={name: pi[prompts] for name, pi in self.token_weights.items()},
-            eams={name: maps[prompts] for name, maps in self.eams.items()})
+            eams={name: maps[prompts] for name, maps in self.eams.items()},
+            token_maps=self.token_maps and {
+                name: [maps[k] for k in prompts] for name, maps in self.token_maps.items()})
 
     def save(self, path: str | Path) -> None:
         """Write everything as ``.npz``: ``prompts``, ``tokens_K``, ``eam_LEVEL``, ``pi_LEVEL``.
+
+        Maps of tokens, where they are, are ``token_maps_K_LEVEL``.
 
         ``numpy.load(path)`` reads it, without pickles.
         """
         arrays: dict[str, Any] = {f'eam_{name}': value for name, value in self.eams.items()}
         arrays |= {f'pi_{name}': value for name, value in self.token_weights.items()}
+        arrays |= {f'token_maps_{k}_{name}': one for name, maps in (self.token_maps or {}).items()
+                   for k, one in enumerate(maps)}
         arrays |= {f'tokens_{k}': np.asarray(names) for k, names in enumerate(self.tokens)}
         path = Path(path)
         if path.suffix != '.npz':

@@ -71,7 +71,7 @@ class Detections(Sequence[Detection]):
         image: str | np.ndarray | None = None, threshold: ScoreThr = SCORE_THR,
         model: str = '', data_sample: Any = None,
         read: Callable[[str], np.ndarray] | None = None,
-        explainer: Callable[[Sequence[str] | None], np.ndarray] | None = None,
+        explainer: Callable[[Sequence[str] | None, bool], np.ndarray] | None = None,
         known: KnownClasses | None = None,
     ) -> None:
         height, width = map(int, size)
@@ -203,11 +203,14 @@ class Detections(Sequence[Detection]):
                              f'{", ".join(PICTURE_SUFFIXES)}')
         return write_picture(path, self.plot())
 
-    def explain(self, prompts: str | Sequence[str] | None = None) -> np.ndarray:
+    def explain(
+        self, prompts: str | Sequence[str] | None = None, token_maps: bool = False
+    ) -> np.ndarray:
         """Why a prompt was found: its maps and token weights as a picture, (H, W, 3) uint8 RGB.
 
         Args:
             prompts: one, or several; None: the best ones.
+            token_maps: whether each prompt has a row with the maps of its tokens, too.
 
         Raises:
             ValueError: a prompt was not searched for.
@@ -216,7 +219,7 @@ class Detections(Sequence[Detection]):
         if self._explainer is None:
             raise RuntimeError('there are no maps to explain these detections with: exported '
                                'models have none')
-        return self._explainer([prompts] if isinstance(prompts, str) else prompts)
+        return self._explainer([prompts] if isinstance(prompts, str) else prompts, token_maps)
 
     def to_dict(self) -> dict[str, Any]:
         """The project's JSON form, see :func:`.detection_formats.as_record`."""

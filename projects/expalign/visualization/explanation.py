@@ -1,9 +1,9 @@
 """Explanation pictures: alignment maps over the photograph, token weights beside them.
 
 One row a prompt: the photograph with the prompt's boxes, the map of every level, and all levels in
-one. All maps of a picture share one colour scale, so a prompt for something that is not there
-stays dark beside one that is found. The colours (viridis) are in the same order of brightness for
-colour-blind readers.
+one; where there are maps of tokens, a row of them below it. All maps of a picture share one colour
+scale, so a prompt for something that is not there stays dark beside one that is found. The colours
+(viridis) are in the same order of brightness for colour-blind readers.
 """
 
 from collections.abc import Sequence
@@ -25,6 +25,7 @@ from expalign.utils import finished_file
 
 from .drawing import DRAWING
 from .panels import COLOURS, draw_boxes, draw_map, draw_tokens
+from .token_row import TokenRow
 
 if TYPE_CHECKING:
     from expalign.structures.alignment import Alignment
@@ -99,15 +100,20 @@ def _draw_rows(
     small = _fit_to_panel(image)
     maps = {(row, level): alignment.on_image(row, level, small.shape[:2])
             for row in rows for level in levels}
-    stacked = np.stack(list(maps.values()))
+    token_rows = {row: TokenRow(alignment, row, small.shape[:2], len(levels)) for row in rows
+                  if alignment.token_maps is not None and len(alignment.tokens[row]) > 1}
+    drawn = [*maps.values(), *(m for one in token_rows.values() for m in one.maps)]
+    stacked = np.stack(drawn)
     scale = Normalize(float(np.percentile(stacked, LOWEST_PERCENT)), float(stacked.max()))
     lines = max(_token_lines(alignment.tokens[row]) for row in rows)
-    figure, axes, bar = _layout(image.shape[:2], len(rows), 1 + len(levels), lines)
+    figure, axes, bar = _layout(
+        image.shape[:2], len(rows) + len(token_rows), 1 + len(levels), lines)
     # Panels hold few pixels; boxes stay in those of the image.
     extent = (0, image.shape[1], image.shape[0], 0)
     grey = mmcv.rgb2gray(small, keepdim=True)
+    lines_of_panels = iter(axes)
     for number, row in enumerate(rows):
-        photo, *panels = axes[number]
+        photo, *panels = next(lines_of_panels)
         shown = (found.labels == row) & (found.scores >= thresholds[row])
         boxes = found.bboxes[shown].cpu().numpy()
         photo.imshow(small, extent=extent)
@@ -122,6 +128,11 @@ def _draw_rows(
                 draw_tokens(panel, alignment.weights_of(row, level))
             if number == 0:
                 panel.set_title(_column_title(level), fontsize=10)
+        if row in token_rows:
+            panels = next(lines_of_panels)[1:]
+            token_rows[row].draw(panels, grey, scale, extent)
+            for panel in panels:
+                _fill_panel(panel, image.shape[:2])
     _colour_bar(figure, bar, scale)
     return _render(figure)
 

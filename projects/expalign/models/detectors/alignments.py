@@ -3,9 +3,8 @@
 from collections.abc import Sequence
 
 import numpy as np
-import torch
 from mmdet.structures import DetDataSample
-from torch import nn
+from torch import Tensor, nn
 
 from expalign.models.dense_heads.levels import at_least_float32
 from expalign.models.losses.fusion import fuse_to_finest
@@ -17,7 +16,7 @@ from expalign.structures.letterbox import scale_and_pad
 
 def alignments_of(
     model: nn.Module, neck_out: EAHOutput, samples: Sequence[DetDataSample],
-    prompt_lists: Sequence[list[str]],
+    prompt_lists: Sequence[list[str]], token_maps: Sequence[Tensor] | None = None,
 ) -> list[Alignment]:
     """The alignment of every image of a batch.
 
@@ -26,11 +25,15 @@ def alignments_of(
         neck_out: maps (B, K, H_s, W_s) and weights (B, K, L) per level.
         samples: B samples of the batch, or the first ones.
         prompt_lists: the prompts of each.
+        token_maps: of :func:`token_maps_of`, where alignments are to have them.
     """
     strides = model.bbox_head.head_module.featmap_strides
     maps = tuple(at_least_float32(eam) for eam in neck_out.eams)
     levels = [f'P{int(stride).bit_length() - 1}' for stride in strides]
     fused = fuse_to_finest(maps)
+    if token_maps is not None:
+        together = fuse_to_finest([x.flatten(1, 2) for x in token_maps])
+        token_maps = [*token_maps, together.unflatten(1, token_maps[0].shape[1:3])]
     found = []
     for image, (sample, prompts) in enumerate(zip(samples, prompt_lists, strict=True)):
         tokens, count = token_names(model, prompts), len(prompts)
@@ -41,8 +44,32 @@ def alignments_of(
         scale, padding = scale_and_pad(sample.metainfo)
         found.append(Alignment(
             prompts, tokens, weights, {**eams, FUSED: _array(fused[image, :count])},
-            int(strides[0]), scale, padding, tuple(sample.ori_shape[:2])))
+            int(strides[0]), scale, padding, tuple(sample.ori_shape[:2]),
+            token_maps and {level: [_array(x[image, k, :len(names)])
+                                    for k, names in enumerate(tokens)]
+                            for level, x in zip((*levels, FUSED), token_maps, strict=True)}))
     return found
+
+
+def token_maps_of(
+    model: nn.Module, batch_inputs: Tensor, samples: Sequence[DetDataSample],
+    prompt_lists: Sequence[list[str]],
+) -> list[Tensor]:
+    """Similarities S(x, y, l) of every prompt's tokens (Eq. 1), by a forward pass of their own.
+
+    Args:
+        model: an ``ExpAlignDetector``.
+        batch_inputs: (B, 3, H, W), preprocessed.
+        samples: of the batch.
+        prompt_lists: the prompts of each.
+
+    Returns:
+        per level (B, K, L, H_s, W_s), at least in float32; 0 at padding.
+    """
+    prompts = model._encode(prompt_lists, samples)
+    maps = model.neck.token_maps(
+        model.backbone(batch_inputs), prompts.txt_feats, prompts.txt_masks)
+    return [at_least_float32(x).expand(len(samples), -1, -1, -1, -1) for x in maps]
 
 
 def token_names(model: nn.Module, prompts: Sequence[str]) -> list[list[str]]:
@@ -67,5 +94,5 @@ def token_names(model: nn.Module, prompts: Sequence[str]) -> list[list[str]]:
     return model.known_names.token_strings(prompts, adapted)
 
 
-def _array(values: torch.Tensor) -> np.ndarray:
+def _array(values: Tensor) -> np.ndarray:
     return values.detach().float().cpu().numpy()

@@ -126,10 +126,31 @@ class EAHNeck(BaseModule):
         if table is not None:
             maps = folded_alignment(hidden, table, self.tau)
             return EAHOutput(pyramid, maps, maps.token_weights.unbind(1))
-        embedded = [norm(branch[-1](x)) for branch, norm, x in zip(
-            self.embed_branches, self.embed_norms, hidden, strict=True)]
-        eams, token_weights = align_levels(embedded, txt_feats, txt_masks, self.tau)
+        eams, token_weights = align_levels(self._embed(hidden), txt_feats, txt_masks, self.tau)
         return EAHOutput(pyramid, eams, token_weights)
+
+    def token_maps(
+        self, img_feats: tuple[Tensor, ...], txt_feats: Tensor, txt_masks: Tensor
+    ) -> tuple[Tensor, ...]:
+        """Similarities S(x, y, l) of every token (Eq. 1), whose expectation the maps are.
+
+        Arguments are those of :meth:`forward`.
+
+        Returns:
+            per level (B, K, L, H_s, W_s); 0 at tokens that are padding.
+        """
+        guides = masked_token_mean(txt_feats, txt_masks) if self.inject != 'none' else ()
+        hidden = self.trunk(img_feats, *guides)[1]
+        # The expectation over a single token is the token's own map.
+        maps, _ = align_levels(
+            self._embed(hidden), txt_feats.flatten(1, 2)[:, :, None],
+            txt_masks.flatten(1, 2)[:, :, None], self.tau)
+        return tuple(x.unflatten(1, txt_feats.shape[1:3]) for x in maps)
+
+    def _embed(self, hidden: tuple[Tensor, ...]) -> list[Tensor]:
+        """F of every level, (B, D, H_s, W_s)."""
+        return [norm(branch[-1](x)) for branch, norm, x in zip(
+            self.embed_branches, self.embed_norms, hidden, strict=True)]
 
     def trunk(
         self, img_feats: tuple[Tensor, ...], *guides: Tensor
