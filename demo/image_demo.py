@@ -2,7 +2,8 @@
 
 Inputs are images, folders, patterns in quotes, addresses or one film. OUT_DIR/vis has pictures,
 OUT_DIR/preds the numbers and masks as JSON, OUT_DIR/explain the alignment maps. With --patch-size
-large images are searched in overlapping windows too.
+large images are searched in overlapping windows too. With --examples things are found that boxes in
+other photographs show.
 """
 
 import argparse
@@ -14,6 +15,7 @@ from expalign.apis.command_line import (
     check_arguments,
     sort_words,
 )
+from expalign.apis.example_arguments import add_example_arguments, prompts_with_examples
 from expalign.apis.images import ImageStream
 from expalign.apis.result_writer import FORMATS, ResultWriter
 from expalign.structures.prompts import prompt_key
@@ -25,6 +27,7 @@ def build_parser() -> CommandParser:
     """The command line."""
     parser = CommandParser(description=__doc__, example='photo.jpg "a cat. a red chair"')
     add_search_arguments(parser)
+    add_example_arguments(parser)
     parser.add_argument('--out-dir', default='outputs/detect', help='folder for the results')
     parser.add_argument(
         '--format', nargs='+', choices=FORMATS, default=['pictures', 'json'],
@@ -60,9 +63,10 @@ def parse_args() -> tuple[CommandParser, argparse.Namespace]:
     if not 0 <= args.patch_overlap_ratio < 1:
         parser.error(f'--patch-overlap-ratio {args.patch_overlap_ratio} must be 0 or more, below 1')
     check_arguments(parser, args)
-    known = {prompt_key(prompt) for prompt in args.texts or ()}
+    known = {prompt_key(prompt) for prompt in (
+        *(args.texts or ()), *args.examples, *(name for made in args.prompt_sets for name in made))}
     unknown = [prompt for prompt in args.explain_prompts or () if prompt_key(prompt) not in known]
-    if unknown and args.texts is not None:
+    if unknown and known:
         parser.error(f'--explain-prompts {unknown[0]!r} is none of the prompts of --texts')
     left_out = dict(pictures=args.no_save_vis, json=args.no_save_pred)
     args.format = [name for name in args.format if not left_out.get(name)]
@@ -106,6 +110,10 @@ def main() -> None:
     """Search, and say where everything is."""
     parser, args = parse_args()
     inferencer = build_inferencer(parser, args)
+    try:
+        args.texts = prompts_with_examples(inferencer, args)
+    except (OSError, ValueError) as error:
+        parser.error(str(error))
     if args.texts is None and inferencer.model.own_prompts() is None:
         parser.error('say what to search for, as this model has no classes of its own: '
                      f'{parser.prog} photo.jpg "a cat. a red chair"')

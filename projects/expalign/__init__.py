@@ -14,11 +14,21 @@ from .version import __version__
 compat.install()
 startup.install()
 
-__all__ = ['Detections', 'ExpAlignInferencer', '__version__', 'detect', 'trust_checkpoints']
+__all__ = ['Detections', 'ExpAlignInferencer', 'PromptSet', '__version__', 'detect', 'examples',
+           'load_prompts', 'save_prompts', 'trust_checkpoints']
 
 
 def __getattr__(name: str) -> Any:
     # On first use: models take seconds to import.
+    if name == 'examples':
+        from .apis.examples import examples
+        return examples
+    if name in ('load_prompts', 'save_prompts'):
+        from .checkpoints import prompt_file
+        return getattr(prompt_file, name)
+    if name == 'PromptSet':
+        from .structures.prompt_set import PromptSet
+        return PromptSet
     if name == 'detect':
         from .apis.detect import detect
         return detect

@@ -17,12 +17,14 @@ from expalign.utils.command_parser import CommandParser, DictAction, share, whol
 from expalign.utils.model_table import find
 from expalign.utils.quick_start import uncollected
 
-from .texts import SUFFIXES as PROMPT_SUFFIXES
-from .texts import understood_prompts
+from .example_arguments import check_examples
+from .texts import SUFFIXES as WORD_SUFFIXES
+from .texts import TOKENS, understood_prompts
 
 if TYPE_CHECKING:
     from .inferencer import ExpAlignInferencer
 
+PROMPT_SUFFIXES = (*WORD_SUFFIXES, TOKENS)
 MODEL_SUFFIXES = ('.py', '.pth', '.pt', '.safetensors')
 DEVICE = re.compile(r'(cpu|cuda|mps|xpu|npu|mlu|musa|meta)(:\d+)?')
 LIST = '-'  # a list on the standard input
@@ -70,8 +72,8 @@ def add_word_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         'words', nargs='+', metavar='PHOTO ... PROMPTS',
         help="files, folders, patterns or addresses, '-' for a list on the standard input; and "
-        "what to search for: 'a cat. a red chair', a .txt or .json file, or a vocabulary: coco, "
-        'o365, lvis')
+        "what to search for: 'a cat. a red chair', a .txt or .json file, prompts with tokens "
+        '(.safetensors), or a vocabulary: coco, o365, lvis')
     parser.add_argument(
         '--texts', help='what to search for, as an option; then all before it are photographs')
     parser.add_argument(
@@ -95,7 +97,8 @@ def sort_words(parser: CommandParser, args: argparse.Namespace) -> None:
         if len(models) == 1:
             args.model = models[0]
             words.remove(args.model)
-    if args.texts is None and not (_is_source(words[-1]) and args.model):
+    shown = bool(vars(args).get('examples')) and all(map(_is_source, words))
+    if args.texts is None and not shown and not (_is_source(words[-1]) and args.model):
         args.texts = words.pop()
         if _is_source(args.texts) and not args.texts.lower().endswith(PROMPT_SUFFIXES):
             parser.error(f'the last argument is what to search for, and {args.texts} is a '
@@ -107,6 +110,9 @@ def sort_words(parser: CommandParser, args: argparse.Namespace) -> None:
 
 
 def _names_model(word: str) -> bool:
+    if word.lower().endswith(TOKENS) and os.path.isfile(word):
+        from expalign.checkpoints.prompt_file import has_prompts
+        return not has_prompts(word)
     return word.lower().endswith(MODEL_SUFFIXES) and '\n' not in word or find(word) is not None
 
 
@@ -142,6 +148,8 @@ def check_arguments(parser: CommandParser, args: argparse.Namespace) -> None:
         if vars(args).get('show'):
             from expalign.utils.screen import check_screen
             check_screen()
+        if 'examples' in args:
+            check_examples(args)
         if vars(args).get('texts') is not None:
             args.texts = understood_prompts(args.texts, args.custom_entities)
     except (OSError, ValueError, TypeError, RuntimeError) as error:

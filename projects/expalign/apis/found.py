@@ -12,7 +12,7 @@ from torch import Tensor
 from expalign.datasets.bad_samples import BadSample
 from expalign.datasets.transforms.loading import read_image
 from expalign.structures.detections import Detections
-from expalign.structures.prompts import distinct_prompts
+from expalign.structures.prompts import distinct_prompts, flattened
 from expalign.structures.thresholds import ScoreThr, check_threshold, thresholds_of
 from expalign.visualization import draw_explanation
 
@@ -55,7 +55,7 @@ def _search_iterator(
 ) -> Iterator[Detections]:
     """Images that come one after another, at most ``batch_size`` of them at a time."""
     if texts is not None and not isinstance(texts, str) and any(
-            not isinstance(entry, str) for entry in texts):
+            not isinstance(entry, str) for entry in flattened(texts)):
         raise ValueError('the prompts of each image need a list of images: an iterator has no '
                          'number of them')
     prompts = _distinct(texts, 1)

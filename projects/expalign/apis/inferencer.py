@@ -21,12 +21,14 @@ from expalign.model_zoo import DEFAULT, resolve
 from expalign.models.detectors.alignments import alignments_of, token_maps_of
 from expalign.structures.alignment import Alignment
 from expalign.structures.detections import Detections
+from expalign.structures.prompt_set import PromptSet
 from expalign.structures.thresholds import SCORE_THR, ScoreThr
 from expalign.utils.keywords import check_keywords
 from expalign.utils.load_config import change_settings, load_config
 from expalign.utils.model_table import find
 from expalign.utils.screen import check_screen
 
+from .example_photographs import Examples
 from .found import search
 from .images import Image, Inputs
 from .inferencer_results import InferencerResults
@@ -204,6 +206,11 @@ class ExpAlignInferencer(Pretrained, InferencerResults):
         check_keywords('detect', wrong, (
             'images', 'texts', 'score_thr', 'batch_size', 'stream', 'patch_size'))
         return search(self, images, texts, score_thr, batch_size, stream, patch_size)
+
+    def examples(self, boxes: Examples, words: bool = False) -> PromptSet:
+        """Prompts that mean what boxes in photographs show, see :func:`.examples.examples`."""
+        from .examples import prompts_of_examples
+        return prompts_of_examples(self, boxes, words)
 
     def stream(
         self,

@@ -11,11 +11,18 @@ from itertools import repeat
 from pathlib import Path
 
 from expalign.structures.prompt_split import warn_of_unsplit
-from expalign.structures.prompts import describe_prompts, distinct_prompts, parse_prompts
+from expalign.structures.prompts import (
+    describe_prompts,
+    distinct_prompts,
+    flattened,
+    parse_prompts,
+)
+from expalign.structures.token_prompt import TokenPrompt
 
 from .vocabularies import SOURCES, named_vocabulary, near_vocabulary
 
 SUFFIXES = ('.txt', '.json')
+TOKENS = '.safetensors'  # prompts that bring their tokens
 # Files of class names in other forms: a text that ends so is no prompt.
 FOREIGN_SUFFIXES = ('.yaml', '.yml', '.csv', '.names', '.xml', '.py')
 MARK = '$:'  # in front of a vocabulary's name, in mmdet's demos
@@ -30,25 +37,26 @@ def read_vocabulary(texts: str | Sequence[str], custom_entities: bool = True) ->
         texts: a list of prompts; the name of a vocabulary (``'coco'``, ``'o365'``, ``'lvis'``,
             or mmdet's spelling ``'$: coco'``; case does not count); the path of a file, see
             :func:`read_prompt_file`; or a string of prompts. A warning suggests the vocabulary
-            that a string nearly names.
+            that a string nearly names. What a list may hold beside words:
+            :func:`~expalign.structures.prompts.parse_prompts`.
         custom_entities: whether a string is split into prompts, see
             :func:`~expalign.structures.prompt_split.split_prompts`; False: it is one prompt.
 
     Raises:
-        FileNotFoundError: a string that ends in .txt or .json and names no file.
+        FileNotFoundError: a string that ends in .txt, .json or .safetensors and names no file.
         TypeError, ValueError: there is no prompt, or something that is not one, or a file of
             another kind.
     """
-    if not isinstance(texts, str):
+    if not isinstance(texts, str) or isinstance(texts, TokenPrompt):
         prompts = parse_prompts(texts)
-        if len(prompts) == 1:
+        if len(prompts) == 1 and not isinstance(prompts[0], TokenPrompt):
             warn_of_unsplit(prompts[0], 'give a string, or a list with an entry for each')
             _suggest_vocabulary(prompts[0], in_list=True)
         return prompts
     name = texts.strip().lower()
     if name in SOURCES or texts.startswith(MARK):
         return list(named_vocabulary(name.removeprefix(MARK).strip()))
-    if name.endswith(SUFFIXES):
+    if name.endswith((*SUFFIXES, TOKENS)):
         return read_prompt_file(texts.strip())
     if name.endswith(FOREIGN_SUFFIXES) and Path(texts.strip()).expanduser().is_file():
         raise ValueError(f'prompts are not read from {texts}: write them to a .txt file, one a '
@@ -91,13 +99,17 @@ def read_prompt_file(path: str | Path) -> list[str]:
 
     Args:
         path: ``.txt``: a prompt a line, empty lines do not count. ``.json``: a list of prompts,
-            or of lists of synonyms, of which the first is the prompt.
+            or of lists of synonyms, of which the first is the prompt. ``.safetensors``: prompts
+            with their tokens, of :func:`~expalign.checkpoints.prompt_file.save_prompts`.
 
     Raises:
         FileNotFoundError: the file does not exist.
         ValueError: it is not of that form, or has no prompt; the message names the file.
     """
     path = Path(path).expanduser()
+    if path.suffix.lower() == TOKENS:
+        from expalign.checkpoints.prompt_file import load_prompts  # beside a runtime's packages
+        return list(load_prompts(path))
     if not path.is_file():
         raise FileNotFoundError(f'the file of prompts {path} does not exist')
     try:
@@ -131,6 +143,7 @@ def prompts_of_images(
     """
     if isinstance(texts, str) or not isinstance(texts, Sequence):
         return repeat(read_vocabulary(texts, custom_entities))
+    texts = flattened(texts) if isinstance(texts, list | tuple) else texts
     strings = [isinstance(entry, str) for entry in texts]
     lists = [isinstance(entry, list | tuple) for entry in texts]
     if all(lists) and texts:

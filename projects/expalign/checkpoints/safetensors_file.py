@@ -17,12 +17,14 @@ from .config_text import check_signs
 
 
 @contextmanager
-def open_safetensors(path: str | Path, device: str = 'cpu') -> Iterator[Any]:
-    """:func:`safetensors.safe_open` for torch, and one error for all that is wrong with the file.
+def open_safetensors(path: str | Path, device: str = 'cpu', framework: str = 'pt'
+                     ) -> Iterator[Any]:
+    """:func:`safetensors.safe_open`, and one error for all that is wrong with the file.
 
     Args:
         path: local path.
         device: of the tensors.
+        framework: of the tensors; ``'numpy'`` needs no torch.
 
     Raises:
         ValueError: it is no safetensors file, or damaged; the message says what it is.
@@ -37,7 +39,7 @@ def open_safetensors(path: str | Path, device: str = 'cpu') -> Iterator[Any]:
         raise ValueError(f'{path} is not a safetensors file: it is {describe_file(path)}')
     HEADER_BYTES.check(length, str(path))
     try:
-        with safe_open(path, framework='pt', device=device) as file:
+        with safe_open(path, framework=framework, device=device) as file:
             yield file
     except SafetensorError as error:
         raise ValueError(f'{path} is not a safetensors file: {error}') from error

@@ -50,6 +50,10 @@ class DetectorGraph(nn.Module):
         if tokens is not None:
             self.register_buffer('txt_feats', tokens[0])
             self.register_buffer('txt_masks', tokens[1])
+        if settings.guides == 'fixed':
+            guides, guide_masks = model.fixed_guides()
+            self.register_buffer('guides', guides.clone())
+            self.register_buffer('guide_masks', guide_masks.clone())
 
     def forward(self, images: Tensor, txt_feats: Tensor | None = None,
                 txt_masks: Tensor | None = None) -> tuple[Tensor, ...]:
@@ -69,7 +73,8 @@ class DetectorGraph(nn.Module):
         normalise = self.model.data_preprocessor
         if normalise._enable_normalize:
             images = (images - normalise.mean) / normalise.std
-        prompts = PromptBatch(txt_feats[None], txt_masks[None], None)
+        guides = (self.guides, self.guide_masks) if self.settings.guides == 'fixed' else None
+        prompts = PromptBatch(txt_feats[None], txt_masks[None], None, guides=guides)
         head = self.model.bbox_head
         logits, dists, *masks = head(self.model.extract_feat(images, prompts))
         priors, strides = head._priors(logits)
@@ -121,7 +126,7 @@ def baked_tokens(model: ExpAlignDetector, vocabulary: Sequence[str]) -> tuple[Te
     Raises:
         ExportError: a prompt is there twice.
     """
-    repeated = sorted(text for text, count in Counter(vocabulary).items() if count > 1)
+    repeated = sorted(str(text) for text, count in Counter(vocabulary).items() if count > 1)
     if repeated:
         raise ExportError(f'the vocabulary names prompts twice: {repeated}')
     feats, masks = model._encode_text(list(vocabulary))

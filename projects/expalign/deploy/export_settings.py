@@ -7,6 +7,7 @@ from mmengine.config import Config
 from torch import nn
 
 from expalign.models.data_preprocessor import channel_order
+from expalign.models.prompt_fitting.space import prompt_space
 from expalign.runtime.settings import DetectorSettings
 
 RESIZE, LETTERBOX = 'mmyolo.YOLOv5KeepRatioResize', 'mmyolo.LetterResize'
@@ -53,7 +54,14 @@ def detector_settings(
         prototype_stride=getattr(model.bbox_head.head_module, 'prototype_stride', None),
         nms_inside=nms_inside, vocabulary=None if vocabulary is None else list(vocabulary),
         known_classes=None if model.known_classes is None else model.known_classes.to_plain(),
-        config=Path(cfg.filename).name if cfg.filename else '')
+        config=Path(cfg.filename).name if cfg.filename else '',
+        guides=_guides(model, vocabulary or ()), image_side=prompt_space(model))
+
+
+def _guides(model: nn.Module, vocabulary: Sequence[str]) -> str:
+    if model.neck.inject == 'none':
+        return 'none'
+    return 'prompts' if model.guides_of(vocabulary) is None else 'fixed'
 
 
 def _image_size(cfg: Config) -> tuple[int, int]:

@@ -29,7 +29,7 @@ from .postprocess import (
     select_candidates,
 )
 from .preprocess import Letterboxed, letterbox, read_image
-from .prompts import OnnxPrompts
+from .prompts import OnnxPrompts, encode_prompts
 from .sessions import open_session
 from .settings import DetectorSettings
 from .text_side import OnnxTextSide
@@ -87,7 +87,8 @@ class OnnxDetector:
         self.known_classes = None if record is None else KnownClasses.from_plain(record)
         self._outputs = [item.name for item in self.session.get_outputs()]
         # By the prompts themselves, so that no caller can get another's.
-        self._encoded = lru_cache(KEPT)(partial(_encode, self.text_side))
+        self._encoded = lru_cache(KEPT)(partial(
+            encode_prompts, text_side=self.text_side, settings=self.settings))
         self._prompts: OnnxPrompts | None = None
         if settings.vocabulary is not None:
             names = tuple(settings.vocabulary)
@@ -154,9 +155,6 @@ class OnnxDetector:
         if self.settings.vocabulary is not None:
             raise ValueError('the vocabulary of this ONNX file is baked in; export it without '
                              '--bake-vocabulary for prompts of your own')
-        if self.text_side is None:
-            raise ValueError('no text side: give OnnxDetector(model, text_side=...) or call '
-                             'set_text_features')
         return self._encoded(names)
 
     def __call__(
@@ -252,11 +250,6 @@ class OnnxDetector:
         """Boxes (n, 4) in the image, scores, rows of the vocabulary and locations (n)."""
         scores, places, rows = select_candidates(raw['logits'][number], self.settings)
         return boxes_to_original(raw['boxes'][number, places], frame), scores, rows, places
-
-
-def _encode(text_side: OnnxTextSide, names: tuple[str, ...]) -> OnnxPrompts:
-    rows = sorted(set(first_occurrences(names)))
-    return OnnxPrompts(names, rows, *text_side.encode([names[row] for row in rows]))
 
 
 def _inputs(frames: Sequence[Letterboxed], prompts: OnnxPrompts) -> dict[str, np.ndarray]:

@@ -33,6 +33,10 @@ class DetectorSettings:
         known_classes: what :meth:`~expalign.structures.known_classes.KnownClasses.to_plain` gives
             of the classes that the model knows; None for none.
         config: name of the config.
+        guides: what gates the pyramid: ``'prompts'``, those that are asked for; ``'fixed'``, names
+            inside the graph; ``'none'``, nothing.
+        image_side: whose tokens the graph takes, see
+            :func:`~expalign.models.prompt_fitting.space.prompt_space`; ``''`` where unknown.
     """
 
     image_size: tuple[int, int]
@@ -51,6 +55,8 @@ class DetectorSettings:
     vocabulary: list[str] | None = None
     known_classes: dict[str, Any] | None = None
     config: str = ''
+    guides: str = 'prompts'
+    image_side: str = ''
 
     @property
     def logit_thr(self) -> float:

@@ -75,7 +75,7 @@ class Detections(Sequence[Detection]):
         known: KnownClasses | None = None,
     ) -> None:
         height, width = map(int, size)
-        self.prompts, self.size, self.model = list(prompts), (height, width), model
+        self.prompts, self.size, self.model = list(map(str, prompts)), (height, width), model
         self.threshold, self.data_sample, self._known = threshold, data_sample, known
         self.path = str(image) if isinstance(image, str | Path) else None
         self._image, self._read, self._explainer = image, read, explainer

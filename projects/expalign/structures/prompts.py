@@ -6,7 +6,9 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from functools import lru_cache
 from typing import Any
 
+from .prompt_set import PromptSet
 from .prompt_split import split_prompts
+from .token_prompt import TokenPrompt
 
 MAX_LISTED = 8
 
@@ -18,19 +20,26 @@ def parse_prompts(text: str | Sequence[str], custom_entities: bool = True) -> li
     string is a list of prompts, see :func:`split_prompts`; with ``custom_entities=False`` it is
     one prompt, as for mmdet's functions, whose default that is.
 
+    Prompts may bring their tokens (:class:`~.token_prompt.TokenPrompt`): alone, or in the list, or
+    as a :class:`~.prompt_set.PromptSet` in it. In such a list a word that is the name of one of
+    them means that one.
+
     Args:
         text: list of K prompts, or a string.
         custom_entities: whether a string is split.
 
     Raises:
         TypeError: ``text`` is neither a string nor a sequence of strings.
-        ValueError: there is no prompt, or a prompt is only white space or no valid Unicode.
+        ValueError: there is no prompt, a prompt is only white space or no valid Unicode, or two of
+            one name bring different tokens.
     """
+    if isinstance(text, TokenPrompt):
+        return [text]
     if isinstance(text, str):
         prompts = split_prompts(text) if custom_entities else [text]
     elif isinstance(text, Iterable) and not isinstance(
             text, bytes | bytearray | Mapping | set | frozenset):
-        prompts = list(text)
+        prompts = flattened(text)
     else:
         raise TypeError(f'prompts must be a string or a list of strings, got {type(text).__name__}')
     if not prompts:
@@ -46,7 +55,29 @@ def parse_prompts(text: str | Sequence[str], custom_entities: bool = True) -> li
             raise ValueError(
                 f'prompt {index} of {list(prompts)!r} is only white space: remove it or write a '
                 'phrase that names what to find')
-    return [prompt.strip() for prompt in prompts]
+    return _words_as_tokens([
+        prompt if isinstance(prompt, TokenPrompt) else prompt.strip() for prompt in prompts])
+
+
+def flattened(prompts: Iterable[Any]) -> list[Any]:
+    """A list of prompts, with the members of every :class:`~.prompt_set.PromptSet` in its place."""
+    found: list[Any] = []
+    for entry in prompts:
+        found += entry if isinstance(entry, PromptSet) else [entry]
+    return found
+
+
+def _words_as_tokens(prompts: list[str]) -> list[str]:
+    """The prompts, with tokens in place of a word where a prompt of this name brings them."""
+    given: dict[str, TokenPrompt] = {}
+    for prompt in prompts:
+        if isinstance(prompt, TokenPrompt) and (
+                given.setdefault(prompt_key(prompt), prompt) != prompt):
+            raise ValueError(f'two prompts named {str(prompt)!r} bring different tokens (case and '
+                             'white space do not count): give one of them another name')
+    if not given:
+        return prompts
+    return [given.get(prompt_key(prompt), prompt) for prompt in prompts]
 
 
 def is_unicode(text: str) -> bool:
@@ -62,9 +93,13 @@ def is_unicode(text: str) -> bool:
     return True
 
 
-@lru_cache(maxsize=20_000)
 def prompt_key(prompt: str) -> str:
     """What is the same for spellings of one prompt: case and white space do not count."""
+    return _key_of_name(str(prompt))  # tokens that a prompt brings are not kept here
+
+
+@lru_cache(maxsize=20_000)
+def _key_of_name(prompt: str) -> str:
     return ' '.join(unicodedata.normalize('NFC', prompt).casefold().split())
 
 

@@ -12,6 +12,7 @@ from expalign.models.necks import EAHOutput
 from expalign.models.text_encoders.token_pooling import pool_names
 from expalign.structures.alignment import FUSED, Alignment
 from expalign.structures.letterbox import scale_and_pad
+from expalign.structures.token_prompt import TokenPrompt
 
 
 def alignments_of(
@@ -43,7 +44,7 @@ def alignments_of(
                    for level, pi in zip(levels, neck_out.token_weights, strict=True)}
         scale, padding = scale_and_pad(sample.metainfo)
         found.append(Alignment(
-            prompts, tokens, weights, {**eams, FUSED: _array(fused[image, :count])},
+            list(map(str, prompts)), tokens, weights, {**eams, FUSED: _array(fused[image, :count])},
             int(strides[0]), scale, padding, tuple(sample.ori_shape[:2]),
             token_maps and {level: [_array(x[image, k, :len(names)])
                                     for k, names in enumerate(tokens)]
@@ -68,7 +69,7 @@ def token_maps_of(
     """
     prompts = model._encode(prompt_lists, samples)
     maps = model.neck.token_maps(
-        model.backbone(batch_inputs), prompts.txt_feats, prompts.txt_masks)
+        model.backbone(batch_inputs), prompts.txt_feats, prompts.txt_masks, prompts.guides)
     return [at_least_float32(x).expand(len(samples), -1, -1, -1, -1) for x in maps]
 
 
@@ -76,7 +77,8 @@ def token_names(model: nn.Module, prompts: Sequence[str]) -> list[list[str]]:
     """Names of the tokens that the prompts are aligned by.
 
     Those of the text encoder; where the adapter pools its tokens one a prompt, ``<mean>`` or that
-    of the last token; and ``<exact>`` of a name whose exact vector the model has.
+    of the last token; ``<exact>`` of a name whose exact vector the model has; and numbers of tokens
+    that a prompt brings.
 
     Args:
         model: an ``ExpAlignDetector``.
@@ -89,9 +91,20 @@ def token_names(model: nn.Module, prompts: Sequence[str]) -> list[list[str]]:
         return pool_names(
             model.text_encoder.token_strings(texts), model.text_adapter.token_pooling)
 
-    if model.known_names is None:
-        return adapted(prompts)
-    return model.known_names.token_strings(prompts, adapted)
+    def of_words(texts: Sequence[str]) -> list[list[str]]:
+        if model.known_names is None:
+            return adapted(texts)
+        return model.known_names.token_strings(texts, adapted)
+
+    words = [prompt for prompt in prompts if not isinstance(prompt, TokenPrompt)]
+    names = iter(of_words(words) if words else ())
+    return [given_names(prompt) if isinstance(prompt, TokenPrompt) else next(names)
+            for prompt in prompts]
+
+
+def given_names(prompt: TokenPrompt) -> list[str]:
+    """Names of tokens that a prompt brings: ``<1>``, ``<2>``, ..."""
+    return [f'<{number + 1}>' for number in range(len(prompt.tokens))]
 
 
 def _array(values: Tensor) -> np.ndarray:

@@ -27,12 +27,13 @@ from expalign.structures.prompt_split import warn_of_unsplit
 from expalign.structures.prompts import first_occurrences, key_of_sample, parse_prompts
 from expalign.structures.training_samples import TrainingSamples
 
+from .encodes_prompts import EncodesPrompts, Guides
 from .knows_classes import KnowsClasses
 from .prompt_batch import PromptBatch, encode_prompt_lists, padded
 
 
 @MODELS.register_module()
-class ExpAlignDetector(KnowsClasses, SingleStageDetector):
+class ExpAlignDetector(KnowsClasses, EncodesPrompts, SingleStageDetector):
     """ExpAlign (arXiv 2601.22666), driven by mmdet's runners and inference functions.
 
     The prompts of an image are the ``text`` of its data sample (see
@@ -56,6 +57,7 @@ class ExpAlignDetector(KnowsClasses, SingleStageDetector):
             names.
         tuned_prompts: :class:`~expalign.models.text_encoders.TunedPrompts` for them; None for
             none.
+        guides: what gates the pyramid, see :class:`~.encodes_prompts.EncodesPrompts`.
         partial_checkpoint: accept checkpoints that lack or add weights, with one warning; for
             configs that start from another form of the model. Otherwise they are an error.
     """
@@ -71,6 +73,7 @@ class ExpAlignDetector(KnowsClasses, SingleStageDetector):
         known_names: dict | None = None,
         known_classes: dict | None = None,
         tuned_prompts: dict | None = None,
+        guides: Guides = 'prompts',
         train_cfg: dict | None = None,
         test_cfg: dict | None = None,
         data_preprocessor: dict | None = None,
@@ -86,6 +89,7 @@ class ExpAlignDetector(KnowsClasses, SingleStageDetector):
         self._check_known_names()
         self.consistency = None if consistency is None else MODELS.build(consistency)
         self.init_classes(known_classes, tuned_prompts)
+        self.init_guides(guides)
         self.partial_checkpoint = partial_checkpoint
         self.vocabulary: tuple[str, ...] | None = None
         self._token_table: tuple[tuple, PromptBatch] | None = None
@@ -108,7 +112,7 @@ class ExpAlignDetector(KnowsClasses, SingleStageDetector):
 
         Weights may be exchanged unseen around it, as moving averages are for validation.
         """
-        self._token_table = None
+        self._token_table = self._fixed_guides = None
         set_activations_inplace(self, not mode)
         self._norms = counting_norms(self)
         return super().train(mode)
@@ -145,21 +149,6 @@ class ExpAlignDetector(KnowsClasses, SingleStageDetector):
             losses.update({name: term * images if name.startswith('loss') else term
                            for name, term in terms.items()})
         return losses
-
-    def _check_known_names(self) -> None:
-        if self.known_names is None:
-            return
-        width = self.known_names.vectors.shape[1]
-        if width != self.neck.embed_dims:
-            raise ValueError(f'the vectors of known_names are {width} wide, and the neck aligns '
-                             f'{self.neck.embed_dims}: they are of another text space')
-
-    def _check_adapter_is_reached(self) -> None:
-        if self.known_names is not None and any(
-                parameter.requires_grad for parameter in self.text_adapter.parameters()):
-            raise ValueError(
-                'the text adapter is trained, but names of known_names do not pass through it: '
-                'set model.known_names=None to train it, or freeze the adapter')
 
     def test_step(self, data: dict) -> SampleList:
         """mmdet's; a grey image (1, H, W), of an array (H, W), stands for three equal channels.
@@ -205,7 +194,7 @@ class ExpAlignDetector(KnowsClasses, SingleStageDetector):
                    for result, sample in zip(results, batch_data_samples, strict=True)]
         labels = iter(torch.cat([result.labels for result in results]).tolist())
         for result, texts in zip(results, prompt_lists, strict=True):
-            result.label_names = [texts[label] for label in islice(labels, len(result))]
+            result.label_names = [str(texts[label]) for label in islice(labels, len(result))]
         samples = self.add_pred_to_datasample(batch_data_samples, results)
         return samples, neck_out, prompt_lists
 
@@ -221,7 +210,8 @@ class ExpAlignDetector(KnowsClasses, SingleStageDetector):
     def extract_feat(self, batch_inputs: Tensor, prompts: PromptBatch) -> EAHOutput:
         """Pyramid and alignment maps of a batch of images (B, 3, H, W)."""
         return self.neck(
-            self.backbone(batch_inputs), prompts.txt_feats, prompts.txt_masks, prompts.table)
+            self.backbone(batch_inputs), prompts.txt_feats, prompts.txt_masks, prompts.table,
+            prompts.guides)
 
     def prompts_of(self, sample: DetDataSample) -> list[str]:
         """The prompts that labels of a sample's predictions index: its own, or the vocabulary.
@@ -253,17 +243,9 @@ class ExpAlignDetector(KnowsClasses, SingleStageDetector):
             (places == np.arange(len(places)))
             & np.asarray(sample.get('prompt_masks', True), dtype=bool)
             for places, sample in zip(firsts, samples, strict=True)]
-        return encode_prompt_lists(prompt_lists, score_masks, self._encode_text)
-
-    def _encode_text(self, texts: Sequence[str]) -> tuple[Tensor, Tensor]:
-        if self.known_names is None:
-            feats, masks = self._adapted(texts)
-        else:
-            feats, masks = self.known_names(texts, self._adapted)
-        return self.tune(feats, masks, texts), masks
-
-    def _adapted(self, texts: Sequence[str]) -> tuple[Tensor, Tensor]:
-        return self.text_adapter(*self.text_encoder(texts))
+        guides = self.guides_of(prompt for prompts in prompt_lists for prompt in prompts)
+        return encode_prompt_lists(prompt_lists, score_masks, self._encode_text)._replace(
+            guides=guides)
 
     def _encode_for_prediction(
         self, prompt_lists: Sequence[Sequence[str]], samples: SampleList
@@ -277,10 +259,11 @@ class ExpAlignDetector(KnowsClasses, SingleStageDetector):
         key = (tuple(prompt_lists[0]), *firsts, self._kept_weights_version())
         kept = self._token_table  # read once: another thread may replace it
         if kept is None or kept[0] != key:
-            feats, masks, wanted, _ = self._encode(prompt_lists[:1], samples[:1])
-            feats = feats.detach()
-            table = self.bbox_head.head_module.fold(self.neck.fold_tokens(feats[0], masks[0]))
-            kept = self._token_table = (key, PromptBatch(feats, masks, wanted, table))
+            prompts = self._encode(prompt_lists[:1], samples[:1])
+            feats = prompts.txt_feats.detach()
+            table = self.bbox_head.head_module.fold(
+                self.neck.fold_tokens(feats[0], prompts.txt_masks[0]))
+            kept = self._token_table = (key, prompts._replace(txt_feats=feats, table=table))
         return kept[1]
 
     def _kept_weights_version(self) -> tuple:
@@ -297,7 +280,7 @@ class ExpAlignDetector(KnowsClasses, SingleStageDetector):
         return tuple((x.data_ptr(), 0 if x.is_inference() else x._version) for x in tensors)
 
     def _load_from_state_dict(self, state_dict, prefix, local_metadata, *args) -> None:
-        self._token_table = None
+        self._token_table = self._fixed_guides = None
         if not prefix:
             check_frozen_encoders(self, state_dict, local_metadata)
             self.take_known_classes(local_metadata)

@@ -24,12 +24,15 @@ class PromptBatch(NamedTuple):
         prompt_masks: (B or 1, K) bool, True at prompts that are there and to be scored.
         table: the tokens folded into neck and head, for vocabularies that are kept from image
             to image; see ``EAHNeck.fold_tokens``.
+        guides: fixed guides (1, G, D) and their masks (1, G), which gate the pyramid in place of
+            the prompts; None where these do.
     """
 
     txt_feats: Tensor
     txt_masks: Tensor
     prompt_masks: Tensor
     table: TokenTable | None = None
+    guides: tuple[Tensor, Tensor] | None = None
 
     def for_images(self, num_images: int) -> Tensor:
         """The prompt masks as (B, K)."""

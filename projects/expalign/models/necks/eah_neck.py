@@ -110,6 +110,7 @@ class EAHNeck(BaseModule):
         txt_feats: Tensor,
         txt_masks: Tensor,
         table: TokenTable | None = None,
+        guides: tuple[Tensor, Tensor] | None = None,
     ) -> EAHOutput:
         """Align the image with every prompt at every level.
 
@@ -119,10 +120,11 @@ class EAHNeck(BaseModule):
             txt_masks: (B or 1, K, L) bool, True at real tokens.
             table: of the same tokens, see :meth:`fold_tokens`, in evaluation mode: of its maps a
                 head can make logits for less than the maps would take.
+            guides: (B or 1, G, D) and their masks (B or 1, G), of a pyramid that is gated; by
+                default those of the prompts.
         """
         self._warn_if_single_image(img_feats[0].shape[0])
-        guides = masked_token_mean(txt_feats, txt_masks) if self.inject != 'none' else ()
-        pyramid, hidden = self.trunk(img_feats, *guides)
+        pyramid, hidden = self.trunk(img_feats, *self._guides(txt_feats, txt_masks, guides))
         if table is not None:
             maps = folded_alignment(hidden, table, self.tau)
             return EAHOutput(pyramid, maps, maps.token_weights.unbind(1))
@@ -130,7 +132,8 @@ class EAHNeck(BaseModule):
         return EAHOutput(pyramid, eams, token_weights)
 
     def token_maps(
-        self, img_feats: tuple[Tensor, ...], txt_feats: Tensor, txt_masks: Tensor
+        self, img_feats: tuple[Tensor, ...], txt_feats: Tensor, txt_masks: Tensor,
+        guides: tuple[Tensor, Tensor] | None = None,
     ) -> tuple[Tensor, ...]:
         """Similarities S(x, y, l) of every token (Eq. 1), whose expectation the maps are.
 
@@ -139,13 +142,20 @@ class EAHNeck(BaseModule):
         Returns:
             per level (B, K, L, H_s, W_s); 0 at tokens that are padding.
         """
-        guides = masked_token_mean(txt_feats, txt_masks) if self.inject != 'none' else ()
-        hidden = self.trunk(img_feats, *guides)[1]
+        hidden = self.trunk(img_feats, *self._guides(txt_feats, txt_masks, guides))[1]
         # The expectation over a single token is the token's own map.
         maps, _ = align_levels(
             self._embed(hidden), txt_feats.flatten(1, 2)[:, :, None],
             txt_masks.flatten(1, 2)[:, :, None], self.tau)
         return tuple(x.unflatten(1, txt_feats.shape[1:3]) for x in maps)
+
+    def _guides(
+        self, txt_feats: Tensor, txt_masks: Tensor, guides: tuple[Tensor, Tensor] | None
+    ) -> tuple[Tensor, ...]:
+        """What gates the pyramid: nothing, what is given, or the prompts."""
+        if self.inject == 'none':
+            return ()
+        return masked_token_mean(txt_feats, txt_masks) if guides is None else guides
 
     def _embed(self, hidden: tuple[Tensor, ...]) -> list[Tensor]:
         """F of every level, (B, D, H_s, W_s)."""

@@ -1,0 +1,1 @@
+"""Prompts made of boxes in photographs, with the image side as it is."""
