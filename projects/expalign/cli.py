@@ -31,7 +31,7 @@ SCRIPTS = {
         'demo/image_demo.py', 'find what words name in photographs',
         'expalign detect photo.jpg "a cat. a red chair"'),
     'video': Script(
-        'demo/video_demo.py', 'the same in a film',
+        'demo/video_demo.py', 'the same in a film, a stream or a camera',
         'expalign video film.mp4 "a dog. a ball"'),
     'serve': Script(
         'demo/web_demo.py', 'the same in a browser (needs the extra "web")',
@@ -116,8 +116,10 @@ def _run(path: str, name: str, arguments: Sequence[str]) -> None:
 
 
 def _names_film(arguments: Sequence[str]) -> bool:
-    from expalign.apis.video import EXTENSIONS
-    return any(word.lower().endswith(EXTENSIONS) and Path(word).is_file() for word in arguments)
+    from expalign.apis.video import EXTENSIONS, STREAMS
+    return any(word.lower().startswith(STREAMS) or (
+        word.lower().endswith(EXTENSIONS) and ('://' in word or Path(word).is_file()))
+        for word in arguments)
 
 
 def _run_other(arguments: Sequence[str]) -> None:

@@ -51,6 +51,8 @@ GPU = 'needs GPUs'
 FRAGMENT = 'a part of a config'
 
 DRY = {
+    'docs/inference.md: expalign video film.mp4 "a dog. a ball"':
+        "files and cameras of the reader's; tests/test_demo/test_video_demo.py",
     'README.md: make demo                     # makes .venv with pinned vers': VENV,
     'README.md: python tools/train.py configs/mini/expalign_mini.py': HOURS.format(
         'test_readme.py'),

@@ -129,7 +129,7 @@ class ImageStream:
 
 def report_frames(video: VideoFrames) -> None:
     """Say once, behind the last frame, what of it could not be decoded."""
-    if video.broken or video.cut_off:
+    if not video.complete:
         _log(f'{video.path}: {video.summary()}', level=30)
 
 

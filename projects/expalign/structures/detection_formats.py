@@ -1,6 +1,7 @@
 """Detections of an image in the forms of files and other packages.
 
-The project's own form is JSON, :func:`as_record`; what changes its meaning changes ``VERSION``.
+The project's own form is JSON, :func:`as_record`; what changes the meaning of a key changes
+``VERSION``, a new key does not.
 """
 
 from collections.abc import Sequence
@@ -15,6 +16,7 @@ if TYPE_CHECKING:
 
 SCHEMA, VERSION = 'expalign.detections', 1
 SCORE_DIGITS, PIXEL_DIGITS, SHARE_DIGITS = 4, 2, 6
+TIME_DIGITS = 6
 COLUMNS = ('image', 'prompt', 'label', 'score', 'x1', 'y1', 'x2', 'y2')
 
 
@@ -26,12 +28,18 @@ def as_record(found: 'Detections') -> dict[str, Any]:
         ``height`` in pixels; ``prompts``; ``model``; ``threshold``, one number or one a prompt;
         ``best_scores``: of every prompt, below the threshold too; ``detections``: by falling
         score, each with ``prompt``, ``label`` (its index), ``score``, ``box`` (x1, y1, x2, y2 in
-        pixels) and, of models that have them, ``mask``, a COCO run-length encoding.
+        pixels), of models that have them ``mask``, a COCO run-length encoding, and where things
+        are followed through a film ``track``, their number, or None for one that is not. Of a
+        frame of a film also ``film``, its path or address, ``frame``, its number from 0, and
+        ``time``, its seconds from the film's start.
     """
     height, width = found.size
     thresholds = found.thresholds
+    place = {} if found.frame is None else dict(
+        film=found.frame.film, frame=found.frame.frame,
+        time=round(found.frame.time, TIME_DIGITS))
     return dict(
-        schema=SCHEMA, version=VERSION, image=found.path, width=width, height=height,
+        schema=SCHEMA, version=VERSION, image=found.path, **place, width=width, height=height,
         prompts=list(found.prompts), model=found.model,
         threshold=thresholds[0] if len(set(thresholds)) == 1 else thresholds,
         best_scores=[round(score, SCORE_DIGITS) for score in found.best_scores.tolist()],
@@ -45,6 +53,9 @@ def _entry(found: 'Detections', index: int) -> dict[str, Any]:
         box=[round(side, PIXEL_DIGITS) for side in found.boxes[index].tolist()])
     if found.masks is not None:
         entry['mask'] = found.masks.rle(index)
+    if found.tracks is not None:
+        track = int(found.tracks[index])
+        entry['track'] = track if track >= 0 else None
     return entry
 
 
@@ -90,7 +101,9 @@ def as_rows(found: 'Detections') -> list[tuple]:
 def as_supervision(found: 'Detections') -> Any:
     """See :func:`supervision_detections`."""
     masks = np.asarray(found.masks) if found.masks is not None and len(found) else None
-    return supervision_detections(found.boxes, found.scores, found.labels, found.names, masks)
+    made = supervision_detections(found.boxes, found.scores, found.labels, found.names, masks)
+    made.tracker_id = found.tracks
+    return made
 
 
 def supervision_detections(

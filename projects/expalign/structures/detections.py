@@ -17,6 +17,7 @@ from .instance_masks import InstanceMasks
 from .known_classes import KnownClasses
 from .thresholds import SCORE_THR, ScoreThr, thresholds_of
 
+UNTRACKED = -1
 NOTEBOOK_SIDE = 900  # pixels of the longer side of a picture in a notebook
 
 Box = Sequence[float]
@@ -31,6 +32,14 @@ class Detection(NamedTuple):
     box: tuple[float, float, float, float]
     label: int
     mask: np.ndarray | None
+
+
+class FilmFrame(NamedTuple):
+    """Where in a film an image is: its path or address, the frame's number, and its seconds."""
+
+    film: str
+    frame: int
+    time: float
 
 
 class Detections(Sequence[Detection]):
@@ -53,6 +62,9 @@ class Detections(Sequence[Detection]):
         threshold: lowest score that shows; one number, one a prompt, or ``'auto'``.
         thresholds: what follows of it, K numbers.
         model: name of the model, ``''`` where it has none.
+        tracks: (n) int64, equal for one thing in the frames of a film, ``UNTRACKED`` where it is
+            not followed (yet); None where nothing is.
+        frame: :class:`FilmFrame` of a frame of a film; else None.
         data_sample: mmdet's ``DetDataSample`` that this was made of, or None; it has all
             detections.
 
@@ -87,6 +99,8 @@ class Detections(Sequence[Detection]):
         self._masks = None if masks is None else InstanceMasks(masks, self.size)[order]
         self.best_scores = np.zeros(len(self.prompts), dtype=np.float32)
         np.maximum.at(self.best_scores, labels, scores)
+        self._tracks: np.ndarray | None = None
+        self.frame: FilmFrame | None = None
         self._keep(np.arange(len(scores)))
 
     def _keep(self, places: np.ndarray) -> None:
@@ -98,6 +112,7 @@ class Detections(Sequence[Detection]):
         self.boxes, self.scores, self.labels = (part[self._places] for part in self._all)
         self.names = [self.prompts[label] for label in self.labels]
         self.masks = None if self._masks is None else self._masks[self._places]
+        self.tracks = None if self._tracks is None else self._tracks[self._places]
 
     def __len__(self) -> int:
         return len(self.scores)
@@ -131,6 +146,20 @@ class Detections(Sequence[Detection]):
         """
         return self._with(np.arange(len(self._all[1])), threshold)
 
+    def of_frame(self, frame: FilmFrame) -> 'Detections':
+        """The same as those of a frame of a film."""
+        other = self._with(self._places)
+        other.frame = frame
+        return other
+
+    def tracked(self, tracks: Sequence[int] | np.ndarray) -> 'Detections':
+        """The same with n numbers of tracks; they stay with what :meth:`above` shows of them."""
+        other = self._with(self._places)
+        other._tracks = np.full(len(self._all[1]), UNTRACKED, dtype=np.int64)
+        other._tracks[self._places] = tracks
+        other._keep(self._places)
+        return other
+
     def _with(self, places: np.ndarray, threshold: Any = None) -> 'Detections':
         other = object.__new__(type(self))
         vars(other).update(vars(self))
@@ -150,6 +179,9 @@ class Detections(Sequence[Detection]):
         from expalign.utils.labelled_boxes import draw_labelled_boxes
         texts = [f'{name} {score:.2f}' for name, score in zip(
             self.names, self.scores, strict=True)]
+        if self.tracks is not None:
+            texts = [text if track == UNTRACKED else f'{text} #{track}'
+                     for text, track in zip(texts, self.tracks, strict=True)]
         return draw_labelled_boxes(
             self.pixels(), self.boxes, texts, self.labels.tolist(), text_size, self.masks)
 

@@ -81,6 +81,21 @@ def share(text: str) -> float:
     return value
 
 
+def seconds(text: str) -> float:
+    """The type of an argument that is a time.
+
+    Raises:
+        argparse.ArgumentTypeError: it is no number of 0 or more.
+    """
+    try:
+        value = float(text)
+    except ValueError:
+        value = -1.0
+    if not 0 <= value < float('inf'):
+        raise argparse.ArgumentTypeError(f'{text} is no number of seconds, 0 or more')
+    return value
+
+
 class DictAction(argparse.Action):
     """mmengine's ``KEY=VALUE`` options, which it is imported for when there are any."""
 
