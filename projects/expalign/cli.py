@@ -33,6 +33,9 @@ SCRIPTS = {
     'video': Script(
         'demo/video_demo.py', 'the same in a film, a stream or a camera',
         'expalign video film.mp4 "a dog. a ball"'),
+    'label': Script(
+        'tools/label_images.py', 'label a folder, list or archive of photographs',
+        'expalign label photos --texts "a cat. a red chair" --format coco yolo --out labels'),
     'serve': Script(
         'demo/web_demo.py', 'the same in a browser (needs the extra "web")',
         'expalign serve expalign-s --port 7860'),

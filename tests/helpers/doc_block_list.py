@@ -30,6 +30,7 @@ RUN = {
     "docs/inference.md: found = expalign.detect('demo/data/mini/val2017/000000229997",
     "docs/inference.md: found = expalign.detect('photo.jpg', ['a cat', 'a red chair'",
     "docs/inference.md: ExpAlignInferencer('expalign-s').save_pretrained('my_model')",
+    'docs/labelling.md: expalign label demo/data/mini/val2017 --texts "a person. a d',
     'docs/prompting.md: expalign detect demo/data/mini/val2017/000000214753.jpg "hor',
     'docs/prompting.md: python demo/image_demo.py demo/data/mini/val2017/00000021475',
     'docs/training_data.md: python tools/analysis_tools/browse_dataset.py configs/_base_',
@@ -93,6 +94,7 @@ DRY = {
         'the weights of the block above it; test_train_own_data.py',
     'docs/own_data.md: python tools/dataset_converters/yolo2coco.py path/to/yolo_fo': HOURS.format(
         'test_own_data.py'),
+    "docs/labelling.md: if __name__ == '__main__':      # it starts processes": READERS,
     'docs/prompting.md: expalign suggest $EXPALIGN_DATA/own/nuts_coco --images 12': DATA,
     'docs/prompting.md: python -c "': DATA,
     'docs/results.md: V=$EXPALIGN_DATA/clip-names/clip_vitb32_names.npz': DATA,

@@ -12,7 +12,7 @@ import pytest
 import torch
 
 from expalign.checkpoints.plain_state import history_from_plain
-from expalign.engine.run_lock import LOCK_NAME
+from expalign.utils.run_lock import LOCK_NAME
 from expalign.utils.finished_file import finished_file
 from tests.helpers.processes import fork
 

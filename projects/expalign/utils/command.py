@@ -16,7 +16,7 @@ def run_command(main: Callable[[], object]) -> None:
     input, a file or a setting is wrong. All others are faults of the program and keep their
     traceback.
     """
-    warnings.showwarning = _show_own
+    show_own_warnings()
     try:
         main()
     except (ValueError, OSError, RuntimeError) as error:
@@ -25,6 +25,11 @@ def run_command(main: Callable[[], object]) -> None:
         message = '; '.join(line.strip() for line in str(error).splitlines())
         message = message or type(error).__name__
         sys.exit(f'error: {message}'.encode('utf-8', 'backslashreplace').decode())
+
+
+def show_own_warnings() -> None:
+    """From now on: this project's warnings in one line, and none of other packages."""
+    warnings.showwarning = _show_own
 
 
 def _show_own(message: Warning | str, category: type, filename: str, *_: object) -> None:

@@ -16,10 +16,10 @@ from mmengine.config import Config
 from expalign.apis.preflight import preflight
 from expalign.data_tools.own_data import recognise
 from expalign.engine.launch import build_runner
-from expalign.engine.run_lock import run_lock
 from expalign.utils import finished_file, unwinding_at_termination
 from expalign.utils.load_config import load_config
 from expalign.utils.quiet_output import output_to
+from expalign.utils.run_lock import run_lock
 
 from .config_file import RunSettings, check_choices, config_text, settings_for
 from .measure import Measured, measure

@@ -9,8 +9,8 @@ import torch
 from torch import nn
 
 from expalign.data_tools.checks.statistics import input_side
-from expalign.engine.run_lock import FolderInUse, check_unused
 from expalign.engine.step_cost import BYTES, measure_step
+from expalign.utils.run_lock import FolderInUse, check_unused
 
 from .config_parts import named, parts_of_type
 from .report import Report

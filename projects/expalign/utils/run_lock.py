@@ -1,6 +1,6 @@
-"""One training run for each work folder.
+"""One run for each folder of results.
 
-Two runs in one folder overwrite each other's checkpoints. The lock is a file with the machine and
+Two runs in one folder overwrite each other's files. The lock is a file with the machine and
 the process, so that what a killed run leaves is told from a run that goes on.
 """
 
@@ -13,25 +13,25 @@ from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
-from expalign.utils.finished_file import finished_file
-from expalign.utils.processes import machine, runs, start_of
+from .finished_file import finished_file
+from .processes import machine, runs, start_of
 
 LOCK_NAME = 'run.lock'
 
 
 class FolderInUse(RuntimeError):
-    """Another run trains in the work folder."""
+    """Another run works in the folder."""
 
 
 @contextmanager
 def run_lock(folder: str | Path, option: str = '--work-dir') -> Iterator[None]:
-    """Hold the lock of a work folder while the block runs.
+    """Hold the lock of a folder while the block runs.
 
     The lock of a process of this machine that does not run any more is taken over, and so is one
     of this process.
 
     Args:
-        folder: the work folder; it is made.
+        folder: of the results; it is made.
         option: of the command, which names another folder; for messages.
 
     Raises:
@@ -55,7 +55,7 @@ def run_lock(folder: str | Path, option: str = '--work-dir') -> Iterator[None]:
 
 
 def check_unused(folder: str | Path, option: str = '--work-dir') -> None:
-    """Raise where another run holds a work folder; nothing is written.
+    """Raise where another run holds a folder; nothing is written.
 
     Raises:
         FolderInUse: see :func:`run_lock`.
@@ -91,8 +91,8 @@ def _check_abandoned(path: Path, folder: Path, option: str) -> None:
             f'process {process}, since {entry.get("since")}), and whether it goes on cannot be '
             f'seen from here. {remedy}')
     if runs(process, start) and not _is_own(entry):
-        raise FolderInUse(f'process {process} trains in {folder} since {entry.get("since")}: two '
-                          'runs would overwrite each other\'s checkpoints. Wait for it or stop it, '
+        raise FolderInUse(f'process {process} works in {folder} since {entry.get("since")}: two '
+                          'runs would overwrite each other\'s files. Wait for it or stop it, '
                           f'or give another {option}')
 
 

@@ -7,7 +7,7 @@ import signal
 
 import pytest
 
-from expalign.engine.run_lock import LOCK_NAME, FolderInUse, run_lock
+from expalign.utils.run_lock import LOCK_NAME, FolderInUse, run_lock
 from tests.helpers.processes import fork
 
 
@@ -41,7 +41,7 @@ def test_a_second_process_is_refused(tmp_path):
         assert fork(try_it, tmp_path) == 3
         assert entry_of(tmp_path)['pid'] == os.getpid()
     message = (tmp_path / 'error.txt').read_text()
-    assert message.startswith(f'process {os.getpid()} trains in {tmp_path} since 2')
+    assert message.startswith(f'process {os.getpid()} works in {tmp_path} since 2')
     assert 'give another --work-dir' in message
 
 

@@ -1,0 +1,145 @@
+"""Label many images: the way in."""
+
+import sys
+import threading
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import Any
+
+from tqdm import tqdm
+
+from expalign.structures.thresholds import SCORE_THR, ScoreThr
+from expalign.utils import unwinding_at_termination
+from expalign.utils.keywords import check_keywords
+from expalign.utils.tally import Tally
+
+from .assemble import DAMAGED, Summary, assemble, check_formats
+from .crew import Crew
+from .devices import plan_devices
+from .labeller import Builder, ModelBuilder
+from .part_index import PartIndex, part_index
+from .run_folder import RunFolder, run_folder
+from .sources import Sources
+from .units import MARK, Task
+from .worker import WorkerPlan
+
+KEYWORDS = ('sources', 'texts', 'out', 'formats', 'model', 'weights', 'score_thr', 'device',
+            'workers', 'batch_size', 'retry', 'cfg_options')
+SHORT, LONG = 0.5, 10.0  # seconds between changes of the bar on a screen and in a file
+
+
+def label(
+    sources: Any, texts: Any = None, out: str | Path = 'outputs/labels',
+    formats: Sequence[str] = ('coco',), model: str | Path | None = None, *,
+    weights: str | Path | None = None, score_thr: ScoreThr = SCORE_THR, device: str | None = None,
+    workers: int | None = None, batch_size: int = 8, retry: bool = False,
+    cfg_options: dict[str, Any] | None = None, **wrong: Any,
+) -> Summary:
+    """Search many images for what words name, and write labels.
+
+    Where it was interrupted, the same call goes on; where everything is done, it only writes the
+    forms. It starts processes: a script that calls it needs ``if __name__ == '__main__':``.
+
+    Args:
+        sources: one or a list of what :class:`~.sources.Sources` takes.
+        texts: the prompts, see :func:`~expalign.apis.texts.read_vocabulary`; None: the model's own
+            classes.
+        out: folder of the results; it belongs to these settings.
+        formats: of :data:`~expalign.data_tools.label_writers.FORMATS`.
+        model, weights, cfg_options: see :class:`~expalign.apis.inferencer.ExpAlignInferencer`.
+        score_thr: lowest score of a label.
+        device: ``'cpu'``, ``'cuda:0'``, ...; by default all GPUs, else the processor.
+        workers: processes; by default one a GPU, or what the processor has cores for.
+        batch_size: images of a forward pass.
+        retry: try images again that could not be read.
+
+    Raises:
+        ValueError, OSError, RuntimeError: a source, a text, a model or the folder cannot be used.
+        KeyboardInterrupt: as it came, when what was begun is written.
+    """
+    from expalign.apis.texts import read_vocabulary
+    from expalign.checkpoints.trust import checkpoints_are_trusted
+    from expalign.structures.prompts import distinct_prompts
+    check_keywords('label', wrong, KEYWORDS)
+    prompts = None if texts is None else tuple(distinct_prompts(read_vocabulary(texts)))
+    build = ModelBuilder(*(None if part is None else str(part) for part in (model, weights)),
+                         prompts, score_thr, cfg_options or {}, checkpoints_are_trusted())
+    devices, threads, readers = plan_devices(device, workers)
+    many = [sources] if isinstance(sources, str | Path) else list(sources)
+    return run(many, build, build.settings(), out, formats, devices, batch_size, threads, readers,
+               retry)
+
+
+def run(
+    sources: Sequence[str | Path], build: Builder, settings: dict[str, Any], out: str | Path,
+    formats: Sequence[str], devices: list[str], batch_size: int = 8, threads: int = 1,
+    readers: int = 2, retry: bool = False, **limits: Any,
+) -> Summary:
+    """Label with any :class:`~.labeller.Labeller`; see :func:`label`.
+
+    Args:
+        build: makes the labeller in each worker.
+        settings: what labels depend on.
+        devices: of the workers.
+        threads, readers, limits: see :class:`~.worker.WorkerPlan`.
+    """
+    out = Path(out)
+    found = Sources(sources, out)
+    check_formats(formats, settings.get('prompts'))
+    with unwinding_at_termination(), run_folder(
+            out, dict(source=found.names, **settings), [*formats, DAMAGED]) as folder, \
+            part_index(folder.parts, retry) as index:
+        plan = WorkerPlan(build, str(out), batch_size, threads, readers, **limits)
+        _search(found, folder, index, plan, devices)
+        facts = folder.facts
+        if facts is None:
+            raise ValueError(f'there is no image in {", ".join(map(str, sources))}')
+        check_formats(formats, facts.prompts)
+        return assemble(index, out, formats, facts, found.folders)
+
+
+def _search(sources: Sources, folder: RunFolder, index: PartIndex, plan: WorkerPlan,
+            devices: list[str]) -> None:
+    """Do what has not been done."""
+    tally, done = Tally(), index.counts()
+    if done[0]:
+        print(f'{done[0]:,} images are done; this run goes on', file=sys.stderr)
+    bar = tqdm(unit='image', initial=done[0], mininterval=SHORT if sys.stderr.isatty() else LONG)
+    with bar:
+        threading.Thread(target=_set_total, args=(sources, bar), daemon=True).start()
+        damaged = [done[1]]
+
+        def advance(images: int, unreadable: int) -> None:
+            damaged[0] += unreadable
+            bar.set_postfix(damaged=damaged[0], refresh=False)
+            bar.update(images)
+
+        Crew(plan, devices, folder.note_facts, advance).run(_tasks(sources, index, tally))
+    if tally:
+        print(tally.report('not labelled:'), file=sys.stderr)
+
+
+def _set_total(sources: Sources, bar: tqdm) -> None:
+    """Tell the bar how much there is, where names and heads alone say it."""
+    try:
+        bar.total = sources.count()
+    except (OSError, ValueError):  # the search itself meets it, too
+        return
+
+
+def _tasks(sources: Sources, index: PartIndex, tally: Tally) -> Iterator[Task]:
+    """What has not been done yet, as tasks."""
+    opened = set()
+    for number, unit in enumerate(sources.units(tally)):
+        if unit.keys is None:
+            if unit.name not in opened and not index.is_whole(unit.name):
+                opened.add(unit.name)
+                yield Task(number, unit, index.below(unit.name + MARK))
+            continue
+        free = frozenset(index.claim(unit.keys))
+        if len(free) == len(unit.keys):
+            yield Task(number, unit)
+        elif free:
+            yield Task(number, unit, only=free)
+
+

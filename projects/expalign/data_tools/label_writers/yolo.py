@@ -1,0 +1,60 @@
+"""YOLO's layout: ``images``, ``labels`` and ``data.yaml``.
+
+``images`` has links to the files; nothing is copied. Labels of images in archives and at addresses
+are written, too, the images have to be put beside them. Two images that differ in their suffix
+alone would share a file of labels: the later one gets the suffix into its name.
+"""
+
+import json
+import os
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path, PurePosixPath
+
+from .target import ImageLabels, Target
+
+DIGITS = 6  # of shares of a side
+
+
+@contextmanager
+def writer(target: Target) -> Iterator[Callable[[ImageLabels], None]]:
+    """Write the folders; boxes alone, without scores, as trainers take them."""
+    folder = target.folder
+    for part in ('images', 'labels'):
+        (folder / part).mkdir(parents=True)
+    yield lambda image: _add(folder, image, target)
+    names = ''.join(f'  {number}: {json.dumps(name, ensure_ascii=False)}\n'
+                    for number, name in enumerate(target.classes))
+    (folder / 'data.yaml').write_text(
+        f'train: images\nval: images\nnc: {len(target.classes)}\nnames:\n{names}',
+        encoding='utf-8')
+
+
+def _add(folder: Path, image: ImageLabels, target: Target) -> None:
+    if image.error is not None:
+        return
+    name = PurePosixPath(image.name.split('://', 1)[-1].lstrip('/'))
+    labels = folder / 'labels' / name.with_suffix('.txt')
+    if labels.exists():
+        name = name.with_name(f'{name.stem}_{name.suffix[1:]}{name.suffix}')
+        labels = folder / 'labels' / name.with_suffix('.txt')
+    labels.parent.mkdir(parents=True, exist_ok=True)
+    labels.write_text(yolo_lines(image), encoding='ascii')
+    if image.within is None and '://' not in image.source:
+        link = folder / 'images' / name
+        link.parent.mkdir(parents=True, exist_ok=True)
+        os.symlink(image.source, link)
+    else:
+        target.tally.note('yolo: labels without a link to their image, which is no file here',
+                          image.name)
+
+
+def yolo_lines(image: ImageLabels) -> str:
+    """Class, centre, width and height as shares of the image, a line a box."""
+    lines = []
+    for found in image.detections:
+        left, top, right, bottom = found['box']
+        shares = ((left + right) / 2 / image.width, (top + bottom) / 2 / image.height,
+                  (right - left) / image.width, (bottom - top) / image.height)
+        lines.append(f'{found["label"]} ' + ' '.join(f'{share:.{DIGITS}f}' for share in shares))
+    return ''.join(f'{line}\n' for line in lines)
