@@ -12,8 +12,8 @@ import pytest
 import torch
 
 from expalign.checkpoints.plain_state import history_from_plain
-from expalign.utils.run_lock import LOCK_NAME
 from expalign.utils.finished_file import finished_file
+from expalign.utils.run_lock import LOCK_NAME
 from tests.helpers.processes import fork
 
 pytestmark = pytest.mark.slow

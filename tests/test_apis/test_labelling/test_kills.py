@@ -27,7 +27,7 @@ WAIT = 60  # seconds
 
 def rows_of(out: Path) -> list[dict]:
     """The rows of the parts, as they are on the disk."""
-    return [json.loads(line) for part in sorted((out / 'parts').glob('*.jsonl'))
+    return [json.loads(line) for part in sorted((out / 'parts').glob('[0-9]*.jsonl'))
             for line in part.read_text().splitlines()]
 
 
