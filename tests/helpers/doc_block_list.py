@@ -101,6 +101,8 @@ DRY = {
     'docs/results.md: CONFIG=configs/coco_mini/expalign_v8s_minilm.py': DATA,
     'docs/results.md: PYTHONPATH=tools/distillation python -c "': DATA,
     'docs/results.md: python tools/distillation/held_out_vectors.py $V k.npz --fea': DATA,
+    'docs/results.md: python tools/misc/make_attribute_set.py attributes --side 32': DATA,
+    'docs/results.md: python tools/misc/make_attribute_set.py data/attributes': GPU,
     'docs/results.md: python -c "from expalign.checkpoints.assemble import assembl': DATA,
     'docs/reproduce.md: tools/misc/reproduce.sh -n table1-goldg': 'test_reproduce.py',
     'docs/reproduce.md: python tools/train.py configs/pretrain/expalign_cnxt_o365_go':

@@ -1,0 +1,339 @@
+"""Training on cached maps: the detector's own alignment and losses, of what is trained."""
+
+import copy
+import json
+import random
+from types import SimpleNamespace
+
+import numpy as np
+import pytest
+import torch
+from attribute_set import maps as maps_module
+from attribute_set.branches import Branches
+from attribute_set.maps import STRIDES, Maps, cache, look
+from attribute_set.records import Record
+from attribute_set.rows import ROWS
+from attribute_set.run import missing, read_rows
+from attribute_set.texts import PromptTokens, function_words
+from attribute_set.training import MOST_PROMPTS, Recipe, batch_losses, choose, class_loss, train
+from mmengine.config import ConfigDict
+from torch import nn
+
+from expalign.models.dense_heads import ExpAlignHead
+from expalign.models.layers import conv_branch, expectation_alignment
+from expalign.models.text_encoders import TextAdapter
+from expalign.structures.truth_batch import TruthBatch
+
+SIDE, HIDDEN, WIDE, EMBED = 64, 8, (6, 10, 12), 16
+CELLS = [(SIDE // stride)**2 for stride in STRIDES]
+
+
+class Neck(nn.Module):
+    """Branches of a detector, and a trunk that reads means of the image."""
+
+    def __init__(self):
+        super().__init__()
+        norm, act = dict(type='BN'), dict(type='SiLU')
+        self.embed_branches = nn.ModuleList(
+            conv_branch(wide, HIDDEN, EMBED, norm, act) for wide in WIDE)
+        self.embed_norms = nn.ModuleList(nn.BatchNorm2d(EMBED) for _ in WIDE)
+
+    def trunk(self, pyramid, *guides):
+        return pyramid, [branch[1](branch[0](x))
+                         for branch, x in zip(self.embed_branches, pyramid, strict=True)]
+
+
+def image_side(images):
+    pooled = [nn.functional.avg_pool2d(images, stride) for stride in STRIDES]
+    return [x.mean(1, keepdim=True) * torch.linspace(-3, 3, wide)[:, None, None]
+            for x, wide in zip(pooled, WIDE, strict=True)]
+
+
+@pytest.fixture
+def model():
+    torch.manual_seed(0)
+    head = ExpAlignHead(
+        head_module=dict(type='expalign.ExpAlignHeadModule', in_channels=list(WIDE)),
+        train_cfg=ConfigDict(assigner=dict(
+            type='mmyolo.BatchTaskAlignedAssigner', num_classes=80, use_ciou=True, topk=10,
+            alpha=0.5, beta=6.0, eps=1e-9)))
+    neck = Neck()
+    for norm in neck.embed_norms:
+        norm.running_mean.normal_()
+        norm.running_var.uniform_(0.5, 2)
+        nn.init.normal_(norm.weight)
+        nn.init.normal_(norm.bias)
+    stub = nn.Module()
+    stub.neck, stub.bbox_head, stub.backbone = neck, head, image_side
+    return stub.eval()
+
+
+class Encoder:
+    """A token a word, and their sum as the sentence."""
+
+    def __call__(self, texts):
+        rows = [[self.vector(word) for word in text.split()] for text in texts]
+        rows = [[*row, sum(row)] for row in rows]
+        most = max(map(len, rows))
+        tokens = torch.stack([
+            torch.stack(row + [torch.zeros(EMBED)] * (most - len(row))) for row in rows])
+        masks = torch.tensor([[i < len(row) for i in range(most)] for row in rows])
+        return tokens, masks
+
+    def token_strings(self, texts):
+        return [[*text.split(), '<sentence>'] for text in texts]
+
+    @staticmethod
+    def vector(word):
+        seed = sum(map(ord, word))
+        return torch.randn(EMBED, generator=torch.Generator().manual_seed(seed))
+
+
+PROMPTS = ['red box', 'blue box', 'box that is not red', 'the ring']
+
+
+def full_maps(branches, model, features, tokens, masks, tau=1.0):
+    """The same by the method's own function on maps F of full width."""
+    found = []
+    for level, x in enumerate(features):
+        pyramid, hidden = x.split([WIDE[level], HIDDEN], 2)
+        seen = nn.functional.silu(branches.looks[level](pyramid))
+        full = branches.embeds[level](torch.cat([hidden, seen], 2))
+        side = SIDE // STRIDES[level]
+        full = full.transpose(1, 2).unflatten(2, (side, side))
+        found.append(expectation_alignment(full, tokens, masks, tau)[0].flatten(2))
+    return found
+
+
+def inputs(batch=2, prompts=3, length=4):
+    gen = torch.Generator().manual_seed(1)
+    features = [torch.randn(batch, cells, wide + HIDDEN, generator=gen)
+                for cells, wide in zip(CELLS, WIDE, strict=True)]
+    tokens = torch.randn(batch, prompts, length, EMBED, generator=gen)
+    masks = torch.rand(batch, prompts, length, generator=gen) > 0.3
+    masks[..., 0] = True
+    return features, tokens, masks
+
+
+@torch.no_grad()
+def test_branches_start_as_the_detector(model):
+    features, tokens, masks = inputs()
+    branches = Branches(model)
+    maps = branches(features, tokens, masks)
+    for level, (x, norm, branch) in enumerate(zip(
+            features, model.neck.embed_norms, model.neck.embed_branches, strict=True)):
+        side = SIDE // STRIDES[level]
+        hidden = x[..., WIDE[level]:].transpose(1, 2).unflatten(2, (side, side))
+        expected, _ = expectation_alignment(norm(branch[-1](hidden)), tokens, masks)
+        torch.testing.assert_close(maps[level], expected.flatten(2), atol=1e-4, rtol=1e-4)
+    logits = branches.logits(maps)
+    scale = model.bbox_head.head_module.logit_scales[0].exp()
+    torch.testing.assert_close(
+        logits[0], maps[0] * scale + model.bbox_head.head_module.biases[0])
+
+
+@pytest.mark.parametrize('tau', [0.1, 1.0, 10.0, 'learned'])
+def test_trained_branches_align_as_the_method_does(model, tau):
+    features, tokens, masks = inputs()
+    branches = Branches(model, tau)
+    for embed in branches.embeds:
+        nn.init.normal_(embed.weight, std=0.2)
+    maps = branches(features, tokens, masks)
+    expected = full_maps(branches, model, features, tokens, masks, 1.0 if tau == 'learned' else tau)
+    for ours, theirs in zip(maps, expected, strict=True):
+        torch.testing.assert_close(ours, theirs, atol=1e-4, rtol=1e-4)
+    sum(x.square().sum() for x in maps).backward()
+    assert (branches.log_tau.grad is not None) == (tau == 'learned')
+    assert all(look.weight.grad.abs().sum() > 0 for look in branches.looks)
+
+
+@pytest.mark.parametrize('pooling, length', [
+    ('expectation', 6), ('eot', 1), ('mean', 1), ('content', 4)])
+def test_tokens_are_those_of_the_adapter(pooling, length):
+    torch.manual_seed(0)
+    adapter = TextAdapter(EMBED, 12)
+    nn.init.normal_(adapter.ffn.w3.weight)
+    tokens = PromptTokens(Encoder(), PROMPTS, pooling)
+    lists = [[PROMPTS[2], PROMPTS[0]], [PROMPTS[1]]]
+    feats, masks, there = tokens.of(lists, adapter)
+    assert feats.shape == (2, 2, length, 12) and there.tolist() == [[True, True], [True, False]]
+    assert not masks[1, 1].any()
+    if pooling != 'content':
+        own = copy.deepcopy(adapter)
+        own.token_pooling = pooling
+        expected, kept = own(*Encoder()([PROMPTS[2]]))
+        torch.testing.assert_close(feats[0, 0][masks[0, 0]], expected[0][kept[0]])
+    else:  # box, not, red and the sentence
+        assert masks[0, 0].sum() == 4
+    total = feats.sum()
+    total.backward()
+    assert adapter.proj.weight.grad.abs().sum() > 0
+
+
+def test_function_words():
+    _, masks = Encoder()(PROMPTS)
+    found = function_words(Encoder(), PROMPTS, masks)
+    assert found[2].tolist() == [False, True, True, False, False, False]
+    assert found[3].tolist() == [True, False, False, False, False, False]
+
+
+def record(row=0, count=3):
+    boxes = np.array([[4., 4, 30, 30], [34, 34, 60, 60]])
+    polygon = [np.array([4., 4, 30, 4, 30, 30, 4, 30], np.float32)]
+    return Record(row, PROMPTS[:count], [''] * count, [-1] * count, boxes, np.array([0, 1]),
+                  [polygon, []], SIDE)
+
+
+def test_the_class_loss_is_the_heads(model):
+    gen = torch.Generator().manual_seed(2)
+    sides = [SIDE // stride for stride in STRIDES]
+    logits = [torch.randn(2, 3, side, side, generator=gen) for side in sides]
+    dists = [torch.randn(2, 64, side, side, generator=gen) for side in sides]
+    there = torch.tensor([[True, True, True], [True, True, False]])
+    real = torch.ones(2, 2, dtype=torch.bool)
+    boxes = torch.tensor([[[4., 4, 30, 30], [34, 34, 60, 60]]]).expand(2, -1, -1)
+    truth = TruthBatch(boxes, torch.tensor([[0, 1], [1, 0]]), real, real)
+    head = model.bbox_head
+    priors, strides = head._priors(logits)
+    flat = torch.cat([x.flatten(2).transpose(1, 2) for x in dists], 1)
+    decoded = head._decode(flat, priors[:, :2], strides[:, 0])
+    expected = head.loss_by_feat(logits, dists, there, truth)['loss_cls']
+    torch.testing.assert_close(class_loss(head, logits, decoded, there, truth), expected)
+
+
+class Kept:
+    """Maps in memory."""
+
+    side = SIDE
+
+    def __init__(self, count):
+        gen = torch.Generator().manual_seed(3)
+        self._features = [torch.randn(count, cells, wide + HIDDEN, generator=gen)
+                          for cells, wide in zip(CELLS, WIDE, strict=True)]
+        self._boxes = torch.rand(count, sum(CELLS), 4, generator=gen) * 30
+        self._boxes[..., 2:] += 20
+
+    def features(self, rows):
+        return [x[list(rows)] for x in self._features]
+
+    def boxes(self, rows):
+        return self._boxes[list(rows)]
+
+
+@pytest.mark.parametrize('recipe', [
+    Recipe(steps=12, batch=2, lr=0.02), Recipe(sem=0.5, geo=1.0, steps=12, batch=2, lr=0.02),
+    Recipe(tau='learned', pooling='content', steps=12, batch=2, lr=0.02)])
+def test_a_run_learns_is_that_of_its_seed_and_leaves_its_start_alone(model, recipe):
+    torch.manual_seed(0)
+    adapter = TextAdapter(EMBED, EMBED)
+    before = copy.deepcopy(adapter.state_dict())
+    tokens = PromptTokens(Encoder(), PROMPTS, recipe.pooling)
+    losses = []
+    arguments = (recipe, model, adapter, tokens, Kept(4), [record(row) for row in range(4)])
+    trained = train(*arguments, 0, lambda step, found: losses.append(found['loss_cls']))
+    assert np.mean(losses[-3:]) < np.mean(losses[:3])
+    assert all(torch.equal(value, before[name]) for name, value in adapter.state_dict().items())
+    again, other = (train(*arguments, seed) for seed in (0, 1))
+    same = [torch.equal(a, b) for a, b in zip(
+        trained.branches.parameters(), again.branches.parameters(), strict=True)]
+    assert all(same) and trained.losses == again.losses
+    assert trained.losses != other.losses
+    moved = float(trained.branches.log_tau.detach()) != 0
+    assert moved == (recipe.tau == 'learned')
+
+
+def test_consistency_losses_have_their_weights(model):
+    tokens, adapter = PromptTokens(Encoder(), PROMPTS, 'expectation'), TextAdapter(EMBED, EMBED)
+    arguments = (Branches(model), adapter, tokens, Kept(2), [record(0), record(1)],
+                 [[0, 1, 2], [0, 1]], model.bbox_head)
+    one = batch_losses(*arguments, Recipe(sem=0.5, geo=1.0).regulariser())
+    two = batch_losses(*arguments, Recipe(sem=1.0, geo=2.0).regulariser())
+    assert Recipe().regulariser() is None
+    assert set(batch_losses(*arguments, None)) == {'loss_cls'}
+    for name in ('loss_sem', 'loss_geo'):
+        torch.testing.assert_close(two[name], 2 * one[name])
+    torch.testing.assert_close(one['loss_cls'], two['loss_cls'])
+
+
+def test_true_prompts_are_always_among_those_of_a_step():
+    many = record()
+    many.prompts = [f'p{i}' for i in range(30)]
+    many.labels = np.array([7, 29])
+    for seed in range(5):
+        places = choose(many, random.Random(seed))
+        assert {7, 29} <= set(places) and len(places) == MOST_PROMPTS == len(set(places))
+
+
+def write_set(folder, count, monkeypatch):
+    (folder / 'annotations').mkdir(parents=True)
+    images = [dict(id=i + 1, file_name=f'train/{i}.jpg', height=SIDE, width=SIDE,
+                   neg_category_ids=[]) for i in range(count)]
+    for split in ('train', 'test'):
+        (folder / 'annotations' / f'{split}.json').write_text(json.dumps(
+            dict(images=images, annotations=[], categories=[dict(id=1, name='box')])))
+    (folder / 'settings.json').write_text('{}')
+    (folder / 'weights').write_bytes(b'w')
+    gen = torch.Generator().manual_seed(0)
+    pictures = {f'{i}.jpg': torch.rand(3, SIDE, SIDE, generator=gen) for i in range(count)}
+    read = []
+
+    def read_picture(path, side):
+        read.append(path.name)
+        return pictures[path.name]
+
+    monkeypatch.setattr(maps_module, 'read_picture', read_picture)
+    monkeypatch.setattr(maps_module, 'guides_of', lambda model, content: ())
+    return read, pictures
+
+
+def test_maps_are_what_the_image_side_says_and_go_on_where_they_were_stopped(
+        model, tmp_path, monkeypatch):
+    read, pictures = write_set(tmp_path / 'set', 10, monkeypatch)
+    monkeypatch.setattr(maps_module, 'KEPT_EVERY', 4)
+    arguments = (model, tmp_path / 'set' / 'weights', tmp_path / 'set', tmp_path / 'maps', 'train',
+                 10, SIDE)
+    real = maps_module.look
+    calls = iter(range(2))
+
+    def stops(*inside):
+        next(calls)  # StopIteration the third time
+        yield from real(*inside)
+
+    monkeypatch.setattr(maps_module, 'look', stops)
+    with pytest.raises(RuntimeError):
+        cache(*arguments)
+    with pytest.raises(FileNotFoundError, match='no complete maps'):
+        Maps(tmp_path / 'maps')
+    monkeypatch.setattr(maps_module, 'look', real)
+    read.clear()
+    cache(*arguments)
+    assert read == ['8.jpg', '9.jpg']
+    maps = Maps(tmp_path / 'maps')
+    images = torch.stack([pictures[name.split('/')[1]] for name in maps.names])
+    *levels, boxes = look(model, images, ())
+    for ours, theirs in zip(maps.features(range(10)), levels, strict=True):
+        torch.testing.assert_close(ours.numpy(), theirs, atol=2e-2, rtol=2e-3)
+    torch.testing.assert_close(maps.boxes([9, 0]).numpy(), boxes[[9, 0]])
+    assert maps.widths == list(WIDE)
+    (tmp_path / 'set' / 'weights').write_bytes(b'other')
+    with pytest.raises(ValueError, match='of other pictures or weights'):
+        cache(*arguments)
+
+
+def test_runs_that_have_a_row_are_not_repeated(tmp_path):
+    path = tmp_path / 'rows.jsonl'
+    assert read_rows(path) == []
+    path.write_text(json.dumps(dict(row='eot', seed=0)) + '\n')
+    assert missing(read_rows(path), ['expectation', 'eot'], [0, 1]) == [
+        ('expectation', 0), ('expectation', 1), ('eot', 1)]
+    assert ROWS['expectation'] == Recipe()
+
+
+def test_the_names_of_the_set_gate_the_pyramid():
+    known = SimpleNamespace(knows=lambda name: name in ('box', 'cat', 'dog'))
+    model = SimpleNamespace(known_names=known, _encode_text=lambda names: (
+        torch.tensor([[[float(len(name))]] for name in names]),
+        torch.ones(len(names), 1, dtype=torch.bool)))
+    guides, masks = maps_module.guides_of(model, dict(categories=[
+        dict(name=name) for name in ('dog', 'red box', 'cat', 'box', 'zzz')]))
+    assert guides.flatten().tolist() == [3.0, 3.0] and masks.all()  # box, dog: cat is held out

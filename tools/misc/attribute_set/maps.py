@@ -1,0 +1,187 @@
+"""What the frozen image side says about pictures, kept on disk in half precision.
+
+Of every level: the pyramid's map and the last hidden map of the class branch side by side, cell by
+cell, and the decoded boxes. Both depend on the image alone: the prompts that gate the pyramid are
+fixed (the set's nouns that training may name).
+
+Axes: n pictures, N_s cells of level s, P_s width of the pyramid, C width of the branch.
+"""
+
+import hashlib
+import json
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+
+import cv2
+import numpy as np
+import torch
+from torch import Tensor, nn
+
+from expalign.models.layers.max_sigmoid import masked_token_mean
+from expalign.utils import finished_file
+from expalign.utils.progress import progress
+
+from .layout import SPLITS
+from .words import HELD_NOUNS
+
+GREY = 114  # around a picture, as in mmyolo's test pipeline
+STRIDES = (8, 16, 32)
+KEPT_EVERY = 50  # pictures
+BATCH = 4
+
+
+def read_annotations(folder: Path, split: str) -> dict:
+    """A split's annotations.
+
+    Raises:
+        FileNotFoundError: the folder has no complete set.
+    """
+    path = folder / 'annotations' / f'{split}.json'
+    if not path.is_file():
+        raise FileNotFoundError(f'{path} does not exist: make the set with make_attribute_set.py')
+    return json.loads(path.read_text(encoding='utf-8'))
+
+
+def picture_names(content: dict, limit: int) -> list[str]:
+    """The first files of an annotation file, each once."""
+    return list(dict.fromkeys(image['file_name'] for image in content['images']))[:limit]
+
+
+class Maps:
+    """Maps of the pictures of a split.
+
+    Args:
+        folder: that :func:`cache` has written.
+
+    Raises:
+        FileNotFoundError: it has not, or has not finished.
+    """
+
+    def __init__(self, folder: Path) -> None:
+        state = folder / 'state.json'
+        content = json.loads(state.read_text(encoding='utf-8')) if state.is_file() else {}
+        if not content or content['done'] < len(content['names']):
+            raise FileNotFoundError(f'{folder} has no complete maps: run attribute_table.py cache')
+        self.names: list[str] = content['names']
+        self.side: int = content['side']
+        self.widths: list[int] = content['widths']
+        self.digest: str = content['weights']
+        self._levels = [np.load(folder / f'level{s}.npy', mmap_mode='r') for s in range(3)]
+        self._boxes = np.load(folder / 'boxes.npy', mmap_mode='r')
+
+    def features(self, rows: Sequence[int]) -> list[Tensor]:
+        """Per level (B, N_s, P_s + C) float32."""
+        return [torch.from_numpy(level[list(rows)].astype(np.float32)) for level in self._levels]
+
+    def boxes(self, rows: Sequence[int]) -> Tensor:
+        """Decoded boxes (B, N, 4) xyxy in pixels of the input."""
+        return torch.from_numpy(self._boxes[list(rows)])
+
+
+def guides_of(model: nn.Module, content: dict) -> tuple[Tensor, Tensor]:
+    """What gates the pyramid: the bare nouns of training, as the detector encodes them."""
+    bare = {row['name'] for row in content['categories']}
+    nouns = sorted(name for name in bare if model.known_names.knows(name)
+                   and name not in HELD_NOUNS)
+    feats, masks = model._encode_text(nouns)
+    return masked_token_mean(feats[None], masks[None])
+
+
+@torch.no_grad()
+def cache(model: nn.Module, weights: Path, set_folder: Path, out: Path, split: str, limit: int,
+          side: int) -> None:
+    """Write the maps of a split's first pictures; goes on where it was stopped.
+
+    Args:
+        model: with its weights, in eval mode.
+        weights: their file; others are another cache.
+        set_folder: of make_attribute_set.py.
+        out: folder to write.
+        split: 'train' or 'test'.
+        limit: pictures.
+        side: of the square input in pixels.
+
+    Raises:
+        ValueError: ``out`` has maps of something else, or a picture is larger than ``side``.
+    """
+    names = picture_names(read_annotations(set_folder, split), limit)
+    guides = guides_of(model, read_annotations(set_folder, SPLITS[0]))
+    widths = [branch[0].conv.in_channels for branch in model.neck.embed_branches]
+    hidden = model.neck.embed_branches[0][1].conv.out_channels
+    state = dict(names=names, side=side, widths=widths, done=0,
+                 set=hashlib.sha256((set_folder / 'settings.json').read_bytes()).hexdigest(),
+                 weights=hashlib.sha256(weights.read_bytes()).hexdigest())
+    done = _done(out / 'state.json', state)
+    files = _open(out, len(names), side, [width + hidden for width in widths], done)
+    starts = range(done, len(names), BATCH)
+    for first in progress(starts, f'maps of {split}', len(starts), f'{BATCH} pictures'):
+        rows = slice(first, min(first + BATCH, len(names)))
+        images = torch.stack([read_picture(set_folder / name, side) for name in names[rows]])
+        for file, values in zip(files, look(model, images, guides), strict=True):
+            file[rows] = values
+        if rows.stop % KEPT_EVERY < BATCH or rows.stop == len(names):
+            for file in files:
+                file.flush()
+            _write(out / 'state.json', dict(state, done=rows.stop))
+
+
+def read_picture(path: Path, side: int) -> Tensor:
+    """A picture in the middle of a grey square, (3, side, side) RGB in [0, 1]; not resized.
+
+    Raises:
+        ValueError: it cannot be read, or is larger.
+    """
+    image = cv2.imread(str(path))
+    if image is None:
+        raise ValueError(f'{path} cannot be read as an image')
+    height, width = image.shape[:2]
+    if max(height, width) > side:
+        raise ValueError(f'{path} has {width} x {height} pixels, more than the side of {side}')
+    square = np.full((side, side, 3), GREY, np.uint8)
+    left, top = offset(height, width, side)
+    square[top:top + height, left:left + width] = image
+    return torch.from_numpy(square[..., ::-1].copy()).permute(2, 0, 1).float() / 255
+
+
+def offset(height: int, width: int, side: int) -> tuple[int, int]:
+    """Where a picture's corner lies in its square: x and y."""
+    return (side - width) // 2, (side - height) // 2
+
+
+@torch.no_grad()
+def look(model: nn.Module, images: Tensor, guides: tuple[Tensor, Tensor]) -> Iterator[np.ndarray]:
+    """Per level (B, N_s, P_s + C), then boxes (B, N, 4), of images (B, 3, side, side)."""
+    many = [guide.expand(len(images), *guide.shape[1:]) for guide in guides]
+    pyramid, hidden = model.neck.trunk(model.backbone(images), *many)
+    for pair in zip(pyramid, hidden, strict=True):
+        yield torch.cat(pair, 1).flatten(2).transpose(1, 2).numpy()
+    (dists,) = model.bbox_head.head_module.maps(pyramid)
+    priors, strides = model.bbox_head._priors(dists)
+    flat = torch.cat([x.flatten(2).transpose(1, 2) for x in dists], 1)
+    yield model.bbox_head._decode(flat, priors[:, :2], strides[:, 0]).numpy()
+
+
+def _done(path: Path, state: dict) -> int:
+    """How many pictures are there already."""
+    if not path.is_file():
+        return 0
+    known = json.loads(path.read_text(encoding='utf-8'))
+    if dict(known, done=0) != state:
+        raise ValueError(f'{path} is of other pictures or weights: give another folder')
+    return known['done']
+
+
+def _open(out: Path, count: int, side: int, widths: Sequence[int], done: int) -> list[np.memmap]:
+    """The files of the levels and of the boxes."""
+    out.mkdir(parents=True, exist_ok=True)
+    cells = [(side // stride)**2 for stride in STRIDES]
+    shapes = [(f'level{level}.npy', np.float16, (count, number, width))
+              for level, (number, width) in enumerate(zip(cells, widths, strict=True))]
+    shapes.append(('boxes.npy', np.float32, (count, sum(cells), 4)))
+    return [np.lib.format.open_memmap(out / name, 'r+' if done else 'w+', dtype, shape)
+            for name, dtype, shape in shapes]
+
+
+def _write(path: Path, state: dict) -> None:
+    with finished_file(path) as file:
+        file.write_text(json.dumps(state), encoding='utf-8')

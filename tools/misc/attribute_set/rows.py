@@ -1,0 +1,102 @@
+"""The rows of the table, and its Markdown."""
+
+import math
+import statistics
+from collections.abc import Sequence
+
+from .prompts import SPLITS
+from .training import Recipe
+
+LOSSES = dict(sem=0.5, geo=1.0)
+ROWS = {
+    # Table 5, without and with the losses of the second stage
+    'expectation': Recipe(),
+    'eot': Recipe(pooling='eot'),
+    'mean': Recipe(pooling='mean'),
+    # Table 6
+    '0.5, 0': Recipe(sem=0.5),
+    '0, 1': Recipe(geo=1.0),
+    '0.5, 1': Recipe(**LOSSES),
+    '0.5, target 1': Recipe(**LOSSES, geo_options=dict(form='target')),
+    '0, target 1': Recipe(geo=1.0, geo_options=dict(form='target')),
+    # what the paper leaves open
+    'tau 0.1': Recipe(tau=0.1),
+    'tau 10': Recipe(tau=10.0),
+    'tau learned': Recipe(tau='learned'),
+    'L_sem k of map': Recipe(sem=0.5, topk_of='map'),
+    'no function words': Recipe(pooling='content'),
+}
+COLUMNS = ('all', *SPLITS, 'binding', 'alarms')
+
+
+def cell(row: dict, column: str) -> float:
+    """A figure of a run: AP50 of a split or of all together, or one of the last two columns."""
+    figures = row['figures']
+    if column == 'alarms':
+        return figures['false_alarms']
+    if column == 'binding':
+        parts = [figures['splits'][name] for name in ('seen', 'combinations')]
+        return sum(x['binding'] * x['boxes'] for x in parts) / sum(x['boxes'] for x in parts)
+    if column == 'all':
+        return statistics.mean(figures['splits'][name]['ap50'] for name in SPLITS[1:])
+    return figures['splits'][column]['ap50']
+
+
+def by_row(rows: Sequence[dict]) -> dict[str, dict[int, dict]]:
+    """Runs by the row's name and the seed."""
+    found: dict[str, dict[int, dict]] = {}
+    for row in rows:
+        found.setdefault(row['row'], {})[row['seed']] = row
+    return found
+
+
+def markdown(rows: Sequence[dict]) -> str:
+    """Mean and standard deviation over seeds, and below the differences from the first row."""
+    found = by_row(rows)
+    lines = ['| row | ' + ' | '.join(COLUMNS) + ' |', '|' + '---|' * (len(COLUMNS) + 1)]
+    for name in (x for x in ROWS if x in found):
+        cells = [spread([cell(run, column) for run in found[name].values()])
+                 for column in COLUMNS]
+        lines.append(f'| {name} | ' + ' | '.join(cells) + ' |')
+    lines += ['', '| minus expectation | ' + ' | '.join(COLUMNS) + ' |',
+              '|' + '---|' * (len(COLUMNS) + 1)]
+    for name in (x for x in ROWS if x in found and x != 'expectation'):
+        cells = [verdict(found[name], found['expectation'], column) for column in COLUMNS]
+        lines.append(f'| {name} | ' + ' | '.join(cells) + ' |')
+    return '\n'.join(lines)
+
+
+def spread(values: Sequence[float]) -> str:
+    """Mean and standard deviation."""
+    if len(values) < 2:
+        return f'{statistics.mean(values):.3f}'
+    return f'{statistics.mean(values):.3f} ± {statistics.stdev(values):.3f}'
+
+
+def verdict(ours: dict[int, dict], theirs: dict[int, dict], column: str) -> str:
+    """The difference of the means; in bold where it is more than twice the spread."""
+    first, second = ([cell(run, column) for run in runs.values()] for runs in (ours, theirs))
+    difference = statistics.mean(first) - statistics.mean(second)
+    if min(len(first), len(second)) < 2:
+        return f'{difference:+.3f}'
+    deviation = math.sqrt((statistics.variance(first) + statistics.variance(second)) / 2)
+    text = f'{difference:+.3f}'
+    return f'**{text}**' if decided(difference, deviation) else text
+
+
+def decided(difference: float, deviation: float) -> bool:
+    """Whether a difference of means is beyond twice the spread over seeds."""
+    return abs(difference) > 2 * deviation
+
+
+def lengths(rows: Sequence[dict], figure: str) -> str:
+    """A figure by the number of words of a prompt: ``'ap50'``, ``'alarms'`` or ``'binding'``."""
+    found = by_row(rows)
+    counts = sorted({int(count) for row in rows for count in row['figures']['words']})
+    lines = [f'| {figure} by words | ' + ' | '.join(map(str, counts)) + ' |',
+             '|' + '---|' * (len(counts) + 1)]
+    for name in (x for x in ROWS if x in found):
+        cells = [spread([run['figures']['words'][str(count)][figure]
+                         for run in found[name].values()]) for count in counts]
+        lines.append(f'| {name} | ' + ' | '.join(cells) + ' |')
+    return '\n'.join(lines)

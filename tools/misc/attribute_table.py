@@ -1,0 +1,107 @@
+"""The tables of docs/results.md on made-up attributes: training on cached maps of the image side.
+
+    python tools/misc/attribute_table.py cache SET MAPS
+    python tools/misc/attribute_table.py train SET MAPS ROWS.jsonl --rows expectation eot mean
+    python tools/misc/attribute_table.py print ROWS.jsonl
+
+SET is of make_attribute_set.py. ``cache`` runs the shipped frozen image side once over the
+pictures, ``train`` appends a row of JSON for each run that has none yet, and ``print`` makes the
+tables. All go on where they were stopped. Minutes are those of the processor.
+"""
+
+import argparse
+import json
+import os
+from pathlib import Path
+
+os.environ.setdefault('OMP_WAIT_POLICY', 'PASSIVE')
+
+from attribute_set.rows import ROWS, lengths, markdown
+
+from expalign.utils import run_command
+
+WEIGHTS = 'expalign://s-boxes'
+VECTORS = 'clip-names/clip_vitb32_names.npz'
+
+
+def parse_args() -> argparse.Namespace:
+    """Read the command line."""
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    commands = parser.add_subparsers(dest='command', required=True)
+    cache = commands.add_parser('cache', help='run the image side')
+    train = commands.add_parser('train', help='train rows')
+    for command in (cache, train):
+        command.add_argument('set', type=Path, help='folder of make_attribute_set.py')
+        command.add_argument('maps', type=Path, help='folder of the maps')
+        command.add_argument('--weights', default=WEIGHTS, help='default: %(default)s')
+    cache.add_argument('--train', type=int, default=2400, help='pictures (default: %(default)s)')
+    cache.add_argument('--test', type=int, default=600, help='pictures (default: %(default)s)')
+    cache.add_argument('--side', type=int, default=320, help='of the input in pixels')
+    train.add_argument('results', type=Path, help='file of rows, JSON lines')
+    train.add_argument('--rows', nargs='+', choices=ROWS, default=list(ROWS), metavar='ROW',
+                       help='; '.join(ROWS))
+    train.add_argument('--seeds', nargs='+', type=int, default=[0, 1, 2])
+    train.add_argument('--most', type=int, help='runs of this call')
+    train.add_argument('--vectors', type=Path, help=f'npz of names; default: {VECTORS} in the '
+                       'folder that the variable EXPALIGN_DATA names')
+    printed = commands.add_parser('print', help='the tables in Markdown')
+    printed.add_argument('results', type=Path)
+    args = parser.parse_args()
+    if args.command == 'train' and args.vectors is None:
+        if 'EXPALIGN_DATA' not in os.environ:
+            parser.error('give --vectors, or let the variable EXPALIGN_DATA name a folder')
+        args.vectors = Path(os.environ['EXPALIGN_DATA'], VECTORS)
+    return args
+
+
+def load(args: argparse.Namespace):
+    """The detector with its weights, and their file."""
+    from attribute_set.run import build_model, load_weights
+
+    from expalign.model_zoo import checkpoint
+    model = build_model(args.maps / 'text')
+    load_weights(model, args.weights)
+    path = checkpoint(args.weights) if args.weights.startswith('expalign://') else args.weights
+    return model, Path(path)
+
+
+def write_maps(args: argparse.Namespace) -> None:
+    """The maps of both splits."""
+    from attribute_set.maps import cache
+    model, path = load(args)
+    for split in ('test', 'train'):
+        cache(model, path, args.set, args.maps / split, split, getattr(args, split), args.side)
+
+
+def train_rows(args: argparse.Namespace) -> None:
+    """The runs that have no row."""
+    from attribute_set.run import Bench, missing, read_rows
+    todo = missing(read_rows(args.results), args.rows, args.seeds)[:args.most]
+    if not todo:
+        return
+    bench = Bench(args.set, args.maps, load(args)[0])
+    for name, seed in todo:
+        row = dict(row=name, seed=seed, **bench.run(ROWS[name], args.vectors, seed))
+        with open(args.results, 'a', encoding='utf-8') as file:
+            file.write(json.dumps(row) + '\n')
+        print(f'{name}, seed {seed}: {sum(row["minutes"]):.1f} minutes', flush=True)
+
+
+def main() -> None:
+    """Cache, train or print."""
+    args = parse_args()
+    if args.command == 'cache':
+        write_maps(args)
+    elif args.command == 'train':
+        train_rows(args)
+    else:
+        from attribute_set.run import read_rows
+        rows = read_rows(args.results)
+        print(markdown(rows))
+        for figure in ('ap50', 'binding', 'alarms'):
+            print(f'\n{lengths(rows, figure)}')
+
+
+if __name__ == '__main__':
+    run_command(main)
