@@ -18,7 +18,8 @@ from expalign.apis.command_line import (
 from expalign.apis.example_arguments import add_example_arguments, prompts_with_examples
 from expalign.apis.images import ImageStream
 from expalign.apis.result_writer import FORMATS, ResultWriter
-from expalign.structures.prompts import prompt_key
+from expalign.structures.hint import HintTally
+from expalign.structures.prompts import asks_everything, prompt_key
 from expalign.utils import run_command
 from expalign.utils.command_parser import CommandParser, whole_number
 
@@ -63,6 +64,9 @@ def parse_args() -> tuple[CommandParser, argparse.Namespace]:
     if not 0 <= args.patch_overlap_ratio < 1:
         parser.error(f'--patch-overlap-ratio {args.patch_overlap_ratio} must be 0 or more, below 1')
     check_arguments(parser, args)
+    args.everything = bool(args.texts) and asks_everything(args.texts)
+    if args.everything and args.explain:
+        parser.error("--explain shows the maps of prompts, and '*' has none: name what to explain")
     known = {prompt_key(prompt) for prompt in (
         *(args.texts or ()), *args.examples, *(name for made in args.prompt_sets for name in made))}
     unknown = [prompt for prompt in args.explain_prompts or () if prompt_key(prompt) not in known]
@@ -90,12 +94,15 @@ def search(inferencer, args: argparse.Namespace) -> None:
                      args.explain_tokens)
     inferencer.show_bar = windows is not None  # of the windows of an image
     quiet = len(args.images) == 1
-    with ResultWriter(args.out_dir, args.format, args.texts) as writer, tqdm(
+    hints = HintTally()
+    classes = None if args.everything else args.texts
+    with ResultWriter(args.out_dir, args.format, classes) as writer, tqdm(
             total=len(args.images), unit='image', disable=quiet, leave=False,
             mininterval=0.1 if sys.stderr.isatty() else 10) as bar:
         for image, sample in pairs:
             found = detections_of(inferencer, image, sample, args.score_thr)
             writer.write(found)
+            hints.add(found)
             if args.explain:
                 writer.explain(found, sample, args.explain_prompts)
             line = found.to_json() if args.print_result else f'{found.path}: {found}'
@@ -104,6 +111,9 @@ def search(inferencer, args: argparse.Namespace) -> None:
             sys.stdout.flush()
             if args.show:
                 found.show()
+    for hint in hints.hints():
+        # Not among the results, which may be read by a program.
+        print(f'hint: {hint}', file=sys.stderr)
 
 
 def main() -> None:

@@ -47,3 +47,24 @@ def test_thresholds_of_a_models_own_classes(inferencer, monkeypatch):
     found = inferencer.detect(IMAGE, ['Horse', 'cat'])
     assert found.thresholds == [0.9, default_threshold(2)]
     assert inferencer.detect(IMAGE, ['horse', 'cat'], score_thr=0.3).thresholds == [0.3, 0.3]
+
+
+def test_everything_that_the_model_knows(inferencer, tmp_path):
+    found = inferencer.detect(IMAGE, '*', score_thr=0)
+    assert found.prompts == ['horse', 'people'] and len(found) > 0
+    assert set(found.names) <= {'horse', 'people'}
+    (record,) = inferencer(IMAGE, texts=['*'])['predictions']
+    np.testing.assert_allclose(record['scores'], found.scores, atol=1e-6)
+    assert record['label_names'] == found.names
+    large = inferencer.detect(IMAGE, '*', score_thr=0, patch_size=400)
+    assert set(large.names) <= {'horse', 'people'}
+    assert found.explain().shape[2] == 3  # of the names that were found
+    with pytest.raises(ValueError, match="'\\*' stands for everything"):
+        inferencer.detect(IMAGE, 'a cat. *')
+    with pytest.raises(ValueError, match="'\\*' stands for everything"):
+        inferencer.detect([IMAGE, IMAGE], [['*'], ['cat', '*']])
+
+
+def test_a_model_without_names_cannot_find_everything(mini_inferencer):
+    with pytest.raises(ValueError, match="texts='lvis'"):
+        mini_inferencer.detect(IMAGE, '*')

@@ -13,8 +13,9 @@ import pytest
 import torch
 from pycocotools.coco import COCO
 
-from expalign.apis import images
+from expalign.apis import hints, images
 from expalign.checkpoints import fetch
+from expalign.models.text_encoders.prompt_vectors import write_prompt_vectors
 from tests.helpers.mini_model import CONFIG, write_mini_weights
 from tests.helpers.yolo_world_layouts import save_ultralytics, tensors, ultralytics
 
@@ -76,6 +77,8 @@ def test_windows(run_script, arguments, tmp_path, capsys):
     ([IMAGES[0], CONFIG, '--texts', 'a', '--explain-tokens'], '--explain-tokens belongs to'),
     ([IMAGES[0], CONFIG, '--texts', 'a . b', '--explain', '--explain-prompts', 'b', 'c'],
      "--explain-prompts 'c' is none of the prompts"),
+    ([IMAGES[0], CONFIG, '--texts', '*', '--explain'], "'*' has none: name what to explain"),
+    ([IMAGES[0], CONFIG, '--texts', 'a cat, *'], "'*' stands for everything that the model knows"),
     ([IMAGES[0], CONFIG, '--texts', 'a', '--patch-size', '-3'], '-3 is no whole number of 1 or'),
     ([IMAGES[0], CONFIG, '--texts', 'a', '--patch-size', '9', '--patch-overlap-ratio', '1'],
      '--patch-overlap-ratio 1.0 must be'),
@@ -146,12 +149,17 @@ def test_every_image_that_can_be_read_gets_a_picture(run_script, arguments, tmp_
     assert {path.name for path in (tmp_path / 'o' / 'vis').iterdir()} == {'download.jpg', 'x.jpg'}
 
 
-def test_nothing_found_is_a_result(run_script, arguments, weights, tmp_path):
+def write_blind_weights(weights, path):
+    """Weights that find nothing."""
     content = torch.load(weights)
     for name, value in content['state_dict'].items():
         if '.biases.' in name:
             value.fill_(-1e4)
-    torch.save(content, tmp_path / 'nothing.pth')
+    torch.save(content, path)
+
+
+def test_nothing_found_is_a_result(run_script, arguments, weights, tmp_path):
+    write_blind_weights(weights, tmp_path / 'nothing.pth')
     out = tmp_path / 'out'
     given = [IMAGES[0], CONFIG, '--weights', tmp_path / 'nothing.pth', '--device', 'cpu', '--texts',
              'cat, dog', '--out-dir', out]
@@ -256,6 +264,31 @@ def test_every_format_agrees(run_script, arguments, tmp_path, capsys, monkeypatc
         rows = list(csv.DictReader(file))
     assert [float(row['x1']) for row in rows] == [entry['box'][0] for entry in found]
     assert not (out / 'vis').exists()
+
+
+def test_everything_and_hints(run_script, weights, tmp_path, capsys, monkeypatch):
+    names = ['horse', 'person', 'tree']
+    vectors = torch.randn(3, 256, generator=torch.Generator().manual_seed(2))
+    write_prompt_vectors(tmp_path / 'names.npz', names, vectors)
+    known = dict(type='expalign.KnownNames', vectors=str(tmp_path / 'names.npz'))
+    config, out = tmp_path / 'named.py', tmp_path / 'out'
+    config.write_text(f'_base_ = [{str(Path(CONFIG).resolve())!r}]\n'
+                      f'model = dict(known_names={known!r})\n')
+    given = ['--model', config, '--weights', weights, '--device', 'cpu', '--out-dir', out]
+    run_script(DEMO, IMAGES[0], '*', *given, '--format', 'json', 'yolo', '--score-thr', 0)
+    record = json.loads((out / 'preds' / '000000214753.json').read_text())
+    assert record['prompts'] == names == (out / 'classes.txt').read_text().split()
+    assert record['detections'] and {x['prompt'] for x in record['detections']} <= set(names)
+    said = capsys.readouterr()
+    assert 'everything: the names that the model knows' in said.out and 'hint:' not in said.err
+    write_blind_weights(weights, tmp_path / 'nothing.pth')
+    given[3] = tmp_path / 'nothing.pth'
+    monkeypatch.setattr(hints, 'LEAST', 0.0)
+    run_script(DEMO, *IMAGES, 'a man. a tree', *given, '--format', 'json')
+    said = capsys.readouterr()
+    assert [line for line in said.err.splitlines() if 'hint:' in line] == [
+        "hint: 'a man' is a weak prompt for this model (best 0.00); 'person' scores 0.00"]
+    assert 'hint:' not in said.out
 
 
 @pytest.mark.slow

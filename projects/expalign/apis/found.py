@@ -22,6 +22,8 @@ from .texts import Texts, prompts_of_images
 if TYPE_CHECKING:
     from .inferencer import ExpAlignInferencer
 
+EXPLAINED = 20  # boxes whose names are explained, where everything was searched for
+
 
 def search(
     inferencer: 'ExpAlignInferencer', images: Inputs, texts: Texts | None, score_thr: ScoreThr,
@@ -77,10 +79,13 @@ def pairs_of(
     inferencer: 'ExpAlignInferencer', images: ImageStream, prompts: list | None, batch_size: int,
     windows: dict[str, Any] | None = None, return_eam: bool = False, token_maps: bool = False,
 ) -> Iterator[tuple[Image, DetDataSample]]:
-    """Images with their predictions; of windows, too, where there are options for them."""
+    """Images with their predictions, and hints for weak prompts.
+
+    Where there are options for windows, of windows, too, and without hints.
+    """
     if windows is None:
         return inferencer.stream(images, prompts, batch_size=batch_size, return_eam=return_eam,
-                                 token_maps=token_maps)
+                                 token_maps=token_maps, hints=True)
     return _windows(inferencer, images, prompts, batch_size, windows)
 
 
@@ -105,11 +110,15 @@ def detections_of(
     """A prediction as :class:`Detections`; without the image it has no pictures."""
     instances, prompts = sample.pred_instances, inferencer.model.prompts_of(sample)
     masks = instances.get('masks')
+    # Of everything, what was found can be explained.
+    explained = distinct_prompts(instances.label_names[:EXPLAINED]) if (
+        inferencer.model.asks_everything(sample)) else prompts
     return Detections(
         *(instances[name].cpu().numpy() for name in ('bboxes', 'scores', 'labels')), prompts,
         sample.ori_shape, masks.cpu().numpy() if isinstance(masks, Tensor) else masks, image,
         score_thr, inferencer.name, sample, read_image,
-        partial(_explain, inferencer, image, prompts, score_thr), inferencer.model.known_classes)
+        partial(_explain, inferencer, image, explained, score_thr), inferencer.model.known_classes,
+        sample.get('hints', ()))
 
 
 def _explain(

@@ -22,6 +22,7 @@ from expalign.models.detectors.alignments import alignments_of, token_maps_of
 from expalign.structures.alignment import Alignment
 from expalign.structures.detections import Detections
 from expalign.structures.prompt_set import PromptSet
+from expalign.structures.prompts import asks_everything
 from expalign.structures.thresholds import SCORE_THR, ScoreThr
 from expalign.utils.keywords import check_keywords
 from expalign.utils.load_config import change_settings, load_config
@@ -30,6 +31,7 @@ from expalign.utils.screen import check_screen
 
 from .example_photographs import Examples
 from .found import search
+from .hints import Hinter
 from .images import Image, Inputs
 from .inferencer_results import InferencerResults
 from .pretrained import Pretrained, model_of_folder
@@ -220,15 +222,18 @@ class ExpAlignInferencer(Pretrained, InferencerResults):
         batch_size: int = 1,
         return_eam: bool = False,
         token_maps: bool = False,
+        hints: bool = False,
     ) -> Iterator[tuple[Image, DetDataSample]]:
         """Each image (path, address or BGR array) with its prediction; nothing is kept.
 
         Arguments are those of a call. With ``return_eam`` or ``token_maps`` samples have
-        ``alignment``.
+        ``alignment``, with ``hints`` also ``hints``, a list of
+        :class:`~expalign.structures.hint.Hint`.
         """
         requests = self._requests(inputs, texts, custom_entities)
+        hinter = Hinter(self.model) if hints else None
         for images, data in self.preprocess(requests, batch_size=batch_size):
-            yield from zip(images, self.forward(data, return_eam, token_maps), strict=True)
+            yield from zip(images, self.forward(data, return_eam, token_maps, hinter), strict=True)
 
     def detect_large(
         self,
@@ -264,7 +269,7 @@ class ExpAlignInferencer(Pretrained, InferencerResults):
         settings = self.model.bbox_head.test_cfg
         found = merge_windows(
             samples, corners, size, iou_threshold, settings.max_per_img,
-            bool(settings.nms.get('class_agnostic', False)))
+            bool(settings.nms.get('class_agnostic')) or self.model.asks_everything(merged))
         merged.pred_instances = self.model.one_class_each(found, merged)
         if not isinstance(image, np.ndarray):
             merged.set_metainfo(dict(img_path=image))
@@ -272,14 +277,26 @@ class ExpAlignInferencer(Pretrained, InferencerResults):
 
     @torch.no_grad()
     def forward(
-        self, inputs: dict, return_eam: bool = False, token_maps: bool = False
+        self, inputs: dict, return_eam: bool = False, token_maps: bool = False,
+        hinter: Hinter | None = None,
     ) -> list[DetDataSample]:
-        """Predict a batch; with ``return_eam`` or ``token_maps`` its samples have ``alignment``."""
-        if not return_eam and not token_maps:
+        """Predict a batch.
+
+        With ``return_eam`` or ``token_maps`` its samples have ``alignment``, and with a hinter
+        ``hints``, but for a search for everything.
+        """
+        aligned = return_eam or token_maps
+        if not aligned and (hinter is None or any(
+                map(self.model.asks_everything, inputs['data_samples']))):
             return super().forward(inputs)
         data = self.model.data_preprocessor(inputs, False)
         samples, neck_out, prompts = self.model.predict_aligned(
             data['inputs'], data['data_samples'])
+        if hinter is not None:
+            for sample, hints in zip(samples, hinter(neck_out, samples, prompts[0]), strict=True):
+                sample.set_field(hints, 'hints', field_type='metainfo')
+        if not aligned:
+            return samples
         by_token = token_maps_of(
             self.model, data['inputs'], samples, prompts) if token_maps else None
         found = alignments_of(self.model, neck_out, samples, prompts, by_token)
@@ -289,6 +306,8 @@ class ExpAlignInferencer(Pretrained, InferencerResults):
 
     def _requests(self, inputs: Inputs, texts: Texts | None, custom_entities: bool
                   ) -> Requests:
+        if isinstance(texts, str) and asks_everything(texts):
+            self.model.every_name()  # a model that has none says so before any work
         return Requests(inputs, texts, custom_entities, self.show_bar, self.model.vocabulary)
 
     def _keywords(self) -> set[str]:

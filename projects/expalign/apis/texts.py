@@ -12,6 +12,7 @@ from pathlib import Path
 
 from expalign.structures.prompt_split import warn_of_unsplit
 from expalign.structures.prompts import (
+    check_everything,
     describe_prompts,
     distinct_prompts,
     flattened,
@@ -37,8 +38,8 @@ def read_vocabulary(texts: str | Sequence[str], custom_entities: bool = True) ->
         texts: a list of prompts; the name of a vocabulary (``'coco'``, ``'o365'``, ``'lvis'``,
             or mmdet's spelling ``'$: coco'``; case does not count); the path of a file, see
             :func:`read_prompt_file`; or a string of prompts. A warning suggests the vocabulary
-            that a string nearly names. What a list may hold beside words:
-            :func:`~expalign.structures.prompts.parse_prompts`.
+            that a string nearly names. ``'*'`` alone stands for all names that a model knows. What
+            a list may hold beside words: :func:`~expalign.structures.prompts.parse_prompts`.
         custom_entities: whether a string is split into prompts, see
             :func:`~expalign.structures.prompt_split.split_prompts`; False: it is one prompt.
 
@@ -52,7 +53,7 @@ def read_vocabulary(texts: str | Sequence[str], custom_entities: bool = True) ->
         if len(prompts) == 1 and not isinstance(prompts[0], TokenPrompt):
             warn_of_unsplit(prompts[0], 'give a string, or a list with an entry for each')
             _suggest_vocabulary(prompts[0], in_list=True)
-        return prompts
+        return check_everything(prompts)
     name = texts.strip().lower()
     if name in SOURCES or texts.startswith(MARK):
         return list(named_vocabulary(name.removeprefix(MARK).strip()))
@@ -64,7 +65,7 @@ def read_vocabulary(texts: str | Sequence[str], custom_entities: bool = True) ->
     prompts = parse_prompts(texts, custom_entities)
     if len(prompts) == 1:
         _suggest_vocabulary(prompts[0])
-    return prompts
+    return check_everything(prompts)
 
 
 def _suggest_vocabulary(prompt: str, in_list: bool = False) -> None:
@@ -150,7 +151,7 @@ def prompts_of_images(
         if len(texts) != num_images:
             raise ValueError(
                 f'texts has the prompts of {len(texts)} images, but there are {num_images} images')
-        return [parse_prompts(entry) for entry in texts]
+        return [check_everything(parse_prompts(entry)) for entry in texts]
     if any(strings) and any(lists):
         raise TypeError(
             'texts mixes strings and lists: give a list of strings, or one list of prompts an '

@@ -14,7 +14,7 @@ import numpy as np
 from expalign.structures.detections import Detections
 from expalign.structures.exclusive_boxes import exclusive_boxes
 from expalign.structures.known_classes import KnownClasses
-from expalign.structures.prompts import first_occurrences, parse_prompts
+from expalign.structures.prompts import asks_everything, first_occurrences, parse_prompts
 from expalign.structures.thresholds import SCORE_THR, ScoreThr, thresholds_of
 from expalign.utils.keywords import check_keywords
 
@@ -150,6 +150,9 @@ class OnnxDetector:
                 raise ValueError('no prompts: give texts=[...] or call set_vocabulary([...])')
             return self._encoded(known) if kept is None else kept
         names = tuple(parse_prompts(texts))
+        if asks_everything(names):
+            raise ValueError("an exported model does not search for everything, '*': name what to "
+                             'look for')
         if kept is not None and names == kept.names:
             return kept
         if self.settings.vocabulary is not None:

@@ -13,6 +13,7 @@ from typing import Any, NamedTuple, overload
 import numpy as np
 
 from . import detection_formats as formats
+from .hint import Hint
 from .instance_masks import InstanceMasks
 from .known_classes import KnownClasses
 from .thresholds import SCORE_THR, ScoreThr, thresholds_of
@@ -62,6 +63,8 @@ class Detections(Sequence[Detection]):
         threshold: lowest score that shows; one number, one a prompt, or ``'auto'``.
         thresholds: what follows of it, K numbers.
         model: name of the model, ``''`` where it has none.
+        hints: :class:`~.hint.Hint` of prompts that found nothing where another word for the same
+            thing scores well.
         tracks: (n) int64, equal for one thing in the frames of a film, ``UNTRACKED`` where it is
             not followed (yet); None where nothing is.
         frame: :class:`FilmFrame` of a frame of a film; else None.
@@ -84,11 +87,12 @@ class Detections(Sequence[Detection]):
         model: str = '', data_sample: Any = None,
         read: Callable[[str], np.ndarray] | None = None,
         explainer: Callable[[Sequence[str] | None, bool], np.ndarray] | None = None,
-        known: KnownClasses | None = None,
+        known: KnownClasses | None = None, hints: Sequence[Hint] = (),
     ) -> None:
         height, width = map(int, size)
         self.prompts, self.size, self.model = list(map(str, prompts)), (height, width), model
         self.threshold, self.data_sample, self._known = threshold, data_sample, known
+        self.hints = tuple(hints)
         self.path = str(image) if isinstance(image, str | Path) else None
         self._image, self._read, self._explainer = image, read, explainer
         scores = np.asarray(scores, dtype=np.float32).reshape(-1)
@@ -280,7 +284,8 @@ class Detections(Sequence[Detection]):
 
     def _repr_html_(self) -> str:
         """For notebooks: the picture and a line."""
-        line = f'<p>{html.escape(str(self))}</p>'
+        line = ''.join(
+            f'<p>{html.escape(str(part))}</p>' for part in (self, *self.hints))
         if self._image is None:
             return line
         from expalign.utils.picture_files import encode_picture, shrunk

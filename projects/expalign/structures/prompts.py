@@ -11,6 +11,7 @@ from .prompt_split import split_prompts
 from .token_prompt import TokenPrompt
 
 MAX_LISTED = 8
+EVERYTHING = '*'  # as the only prompt: all names that a model has a table of
 
 
 def parse_prompts(text: str | Sequence[str], custom_entities: bool = True) -> list[str]:
@@ -80,6 +81,25 @@ def _words_as_tokens(prompts: list[str]) -> list[str]:
     return [given.get(prompt_key(prompt), prompt) for prompt in prompts]
 
 
+def asks_everything(prompts: str | Sequence[str]) -> bool:
+    """Whether prompts stand for all names that a model knows: ``'*'`` alone."""
+    only = [prompts] if isinstance(prompts, str) else prompts
+    return (len(only) == 1 and isinstance(only[0], str) and not isinstance(only[0], TokenPrompt)
+            and only[0].strip() == EVERYTHING)
+
+
+def check_everything(prompts: Sequence[str]) -> list[str]:
+    """A user's prompts, which are returned.
+
+    Raises:
+        ValueError: ``'*'``, which stands for everything, among others.
+    """
+    if len(prompts) > 1 and EVERYTHING in prompts:
+        raise ValueError(f'{EVERYTHING!r} stands for everything that the model knows, and goes '
+                         'with no other prompt: give it alone, or leave it out')
+    return list(prompts)
+
+
 def is_unicode(text: str) -> bool:
     """Whether a text can be written as UTF-8.
 
@@ -124,6 +144,8 @@ def distinct_prompts(prompts: Sequence[str]) -> list[str]:
 
 def describe_prompts(prompts: Sequence[str]) -> str:
     """How a text was understood, in one line: ``3 prompts: a pizza | a bottle | a person``."""
+    if asks_everything(prompts):
+        return 'everything: the names that the model knows'
     listed = ' | '.join(prompts[:MAX_LISTED])
     more = f' | ... and {len(prompts) - MAX_LISTED} more' if len(prompts) > MAX_LISTED else ''
     return f'{len(prompts)} prompt{"s" if len(prompts) > 1 else ""}: {listed}{more}'

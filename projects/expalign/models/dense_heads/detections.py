@@ -43,15 +43,22 @@ class Detections:
         """Boxes (n, 4) xyxy of every image."""
         return [rows[:count, :4] for rows, count in zip(self.fetched, self.counts, strict=True)]
 
-    def instances(self) -> list[InstanceData]:
-        """``bboxes`` (n, 4), ``scores`` (n) and ``labels`` (n) of every image, on the CPU."""
+    def instances(self, keep_priors: bool = False) -> list[InstanceData]:
+        """``bboxes`` (n, 4), ``scores`` (n) and ``labels`` (n) of every image, on the CPU.
+
+        With ``keep_priors`` also ``priors`` (n).
+        """
         # Copies, so that a result which is kept or sent does not drag the whole batch along.
-        return [
+        found = [
             InstanceData(
                 bboxes=torch.from_numpy(rows[:count, :4].copy()),
                 scores=torch.from_numpy(rows[:count, 4].copy()),
                 labels=torch.from_numpy(rows[:count, 5].astype(np.int64)))
             for rows, count in zip(self.fetched, self.counts, strict=True)]
+        if keep_priors:
+            for result, priors in zip(found, self.priors.cpu(), strict=True):
+                result.priors = priors[:len(result)]
+        return found
 
 
 class Attempt(NamedTuple):

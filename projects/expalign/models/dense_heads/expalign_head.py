@@ -177,6 +177,7 @@ class ExpAlignHead(YOLOv8Head):
         prompt_masks: Tensor,
         batch_img_metas: Sequence[dict],
         rescale: bool = True,
+        keep_priors: bool = False,
     ) -> InstanceList:
         """Boxes, scores and labels of every image.
 
@@ -187,16 +188,17 @@ class ExpAlignHead(YOLOv8Head):
             batch_img_metas: per image ``ori_shape``, and ``scale_factor`` and ``pad_param``
                 when ``rescale``.
             rescale: whether boxes are in pixels of the original image (else of the input).
+            keep_priors: whether results say which prior each box comes from.
 
         Returns:
-            per image ``bboxes`` (n, 4) xyxy, ``scores`` (n), ``labels`` (n), by falling score, on
-            the CPU.
+            per image ``bboxes`` (n, 4) xyxy, ``scores`` (n), ``labels`` (n) and perhaps ``priors``
+            (n), by falling score, on the CPU.
 
         Raises:
             NonFinitePrediction: outputs that are NaN or infinite; the message has the image.
         """
         return self._detect(
-            logits, dists, prompt_masks, batch_img_metas, rescale).instances()
+            logits, dists, prompt_masks, batch_img_metas, rescale).instances(keep_priors)
 
     def _detect(
         self,

@@ -170,11 +170,12 @@ class ExpAlignInsHead(ExpAlignHead):
         prompt_masks: Tensor,
         batch_img_metas: Sequence[dict],
         rescale: bool = True,
+        keep_priors: bool = False,
     ) -> InstanceList:
         """Detections with masks, which are cut at their boxes.
 
         Args:
-            logits, dists, prompt_masks, batch_img_metas, rescale: see
+            logits, dists, prompt_masks, batch_img_metas, rescale, keep_priors: see
                 :meth:`ExpAlignHead.predict_by_feat`.
             coeffs: per level (B, M, H, W).
             prototypes: (B, M, h, w).
@@ -186,7 +187,7 @@ class ExpAlignInsHead(ExpAlignHead):
         """
         found = self._detect(
             logits, dists, prompt_masks, batch_img_metas, rescale, (*coeffs, prototypes))
-        results = found.instances()
+        results = found.instances(keep_priors)
         prototypes = at_least_float32(prototypes)
         coeffs = flatten_levels(coeffs)
         coeffs = coeffs.gather(1, found.priors[..., None].expand(-1, -1, coeffs.shape[2]))

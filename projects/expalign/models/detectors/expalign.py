@@ -28,17 +28,19 @@ from expalign.structures.prompts import first_occurrences, key_of_sample, parse_
 from expalign.structures.training_samples import TrainingSamples
 
 from .encodes_prompts import EncodesPrompts, Guides
+from .finds_everything import FindsEverything
 from .knows_classes import KnowsClasses
 from .prompt_batch import PromptBatch, encode_prompt_lists, padded
 
 
 @MODELS.register_module()
-class ExpAlignDetector(KnowsClasses, EncodesPrompts, SingleStageDetector):
+class ExpAlignDetector(KnowsClasses, EncodesPrompts, FindsEverything, SingleStageDetector):
     """ExpAlign (arXiv 2601.22666), driven by mmdet's runners and inference functions.
 
     The prompts of an image are the ``text`` of its data sample (see
     :func:`~expalign.structures.prompts.parse_prompts`), or else the vocabulary given to
     :meth:`set_vocabulary`, or else the classes that the model knows. Predicted labels index them.
+    The text ``'*'`` of a user stands for all of ``known_names``, see :class:`FindsEverything`.
 
     Args:
         backbone: image encoder, (B, 3, H, W) -> C3, C4, C5.
@@ -90,6 +92,7 @@ class ExpAlignDetector(KnowsClasses, EncodesPrompts, SingleStageDetector):
         self.consistency = None if consistency is None else MODELS.build(consistency)
         self.init_classes(known_classes, tuned_prompts)
         self.init_guides(guides)
+        self.init_everything()
         self.partial_checkpoint = partial_checkpoint
         self.vocabulary: tuple[str, ...] | None = None
         self._token_table: tuple[tuple, PromptBatch] | None = None
@@ -171,7 +174,16 @@ class ExpAlignDetector(KnowsClasses, EncodesPrompts, SingleStageDetector):
         Returns:
             The samples with ``pred_instances``: ``bboxes`` (n, 4) xyxy, ``scores`` (n),
             ``labels`` (n) and ``label_names``, the prompt of each.
+
+        Raises:
+            ValueError: an image has no prompts, or some of the batch ask for everything.
         """
+        everything = [self.asks_everything(sample) for sample in batch_data_samples]
+        if any(everything):
+            if not all(everything):
+                raise ValueError("some images of a batch ask for '*' and others for prompts: give "
+                                 'all of them the same, or search them one by one (batch_size=1)')
+            return self.predict_everything(batch_inputs, batch_data_samples, rescale)
         return self.predict_aligned(batch_inputs, batch_data_samples, rescale)[0]
 
     def predict_aligned(
@@ -184,7 +196,12 @@ class ExpAlignDetector(KnowsClasses, EncodesPrompts, SingleStageDetector):
 
         Returns:
             The samples, the neck's output for the batch, and the prompts of every image.
+
+        Raises:
+            ValueError: an image asks for everything, of which no maps are made.
         """
+        if any(map(self.asks_everything, batch_data_samples)):
+            raise ValueError("'*' makes no alignment maps: search for the names that it found")
         prompt_lists = [self.prompts_of(sample) for sample in batch_data_samples]
         prompts = self._encode_for_prediction(prompt_lists, batch_data_samples)
         neck_out = self.extract_feat(batch_inputs, prompts)
@@ -219,6 +236,8 @@ class ExpAlignDetector(KnowsClasses, EncodesPrompts, SingleStageDetector):
         Raises:
             ValueError: there are none.
         """
+        if self.asks_everything(sample):
+            return list(self.every_name())
         text = sample.get('text')
         if text is not None:
             custom_entities = bool(sample.get('custom_entities', False))

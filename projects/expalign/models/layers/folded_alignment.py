@@ -57,6 +57,10 @@ class FoldedMaps(Sequence):
             raise ValueError('the table has no reading for logits: TokenTable.with_logits')
         return self._read(self._table.logits)
 
+    def of_table(self, table: TokenTable, tau: float = 1.0) -> 'FoldedMaps':
+        """The maps of another vocabulary on the same hidden maps."""
+        return folded_alignment(self._hidden, table, tau)
+
     def _read(self, reading: Reading) -> tuple[Tensor, ...]:
         found = []
         with _chosen_types(self._hidden[0]):
