@@ -1,17 +1,15 @@
 """The detector in a browser: ``python demo/web_demo.py``, then open the address that it prints.
 
-Needs gradio: ``pip install -e ".[web]"``. The page is served from this machine alone and loads
+Needs uvicorn: ``pip install -e ".[web]"``. The page is served from this machine alone and loads
 nothing from any other.
 """
 
 import argparse
 import os
-from collections.abc import Sequence
 from importlib.util import find_spec
 from pathlib import Path
 
 os.environ.setdefault('MPLBACKEND', 'Agg')  # pictures are drawn by the server's threads
-os.environ['GRADIO_ANALYTICS_ENABLED'] = 'False'
 os.environ['HF_HUB_OFFLINE'] = '1'
 
 from expalign.apis.command_line import add_model_arguments, build_inferencer, check_arguments
@@ -19,8 +17,14 @@ from expalign.utils import run_command
 from expalign.utils.command_parser import CommandParser
 
 PHOTOGRAPHS = Path(__file__).resolve().parent / 'data' / 'mini' / 'val2017'
-SAMPLES = ('000000214753.jpg', '000000311303.jpg', '000000377575.jpg', '000000269314.jpg')
-TEXT = 'a person. a horse. a giraffe'
+# Photographs with prompts that fit, and one that does not where a miss is worth seeing.
+SAMPLES = (
+    ('000000229997.jpg', 'a black bear, a crow, a giraffe', 'A bear among crows'),
+    ('000000555009.jpg', 'a monitor, a keyboard, headphones, a mouse, a soda can', 'A desk'),
+    ('000000214753.jpg', 'a horse, a person, a dog', 'Riders on a beach'),
+    ('000000460229.jpg', 'a stop sign, a traffic light, a truck', 'A stop sign'),
+    ('000000547336.jpg', 'a woman, glasses, a fire hydrant, a book', 'A woman who writes'),
+    ('000000160012.jpg', 'a pizza, a bottle, a person, a car', 'Pizza'))
 
 
 def build_parser() -> CommandParser:
@@ -33,6 +37,10 @@ def build_parser() -> CommandParser:
         '--allowed-host', action='append', default=[], metavar='NAME',
         help='a name that the page is visited under, such as that of a proxy in front of it; '
         'localhost and numbers need none. May be given several times')
+    parser.add_argument(
+        '--framed-by', action='append', default=[], metavar='ADDRESS',
+        help='a site that may show the page in a frame, such as https://huggingface.co; its proxy '
+        'is believed who visits. May be given several times')
     return parser
 
 
@@ -41,24 +49,26 @@ def parse_args() -> tuple[CommandParser, argparse.Namespace]:
     parser = build_parser()
     args = parser.parse_args()
     check_arguments(parser, args)
-    if find_spec('gradio') is None:
-        parser.error('the web demo needs gradio: pip install -e ".[web]"')
+    if find_spec('uvicorn') is None:
+        parser.error('the web demo needs uvicorn: pip install -e ".[web]"')
     return parser, args
 
 
-def launch(inferencer, host: str, port: int, wait: bool = True, allowed_hosts: Sequence[str] = ()):
-    """Serve the page with the shipped photographs; returns the app where it does not wait."""
-    from expalign.apis.web.server import launch
-    # Without a text the page searches for the classes that the model knows.
-    text = TEXT if inferencer.model.own_prompts() is None else ''
-    return launch(inferencer, [PHOTOGRAPHS / name for name in SAMPLES], text, host, port,
-                  allowed_hosts, wait)
+def launch(inferencer, host: str, port: int, **options):
+    """Serve the page with the shipped photographs, see :func:`expalign.apis.web.server.launch`."""
+    from expalign.apis.web.server import Sample, launch
+    # A model with classes of its own is asked for those.
+    asked = inferencer.model.own_prompts() is None
+    samples = [Sample(PHOTOGRAPHS / name, text if asked else '', title)
+               for name, text, title in SAMPLES]
+    return launch(inferencer, samples, host, port, **options)
 
 
 def main() -> None:
     """Load the model and serve until interrupted."""
     parser, args = parse_args()
-    launch(build_inferencer(parser, args), args.host, args.port, allowed_hosts=args.allowed_host)
+    launch(build_inferencer(parser, args), args.host, args.port, allowed_hosts=args.allowed_host,
+           framed_by=args.framed_by)
 
 
 if __name__ == '__main__':

@@ -81,7 +81,7 @@ DRY = {
     'docs/gallery.md: python tools/misc/make_gallery.py': 'minutes; test_make_gallery.py',
     'docs/inference.md: make demo': VENV,
     'docs/inference.md: pip install -e ".[web]"': PIP,
-    'docs/inference.md: pytest tests/test_apis/test_web                   # needs gr': 'tests',
+    'docs/inference.md: pytest tests/test_apis/test_web                   # needs uv': 'tests',
     'docs/method.md: model = dict(': FRAGMENT,
     'docs/method.md: python tools/train.py configs/mini/expalign_mini-seg.py': HOURS.format(
         'test_train_test_segmentation.py'),

@@ -1,21 +1,18 @@
-"""A visitor of the web demo, over HTTP."""
+"""A visitor of the web page, over HTTP."""
 
-import json
-import secrets
 from typing import Any
-from urllib.parse import quote
 
 import httpx
 
-FILE = dict(_type='gradio.FileData')
+UPLOAD = {'content-type': 'application/octet-stream'}
 
 
 class PageClient(httpx.Client):
-    """One visitor, with a cookie of its own and one open page."""
+    """One visitor, with a cookie of its own or without any."""
 
     def __init__(self, port: int, with_cookie: bool = True) -> None:
-        super().__init__(base_url=f'http://127.0.0.1:{port}', timeout=600, verify=False)
-        self.session = secrets.token_hex(6)
+        super().__init__(base_url=f'http://127.0.0.1:{port}', timeout=600, verify=False,
+                         trust_env=False)
         self._with_cookie = with_cookie
 
     def __enter__(self) -> 'PageClient':
@@ -24,38 +21,36 @@ class PageClient(httpx.Client):
             self.get('/').raise_for_status()
         return self
 
-    def number_of(self, target: str) -> int:
-        """The number of the call that an element of the page makes, by its ``elem_id``."""
-        config = self.get('/config').json()
-        (block,) = (part['id'] for part in config['components']
-                    if part['props'].get('elem_id') == target)
-        (number,) = (call['id'] for call in config['dependencies']
-                     if any(own[0] == block for own in call['targets']))
-        return number
+    def request(self, *args: Any, **kwargs: Any) -> httpx.Response:
+        answer = super().request(*args, **kwargs)
+        if not self._with_cookie:
+            self.cookies.clear()
+        return answer
 
-    def send_file(self, content: bytes, name: str = 'photo.jpg') -> httpx.Response:
-        return self.post('/gradio_api/upload', files=dict(files=(name, content)))
+    def send_file(self, content: Any, **headers: str) -> httpx.Response:
+        return self.post('/api/photographs', content=content, headers=UPLOAD | headers)
 
-    def join(self, number: int, data: list, session: str | None = None, **more: Any
-             ) -> httpx.Response:
-        return self.post('/gradio_api/queue/join', json=dict(
-            data=data, fn_index=number, session_hash=session or self.session, **more))
+    def upload(self, content: bytes) -> str:
+        """What an uploaded photograph is kept as."""
+        answer = self.send_file(content)
+        assert answer.status_code == 200, answer.text
+        return answer.json()['photograph']
 
-    def answer(self) -> dict:
-        """What the call that was joined gives: ``data``, or ``error``."""
-        with self.stream('GET', '/gradio_api/queue/data',
-                         params=dict(session_hash=self.session)) as lines:
-            for line in lines.iter_lines():
-                message = json.loads(line.removeprefix('data:')) if line.startswith('data:') else {}
-                if message.get('msg') == 'process_completed':
-                    return message['output']
-        raise AssertionError('the stream ended without a result')
+    def ask(self, photograph: Any, text: Any, name: Any = 'photo.jpg') -> httpx.Response:
+        return self.post('/api/search', json=dict(photograph=photograph, text=text, name=name))
 
-    def search(self, number: int, path: str | None, text: str, score_thr: float = 0.01) -> dict:
-        """Search an uploaded photograph; what :meth:`answer` gives."""
-        image = None if path is None else dict(path=path, orig_name='photo.jpg', meta=FILE)
-        self.join(number, [image, text, score_thr]).raise_for_status()
-        return self.answer()
+    def search(self, photograph: str, text: str, name: str = 'photo.jpg') -> dict:
+        """What is found in an uploaded photograph."""
+        answer = self.ask(photograph, text, name)
+        assert answer.status_code == 200, answer.text
+        return answer.json()
 
-    def fetch(self, path: str) -> httpx.Response:
-        return self.get(f'/gradio_api/file={quote(path)}')
+    def of(self, result: dict | str, what: str, **query: Any) -> httpx.Response:
+        """Something of a result: ``picture.jpg``, ``maps``, ``map.jpg``, ``explanation.png``."""
+        name = result if isinstance(result, str) else result['result']
+        return self.get(f'/api/results/{name}/{what}', params=query)
+
+    def file(self, name: str, *results: dict, **query: Any) -> httpx.Response:
+        """A file to keep of results."""
+        names = '.'.join(result['result'] for result in results)
+        return self.get(f'/api/files/{name}', params=dict(results=names, **query))

@@ -182,7 +182,7 @@ COMMANDS = (
     [Path(command[0]).stem, *(part for part in command if part in ('--resume', '--weights'))]))
 def test_every_command(tmp_path, ran, run_script, capsys, command):
     if 'web_demo' in command[0]:
-        pytest.importorskip('gradio')
+        pytest.importorskip('uvicorn')
     films = write_film(tmp_path / 'film.avi') if 'VIDEO' in command else ''
     script, *arguments = [part.replace('VIDEO', films) for part in command]
     if script in ('tools/test.py', 'tools/train.py'):

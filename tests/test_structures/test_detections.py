@@ -9,6 +9,7 @@ import numpy as np
 import pycocotools.mask as coco_mask
 import pytest
 
+from expalign.structures.detection_formats import coco_dataset
 from expalign.structures.detections import Detections
 from expalign.structures.known_classes import KnownClasses
 
@@ -137,6 +138,32 @@ def test_pictures(found, tmp_path):
         found.save(tmp_path / 'a.txt')
     shown = found._repr_html_()
     assert shown.startswith('<img alt="2 crow, 1 black') and 'data:image/jpeg;base64,/9j/' in shown
+
+
+def test_pictures_of_another_size(found):
+    """Boxes and masks are drawn at the same places of a smaller and of a stretched image."""
+    for size in ((50, 100), (100, 100)):
+        drawn = found.plot(8, np.full((*size, 3), 90, np.uint8))
+        assert drawn.shape == (*size, 3)
+        x, y = round(100 * size[1] / SIZE[1]), round(50 * size[0] / SIZE[0])
+        assert (drawn[y, x - 1:x + 2] != 90).any()  # the bear's left side
+        inside = drawn[round(65 * size[0] / SIZE[0]), 60 * size[1] // SIZE[1]]
+        assert (inside == 90).all()
+        masked = drawn[round(13 * size[0] / SIZE[0]), round(37 * size[1] / SIZE[1])]
+        assert (masked != 90).any() == (found.masks is not None)
+
+
+def test_a_data_set_in_cocos_form(found):
+    data = coco_dataset([found, found.above(0.9)], ['a.jpg', 'b.jpg'])
+    assert data['images'][1] == dict(id=2, file_name='b.jpg', width=200, height=100)
+    assert [(row['id'], row['image_id']) for row in data['annotations']] == [
+        (1, 1), (2, 1), (3, 1), (4, 2)]
+    assert data['annotations'][0] | dict(segmentation=0) == dict(
+        id=1, image_id=1, category_id=2, bbox=[100, 10, 80, 80], area=6400, iscrowd=0, score=0.95,
+        segmentation=0)
+    assert data['categories'] == [
+        dict(id=k, name=name) for k, name in enumerate(PROMPTS, 1)]
+    assert coco_dataset([], []) == dict(images=[], annotations=[], categories=[])
 
 
 def test_an_image_that_was_read_is_not_overwritten(found, tmp_path):

@@ -77,6 +77,29 @@ def as_coco_results(
     return results
 
 
+def coco_dataset(founds: Sequence['Detections'], names: Sequence[str]) -> dict[str, Any]:
+    """A data set in COCO's form, as tools for labels read it, of images with the same prompts.
+
+    Args:
+        founds: one an image.
+        names: ``file_name`` of each image.
+
+    Returns:
+        ``images``, ``annotations`` and ``categories``; ids count from 1. Annotations keep their
+        ``score``; ``area`` is the box's.
+    """
+    images, annotations = [], []
+    for number, (found, name) in enumerate(zip(founds, names, strict=True), 1):
+        height, width = found.size
+        images.append(dict(id=number, file_name=name, width=width, height=height))
+        for result in as_coco_results(found, number, None):
+            area = round(result['bbox'][2] * result['bbox'][3], PIXEL_DIGITS)
+            annotations.append(dict(id=len(annotations) + 1, iscrowd=0, area=area, **result))
+    prompts = founds[0].prompts if founds else []
+    return dict(images=images, annotations=annotations, categories=[
+        dict(id=number, name=prompt) for number, prompt in enumerate(prompts, 1)])
+
+
 def as_yolo_lines(found: 'Detections', scores: bool) -> str:
     """YOLO's label file: class, centre, width and height as shares of the image, and the score."""
     height, width = found.size

@@ -171,23 +171,29 @@ class Detections(Sequence[Detection]):
         other._keep(places)
         return other
 
-    def plot(self, text_size: int | None = None) -> np.ndarray:
+    def plot(self, text_size: int | None = None, on: np.ndarray | None = None) -> np.ndarray:
         """The image with masks, boxes, names and scores, (H, W, 3) uint8 RGB.
 
         Args:
             text_size: height of letters in pixels; by default the same for pictures of every size.
+            on: the image in another size, (h, w, 3) uint8 RGB, to draw on.
 
         Raises:
             ValueError: the image is not known.
         """
         from expalign.utils.labelled_boxes import draw_labelled_boxes
+        image = self.pixels() if on is None else on
         texts = [f'{name} {score:.2f}' for name, score in zip(
             self.names, self.scores, strict=True)]
         if self.tracks is not None:
             texts = [text if track == UNTRACKED else f'{text} #{track}'
                      for text, track in zip(texts, self.tracks, strict=True)]
+        (height, width), masks = image.shape[:2], self.masks
+        scale = width / self.size[1], height / self.size[0]
+        if masks is not None and (height, width) != self.size:
+            masks = masks.resized((height, width))
         return draw_labelled_boxes(
-            self.pixels(), self.boxes, texts, self.labels.tolist(), text_size, self.masks)
+            image, self.boxes * (*scale, *scale), texts, self.labels.tolist(), text_size, masks)
 
     def pixels(self) -> np.ndarray:
         """The image, (H, W, 3) uint8 RGB.

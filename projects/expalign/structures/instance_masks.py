@@ -53,6 +53,13 @@ class InstanceMasks(Sequence[np.ndarray]):
             mask[:] = pixels
         return masks if dtype is None else masks.astype(dtype)
 
+    def resized(self, size: tuple[int, int]) -> Iterator[np.ndarray]:
+        """The masks, one after the other, for the image in another size (h, w)."""
+        import cv2
+        for mask in self:
+            yield cv2.resize(mask.astype(np.uint8), (size[1], size[0]),
+                             interpolation=cv2.INTER_NEAREST).astype(bool)
+
     def __repr__(self) -> str:
         return f'{type(self).__name__}({len(self)} masks, {self.size[1]} x {self.size[0]} pixels)'
 

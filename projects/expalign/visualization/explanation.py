@@ -24,7 +24,7 @@ from expalign.structures.thresholds import SCORE_THR, ScoreThr, thresholds_of
 from expalign.utils import finished_file
 
 from .drawing import DRAWING
-from .panels import COLOURS, draw_boxes, draw_map, draw_tokens
+from .panels import COLOURS, draw_boxes, draw_map, draw_tokens, level_title
 from .token_row import TokenRow
 
 if TYPE_CHECKING:
@@ -127,7 +127,7 @@ def _draw_rows(
             if level in alignment.token_weights:
                 draw_tokens(panel, alignment.weights_of(row, level))
             if number == 0:
-                panel.set_title(_column_title(level), fontsize=10)
+                panel.set_title(level_title(level), fontsize=10)
         if row in token_rows:
             panels = next(lines_of_panels)[1:]
             token_rows[row].draw(panels, grey, scale, extent)
@@ -225,12 +225,6 @@ def _row_title(axis: Axes, prompt: str, best: float, num_boxes: int, score_thr: 
                   fontsize=13, fontweight='bold', parse_math=False)
     axis.annotate(verdict, (0, 0), (0, -3), 'axes fraction', 'offset points', va='top',
                   fontsize=10)
-
-
-def _column_title(level: str) -> str:
-    if level.startswith('P') and level[1:].isdigit():
-        return f'{level} (stride {2 ** int(level[1:])})'
-    return 'all levels, fused'
 
 
 def _colour_bar(figure: Figure, axis: Axes, scale: Normalize) -> None:

@@ -23,13 +23,25 @@ def draw_map(
     scale: Normalize,
     extent: tuple[float, float, float, float] | None = None,
 ) -> None:
-    """Colours of a map (H, W) over a grey photograph (H, W, 1) uint8.
+    """Colours of a map over a grey photograph, see :func:`mixed`.
 
     ``extent`` is what the axes count: left, right, bottom, top; pixels of the map by default.
     """
+    axis.imshow(mixed(grey, values, scale), extent=extent)
+
+
+def mixed(grey: np.ndarray, values: np.ndarray, scale: Normalize) -> np.ndarray:
+    """Colours of a map (H, W) over a grey photograph (H, W, 1) uint8, as (H, W, 3) uint8."""
     colours = COLOURS(scale(values), bytes=True)[..., :3]
-    mixed = (1 - OPACITY) * grey.astype(np.float32) + np.float32(OPACITY) * colours
-    axis.imshow(mixed.round().astype(np.uint8), extent=extent)
+    picture = (1 - OPACITY) * grey.astype(np.float32) + np.float32(OPACITY) * colours
+    return picture.round().astype(np.uint8)
+
+
+def level_title(level: str) -> str:
+    """What a level is called above its maps."""
+    if level.startswith('P') and level[1:].isdigit():
+        return f'{level} (stride {2 ** int(level[1:])})'
+    return 'all levels, fused'
 
 
 def draw_boxes(axis: Axes, boxes: np.ndarray, width: float) -> None:

@@ -118,18 +118,18 @@ def test_the_weights_know_their_classes(run, small):
 
 
 def test_the_page_searches_for_the_classes_without_a_text(run, small):
-    pytest.importorskip('gradio')
-    from expalign.apis.web.photographs import Photograph
-    from expalign.apis.web.search import search
+    from expalign.apis.web.search import search, summary
     _, root, result = run
     inferencer = ExpAlignInferencer(small(root / 'out/config.py'), result.weights, device='cpu',
                                     show_progress=False)
     image = next((root / 'out/data/val').glob('*.jpg'))
-    content = image.read_bytes()
-    photograph = Photograph(content, decode(content)[..., ::-1])
-    found = search(inferencer, photograph, ' ')
-    assert set(found.alignment.prompts) <= set(inferencer.model.known_classes.names)
-    assert search(inferencer, photograph, 'a red chair').alignment.prompts == ['a red chair']
+    pixels, known = decode(image.read_bytes())[..., ::-1], inferencer.model.known_classes
+    found = summary(search(inferencer, pixels, ' '))
+    assert found['prompts'] == list(known.names)
+    # Each class at its own threshold while nobody says another one.
+    assert found['thresholds'] == pytest.approx(thresholds_of(known.names, known=known))
+    asked = summary(search(inferencer, pixels, 'a red chair'))
+    assert (asked['prompts'], asked['thresholds']) == (['a red chair'], [0.07])
 
 
 def test_the_script_for_configs_gives_the_same_run(run, small, run_script, tmp_path, monkeypatch):

@@ -8,7 +8,7 @@ LOCAL = Hosts('127.0.0.1', ['page.example'])
 OPEN = Hosts('0.0.0.0')
 
 
-def refusal(hosts, host, method='GET', path='/config', **headers):
+def refusal(hosts, host, method='GET', path='/api/start', **headers):
     named = {name.replace('_', '-'): [value] for name, value in headers.items()}
     return hosts.refusal(method, path, dict(host=[host], **named))
 
@@ -60,14 +60,22 @@ def test_own_origin():
 def test_what_the_browser_says():
     for site, refused in (('same-origin', False), ('none', False), ('same-site', True),
                           ('cross-site', True)):
-        for method, path in (('POST', '/gradio_api/upload'), ('GET', '/config'), ('GET', '/')):
+        for method, path in (('POST', '/api/photographs'), ('GET', '/api/start'), ('GET', '/')):
             answer = refusal(LOCAL, 'localhost', method, path, sec_fetch_site=site)
             assert (answer is not None) == refused
     link = dict(sec_fetch_site='cross-site', sec_fetch_mode='navigate', sec_fetch_dest='document')
     assert refusal(LOCAL, 'localhost', 'GET', '/', **link) is None
-    assert refusal(LOCAL, 'localhost', 'GET', '/gradio_api/file=/tmp/a', **link)
+    assert refusal(LOCAL, 'localhost', 'GET', '/api/start', **link)
     assert refusal(LOCAL, 'localhost', 'POST', '/', **link)
     assert refusal(LOCAL, 'localhost', 'GET', '/', **link | dict(sec_fetch_dest='iframe'))
+
+
+def test_frames_of_a_site_that_may():
+    link = dict(sec_fetch_site='cross-site', sec_fetch_mode='navigate', sec_fetch_dest='iframe')
+    framed = Hosts('0.0.0.0', ['me-page.hf.space'], ['https://huggingface.co'])
+    assert refusal(framed, 'me-page.hf.space', path='/', **link) is None
+    assert refusal(framed, 'me-page.hf.space', path='/api/start', **link)
+    assert refusal(framed, 'me-page.hf.space', 'POST', '/', **link)
 
 
 def test_names():

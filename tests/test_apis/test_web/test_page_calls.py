@@ -1,23 +1,25 @@
 """Calls of the page over HTTP: right answers for everybody, nothing for strangers."""
 
 import io
-import json
-import os
+import zipfile
 from pathlib import Path
 
 import numpy as np
 import PIL.Image
 import pytest
 
-pytest.importorskip('gradio', reason='gradio is not installed: pip install -e ".[web]"')
+pytest.importorskip('uvicorn', reason='uvicorn is not installed: pip install -e ".[web]"')
 
-from tests.helpers.page_client import FILE, PageClient  # noqa: E402
+from tests.helpers.page_client import PageClient  # noqa: E402
 from tests.helpers.threads import THREADS, at_once  # noqa: E402
 
 PHOTOGRAPHS = [Path('demo/data/mini/val2017', name)
                for name in ('000000214753.jpg', '000000160012.jpg')]
 TEXTS = ['a horse', 'a pizza. a bowl', 'a red car', 'a zebra. a giraffe. a bear', 'an owl',
          'a cat', 'a dog. a cat', 'the sea']
+PARTS = (('picture.jpg', {}), ('maps', dict(prompt=0)), ('map.jpg', dict(prompt=0, level='P3')),
+         ('explanation.png', dict(prompt=0)))
+FILES = ('picture.jpg', 'predictions.json', 'coco.json', 'yolo.zip')
 
 
 def photograph(k: int) -> bytes:
@@ -28,6 +30,11 @@ def photograph(k: int) -> bytes:
     return buffer.getvalue()
 
 
+def pixels_of(answer):
+    answer.raise_for_status()
+    return np.asarray(PIL.Image.open(io.BytesIO(answer.content)).convert('RGB')).astype(int)
+
+
 @pytest.fixture(scope='module')
 def visitor(port):
     with PageClient(port) as client:
@@ -35,9 +42,15 @@ def visitor(port):
 
 
 @pytest.fixture(scope='module')
-def number(visitor):
-    """The number of the search."""
-    return visitor.number_of('search')
+def mine(visitor):
+    """An uploaded photograph."""
+    return visitor.upload(photograph(0))
+
+
+@pytest.fixture(scope='module')
+def found(visitor, mine):
+    """A result."""
+    return visitor.search(mine, 'a horse. a person')
 
 
 @pytest.fixture(autouse=True)
@@ -47,174 +60,233 @@ def nothing_on_the_console(capfd):
     assert 'Traceback' not in out + err, err
 
 
-def path_of(client, content, name='photo.png'):
-    answer = client.send_file(content, name)
-    assert answer.status_code == 200, answer.text
-    return answer.json()[0]
-
-
-def picture(client, output):
-    """The picture of a search, (H, W, 3)."""
-    content = client.fetch(output['data'][1]['path']).raise_for_status().content
-    return np.asarray(PIL.Image.open(io.BytesIO(content)).convert('RGB')).astype(int)
-
-
-def test_eight_visitors_at_once_get_their_own(port, number):
+def test_eight_visitors_at_once_get_their_own(port):
     """Nobody's photograph, prompts or results are another's, with and without a cookie."""
     def visit(k):
         with PageClient(port, with_cookie=k % 2 == 0) as client:
-            path = path_of(client, photograph(k))
-            output = client.search(number, path, TEXTS[k])
-            return output, picture(client, output)
+            result = client.search(client.upload(photograph(k)), TEXTS[k], f'{k}.png')
+            drawn = pixels_of(client.of(result, 'picture.jpg', threshold=1, width=400))
+            return result, drawn, client.file('predictions.json', result, threshold=0.01).json()
 
-    for k, answers in enumerate(at_once(visit, range(THREADS))):
+    answers = at_once(visit, range(THREADS))
+    assert len({own[0]['result'] for (own,) in answers}) == THREADS
+    for k, ((result, drawn, record),) in enumerate(answers):
         original = np.asarray(PIL.Image.open(io.BytesIO(photograph(k)))).astype(int)
-        prompts = set(TEXTS[k].split('. '))
-        for output, drawn in answers:
-            assert drawn.shape == original.shape
-            # Boxes and labels cover a part of it. Another's has another size.
-            assert (np.abs(drawn - original).max(-1) < 3).mean() > 0.1
-            rows = output['data'][2]
-            assert rows and {row['prompt'] for row in rows} <= prompts
-            choices = output['data'][4]['choices']
-            assert {choice[0] for choice in choices} == prompts
+        prompts = TEXTS[k].split('. ')
+        assert result['prompts'] == record['prompts'] == prompts
+        assert drawn.shape == original.shape == (result['height'], result['width'], 3)
+        assert np.abs(drawn - original).mean() < 6  # no box; JPEG changes a little
+        rows = record['detections']
+        assert rows and {row['prompt'] for row in rows} <= set(prompts)
+        assert record['image'] == result['name'] == f'{k}.png'
 
 
-@pytest.mark.parametrize('route', ['run/detect', 'run/predict', 'api/detect', 'call/detect',
-                                   'call/v2/detect'])
-def test_no_way_past_the_queue(visitor, number, route):
-    path = path_of(visitor, photograph(0))
-    body = dict(data=[dict(path=path, meta=FILE), 'cat', 0.2], fn_index=number,
-                session_hash=visitor.session)
-    answers = at_once(
-        lambda _: visitor.post(f'/gradio_api/{route}', json=body).status_code, range(THREADS))
-    assert answers == [[404]] * THREADS
+def test_a_result(visitor, found, mine):
+    assert found['understood'] == '2 prompts: a horse | a person'
+    assert found['notes'] == [] and found['masks'] is False
+    assert sorted(found['explained']) == [0, 1]
+    record = visitor.file('predictions.json', found, threshold=0).json()
+    assert sum(map(len, found['scores'])) == len(record['detections']) == 20
+    for label, scores in enumerate(found['scores']):
+        own = [row['score'] for row in record['detections'] if row['label'] == label]
+        assert scores == sorted(scores, reverse=True)
+        np.testing.assert_allclose(scores, own, atol=1.01e-4)
+    # What the page counts is what is drawn, at any threshold.
+    middle = sorted(score for scores in found['scores'] for score in scores)[10]
+    for threshold in (middle, 0.5, round(middle, 2), 0.8):
+        record = visitor.file('predictions.json', found, threshold=threshold).json()
+        assert len(record['detections']) == sum(
+            score >= threshold for scores in found['scores'] for score in scores)
+    automatic = visitor.file('predictions.json', found).json()
+    assert found['thresholds'] == [automatic['threshold']] * 2 == [0.083] * 2
 
 
-def refused(client, number, file, *more):
-    """The message of a search that is refused before the queue."""
-    answer = client.join(number, [file, 'cat', 0.2, *more])
-    assert answer.status_code == 400
-    return answer.json()['detail']
+def test_pictures_are_as_large_as_they_are_seen(visitor, found):
+    for width, shown in ((100, 100), (640, 200)):
+        assert pixels_of(visitor.of(found, 'picture.jpg', width=width)).shape[1] == shown
+    few, all_of_them = (pixels_of(visitor.of(found, 'picture.jpg', threshold=threshold))
+                        for threshold in (1, 0))
+    assert np.abs(few - all_of_them).mean() > 5
 
 
-def test_only_what_was_uploaded_is_read(port, visitor, number, tmp_path):
-    private = tmp_path / 'private.png'
-    private.write_bytes(photograph(1))
-    mine = path_of(visitor, photograph(0))
-    folder = Path(mine).parent
-    (folder / 'link.png').symlink_to(private)
-    (folder / 'whole').symlink_to(tmp_path)
-    os.mkfifo(folder / 'pipe.png')
-    (folder.parent / 'beside.png').write_bytes(photograph(1))
-    with PageClient(port) as other, PageClient(port, with_cookie=False) as nobody:
-        theirs, unknown = (path_of(client, photograph(k)) for client, k in (
-            (other, 2), (nobody, 3)))
-        paths = [
-            str(private), str(tmp_path / 'absent.png'), str(tmp_path), '/etc/passwd', '/dev/zero',
-            '/dev/stdin', '/proc/self/environ', str(folder / 'link.png'),
-            str(folder / 'whole' / 'private.png'), str(folder / 'pipe.png'), str(folder),
-            f'{folder}/../../../{private}', f'{mine}/../../beside.png',
-            str(folder.parent / 'beside.png'), f'file://{mine}', f'file://{private}',
-            'http://127.0.0.1:1/a.png', f'http://127.0.0.1:{port}/gradio_api/file={mine}', '', '.',
-            'demo/data/mini/val2017/000000214753.jpg', '~/a.png', f'{mine}\0.png', 'a' * 5000,
-            theirs, unknown]
-        messages = set()
-        for path in paths:
-            for extra in ({}, dict(meta=FILE), dict(url=path, meta=FILE),
-                          dict(is_stream=True, meta=FILE), dict(orig_name='a.png', url=mine)):
-                messages.add(refused(visitor, number, dict(path=path, **extra)))
-            assert visitor.fetch(path).status_code in (403, 404)
-        # Nothing tells what exists from what does not.
-        assert len(messages) == 1
-        assert 'not one that you uploaded here' in messages.pop()
-        assert other.fetch(theirs).content == photograph(2)
-    for value in (5, 'text', [mine], {}, dict(path=5), dict(path=[mine]), dict(url=mine),
-                  dict(path=None, url=mine)):
-        assert 'uploaded' in refused(visitor, number, value)
-    found = visitor.search(number, mine, 'cat')
-    assert picture(visitor, found).shape == (160, 200, 3)
-    (folder / 'pipe.png').unlink()
+def test_maps(visitor, found):
+    about = visitor.of(found, 'maps', prompt=1).json()
+    assert about['prompt'] == 'a person'
+    assert [level['level'] for level in about['levels']] == ['P3', 'P4', 'P5', 'fused']
+    assert about['levels'][0]['title'] == 'P3 (stride 8)'
+    for level in about['levels'][:3]:
+        assert sum(weight for _, weight in level['tokens']) == pytest.approx(1, abs=1e-3)
+    assert about['levels'][3]['tokens'] == []
+    assert about['scale'][0] < about['scale'][1]
+    for level in ('P3', 'fused'):
+        shown = pixels_of(visitor.of(found, 'map.jpg', prompt=1, level=level))
+        assert shown.shape == (160, 200, 3)
+    assert pixels_of(visitor.of(found, 'explanation.png', prompt='1.0')).shape[1] > 1000
+    for query in (dict(prompt=2), dict(prompt=''), dict(prompt=-1), dict(prompt='a'), {},
+                  dict(prompt='0.1.0.1.0.1.0'), dict(prompt='9' * 99)):
+        assert visitor.of(found, 'maps', **query).status_code in (400, 404)
+    assert visitor.of(found, 'map.jpg', prompt=0, level='../P3').status_code == 404
 
 
-def test_files_anywhere_else_in_a_call(visitor, number, tmp_path):
-    (tmp_path / 'private.png').write_bytes(photograph(1))
-    file = dict(path=str(tmp_path / 'private.png'), meta=FILE)
-    for data in ([None, file, 0.2], [None, 'cat', file], [None, 'cat', [file]]):
-        assert visitor.join(number, data).status_code == 400
-    explain = visitor.number_of('explained')
-    for data in ([None, [file], 0.2], [None, file, 0.2], [file, ['cat'], 'x']):
-        assert visitor.join(explain, data).status_code == 400
-    # A state that comes with a call does not count.
-    with PageClient(visitor.base_url.port) as other:
-        other.join(explain, [file, ['cat'], 0.2]).raise_for_status()
-        assert other.answer()['data'] == [None]
-    choose = visitor.number_of('vocabulary')
-    for value in (file, 'secret', ['coco'], None, 5):
-        assert visitor.join(choose, [value]).status_code == 400
+def test_files_of_a_gallery(visitor):
+    results = [visitor.search(visitor.upload(photograph(k)), 'a horse. a "red" hat', name)
+               for k, name in enumerate(('../x/a.b.png', 'C:\\x\\a.b.jpg', ''))]
+    assert [result['name'] for result in results] == ['a.b.png', 'a.b.jpg', '']
+    one = visitor.file('picture.jpg', results[0])
+    assert pixels_of(one).shape == (160, 200, 3)
+    assert one.headers['content-disposition'] == 'attachment'
+    archive = zipfile.ZipFile(io.BytesIO(visitor.file('pictures.zip', *results).content))
+    assert archive.namelist() == ['a.b.jpg', 'a.b_2.jpg', 'photograph_3.jpg']
+    records = visitor.file('predictions.json', *results, threshold=0).json()
+    assert [record['width'] for record in records] == [200, 210, 220]
+    coco = visitor.file('coco.json', *results, threshold=0).json()
+    assert [image['file_name'] for image in coco['images']] == [
+        'a.b.png', 'a.b.jpg', 'photograph_3.jpg']
+    assert [category['name'] for category in coco['categories']] == ['a horse', 'a "red" hat']
+    assert len(coco['annotations']) == 60 == len({row['id'] for row in coco['annotations']})
+    from pycocotools.coco import COCO
+    data = COCO()
+    data.dataset = coco
+    data.createIndex()
+    assert len(data.getAnnIds(imgIds=[2])) == 20
+    yolo = zipfile.ZipFile(io.BytesIO(visitor.file('yolo.zip', *results, threshold=0).content))
+    assert yolo.namelist() == ['data.yaml', 'labels/a.b.txt', 'labels/a.b_2.txt',
+                               'labels/photograph_3.txt']
+    import yaml
+    assert yaml.safe_load(yolo.read('data.yaml')) == dict(names={0: 'a horse', 1: 'a "red" hat'})
+    assert len(yolo.read('labels/a.b.txt').splitlines()) == 20
+    other = visitor.search(visitor.upload(photograph(0)), 'a cat')
+    for name in ('coco.json', 'yolo.zip'):
+        refused = visitor.file(name, results[0], other)
+        assert (refused.status_code, 'different prompts' in refused.text) == (400, True)
+    assert visitor.file('picture.jpg', *results).status_code == 404
+    assert visitor.file('secret.txt', other).status_code == 404
+    assert visitor.get('/api/files/coco.json').status_code == 410
+    assert visitor.file('coco.json', *[other] * 25).status_code == 400
 
 
-@pytest.mark.parametrize('change', [
-    dict(fn_index=99), dict(fn_index=-1), dict(fn_index=True), dict(fn_index='0'),
-    dict(fn_index=None), dict(session_hash=None), dict(session_hash=''), dict(session_hash=5),
-    dict(session_hash='a/b'), dict(session_hash='x' * 65), dict(data=None), dict(data={}),
-    dict(data=[]), dict(data=[None] * 4), dict(data=[None, 'cat', float('1e400')]),
-    dict(data=[None, 'cat', '0.2']), dict(data=[None, 'cat', True]), dict(data=[None, 5, 0.2])])
-def test_forged_calls(visitor, number, change):
-    body = dict(data=[None, 'cat', 0.2], fn_index=number, session_hash=visitor.session) | change
-    answer = visitor.post('/gradio_api/queue/join', content=json.dumps(body),
-                          headers={'content-type': 'application/json'})
-    assert answer.status_code == 400
-    assert answer.json()['detail']
+def test_samples_are_searched_once_for_all(port, page_inferencer, monkeypatch):
+    calls, stream = [], page_inferencer.stream
+    monkeypatch.setattr(page_inferencer, 'stream',
+                        lambda *args, **kwargs: calls.append(1) or stream(*args, **kwargs))
+    with PageClient(port) as one, PageClient(port, with_cookie=False) as other:
+        (sample,) = one.get('/api/start').json()['samples']
+        assert sample == dict(photograph='sample-0', text='a person, a cup', title='A table')
+        results = [client.search(sample['photograph'], sample['text']) for client in (one, other)]
+        assert len(calls) == 1 and results[0] == results[1]
+        assert results[0]['name'] == '000000311303.jpg'
+        for client in (one, other):
+            assert pixels_of(client.of(results[0], 'picture.jpg')).shape == (427, 640, 3)
+            assert client.file('picture.jpg', results[0]).status_code == 200
+        assert one.search(sample['photograph'], 'a cat')['result'] != results[0]['result']
+        assert len(calls) == 2
+        for name in ('sample-1', 'sample-', 'sample--1', 'sample-0/../x', 'sample-²'):
+            assert one.ask(name, 'a cat').status_code == 404
+        assert pixels_of(one.get('/api/samples/0.jpg?small=1')).shape == (160, 240, 3)
+        assert one.get('/api/samples/1.jpg').status_code == 404
 
 
-def test_no_json(visitor):
-    for content in (b'', b'{', b'[' * 100_000, b'\xff', b'null', b'[]', b'"text"'):
-        answer = visitor.post('/gradio_api/queue/join', content=content,
-                              headers={'content-type': 'application/json'})
-        assert answer.status_code == 400
-    assert visitor.post('/gradio_api/queue/join', content='{}', headers={
-        'content-type': 'text/plain'}).status_code == 415
-
-
-def test_sessions_of_others(port, visitor, number):
-    path = path_of(visitor, photograph(0))
-    visitor.search(number, path, 'cat')
-    slider = visitor.number_of('score')
+def test_of_others(port, visitor, mine, found):
+    """Neither with a cookie nor without one: photographs, results, parts, files."""
     for with_cookie in (True, False):
         with PageClient(port, with_cookie) as other:
-            answer = other.join(slider, [None, 0.05], session=visitor.session)
-            assert (answer.status_code, 'not yours' in answer.text) == (400, True)
-            for route in (f'queue/data?session_hash={visitor.session}',
-                          f'heartbeat/{visitor.session}'):
-                assert other.get(f'/gradio_api/{route}').status_code == 400
-            assert other.post('/gradio_api/cancel', json=dict(
-                session_hash=visitor.session, fn_index=number, event_id='a')).status_code == 400
+            assert other.ask(mine, 'a cat').status_code == 410
+            for what, query in PARTS:
+                assert other.of(found, what, **query).status_code == 410
+            for name in FILES:
+                assert other.file(name, found).status_code == 410
+            theirs = other.search(other.upload(photograph(2)), 'a cat')
+            refused = visitor.file('pictures.zip', found, theirs)
+            assert refused.status_code == 410
+    for what, query in PARTS:
+        assert visitor.of(found, what, **query).status_code == 200
     cookie = visitor.cookies['expalign_visitor']
     for forged in (cookie[:-1] + ('1' if cookie[-1] == '0' else '0'), cookie[:32], 'a.b', '"'):
         with PageClient(port, with_cookie=False) as other:
             headers = dict(cookie=f'expalign_visitor={forged}')
-            assert other.get(f'/gradio_api/file={path}', headers=headers).status_code == 403
-    visitor.join(slider, [None, 0.05]).raise_for_status()
-    content = visitor.fetch(visitor.answer()['data'][0]['path']).content
-    assert PIL.Image.open(io.BytesIO(content)).size == (200, 160)
+            url = f'/api/results/{found["result"]}/picture.jpg'
+            assert other.get(url, headers=headers).status_code == 410
+
+
+def test_only_what_was_uploaded_is_read(visitor, page, mine, tmp_path):
+    (tmp_path / 'private.png').write_bytes(photograph(1))
+    kept = next(page.service._folder.iterdir())
+    messages = set()
+    for path in (str(tmp_path / 'private.png'), '/etc/passwd', '/dev/zero', str(kept), kept.name,
+                 f'../{kept.name}', 'http://127.0.0.1:1/a.png', f'file://{kept}', 'x' * 32, '.',
+                 f'{mine}\0', 'a' * 5000, PHOTOGRAPHS[0].as_posix()):
+        answer = visitor.ask(path, 'a cat')
+        assert answer.status_code == 410
+        messages.add(answer.json()['error'])
+    assert len(messages) == 1  # nothing tells what exists from what does not
+    assert visitor.ask('', 'a cat').json()['error'] == 'Choose a photograph first'
+    assert kept.parent.stat().st_mode & 0o777 == 0o700
+
+
+@pytest.mark.parametrize('body', [
+    dict(photograph=5), dict(photograph=['a']), dict(photograph={}), dict(text=['a']),
+    dict(text=None), dict(text=5), dict(name=5), dict(name=['a'])])
+def test_forged_calls(visitor, mine, body):
+    body = dict(photograph=mine, text='a cat', name='a.png') | body
+    answer = visitor.post('/api/search', json=body)
+    assert (answer.status_code, answer.json()['error']) == (
+        400, 'a search has a photograph, a text and a name')
+
+
+@pytest.mark.parametrize('threshold', ['2', '-0.1', 'nan', 'inf', '', 'a', '1e400', '0,5'])
+def test_thresholds(visitor, found, threshold):
+    for answer in (visitor.of(found, 'picture.jpg', threshold=threshold),
+                   visitor.file('coco.json', found, threshold=threshold)):
+        if threshold:
+            assert (answer.status_code, 'number from 0 to 1' in answer.text) == (400, True)
+    for query in (dict(width=7), dict(width=1601), dict(width='9' * 50), dict(letters='a'),
+                  dict(width=-50), dict(letters='²'), dict(width='1e2')):
+        assert visitor.of(found, 'picture.jpg', **query).status_code == 400
+
+
+def test_no_json(visitor):
+    for content in (b'', b'{', b'[' * 100_000, b'\xff', b'null', b'[]', b'"text"'):
+        answer = visitor.post('/api/search', content=content,
+                              headers={'content-type': 'application/json'})
+        assert answer.status_code == 400
+    for kind in ('text/plain', 'application/x-www-form-urlencoded', 'multipart/form-data'):
+        for route in ('search', 'photographs'):
+            answer = visitor.post(f'/api/{route}', content='{}', headers={'content-type': kind})
+            assert answer.status_code == 415
 
 
 @pytest.mark.parametrize('route', [
-    'component_server', 'proxy=http://127.0.0.1:1/', 'info', 'openapi.json', 'dev/reload', 'user',
-    'token', 'app_id', 'queue/status', 'stream/a', 'process_recording', 'vibe-edit', 'vibe-code',
-    'call/detect/1', 'runs', 'deep_link', 'reset', 'set-state', 'mcp/', 'upload/',
-    'custom_component/a/server/a/a', 'run-history/records'])
-def test_other_routes_of_gradio_are_closed(visitor, route):
-    for method in ('GET', 'POST', 'PUT', 'DELETE', 'HEAD'):
-        assert visitor.request(method, f'/gradio_api/{route}').status_code == 404
-    for path in ('/monitoring', '/login', '/logout', '/docs', '/assets/../../routes.py',
-                 '/static/..%2f..%2froutes.py', '/static/%2e%2e/%2e%2e/routes.py',
-                 '/assets/..\\..\\routes.py', '//etc/passwd', '/svelte/../routes.py'):
-        assert visitor.get(path).status_code in (403, 404)
+    '', 'start/', 'search', 'photographs', 'results', 'results/', 'files/', 'vocabularies/own',
+    'vocabularies/../x', 'samples/0.png', 'results/x/picture.jpg/..', 'docs', 'openapi.json'])
+def test_no_other_routes(visitor, route):
+    for method in ('GET', 'PUT', 'DELETE', 'PATCH', 'OPTIONS', 'HEAD', 'BREW'):
+        assert visitor.request(method, f'/api/{route}').status_code in (404, 410)
+    for path in ('/index.html', '/page.py', '/../routes.py', '/..%2froutes.py', '/page/page.js',
+                 '/%2e%2e/routes.py', '/..\\routes.py', '//etc/passwd', '/page.js/', '/page.js%00'):
+        assert visitor.get(path).status_code == 404
 
 
-def test_addresses_are_not_fetched(visitor, port):
-    for address in (f'http://127.0.0.1:{port}/config', 'https://example.org/a.png',
-                    'file:///etc/passwd', 'data:image/png;base64,AAAA', 'ftp://a/b'):
-        assert visitor.fetch(address).status_code in (403, 404)
+def test_headers(port):
+    with PageClient(port) as client:
+        for path, kind in (('/', 'text/html'), ('/page.js', 'text/javascript'),
+                           ('/page.css', 'text/css'), ('/icon.svg', 'image/svg+xml'),
+                           ('/api/start', 'application/json'), ('/api/none', 'application/json')):
+            answer = client.get(path)
+            assert answer.headers['content-type'].startswith(kind)
+            assert answer.headers['x-content-type-options'] == 'nosniff'
+            policy = answer.headers['content-security-policy']
+            assert "default-src 'none'; script-src 'self'; style-src 'self';" in policy
+            assert "frame-ancestors 'none'" in policy
+            assert 'http' not in policy and 'unsafe' not in policy
+        empty = client.head('/page.js')
+        assert empty.content == b'' and int(empty.headers['content-length']) > 1000
+        # no-store would keep a browser from showing it again on the way back.
+        assert client.get('/').headers['cache-control'] == 'no-cache'
+        names = client.get('/api/vocabularies/coco').json()
+        assert len(names) == 80 and 'giraffe' in names
+
+
+def test_weight_of_the_page(visitor):
+    """Without pictures; docs/inference.md says 40 kB."""
+    paths = ('/', '/page.css', '/page.js', '/results.js', '/api.js', '/dom.js', '/icon.svg')
+    assert sum(len(visitor.get(path).content) for path in paths) < 45_000

@@ -43,10 +43,10 @@ def test_modes_and_orientation():
 
 
 @pytest.mark.parametrize(('content', 'message'), [
-    (b'', 'cannot be read as an image'), (b'no image', 'cannot be read'),
+    (b'', 'is empty'), (b'no image', 'cannot be read'),
     (b'<svg xmlns="http://www.w3.org/2000/svg"/>', 'cannot be read'),
-    (encoded('GIF', mode='P'), 'cannot be read'), (encoded('TIFF'), 'cannot be read'),
-    (encoded('BMP'), 'cannot be read'), (encoded('PNG')[:50], 'cannot be read'),
+    (encoded('GIF', mode='P'), 'is a GIF image'), (encoded('TIFF'), 'is a TIFF image'),
+    (encoded('BMP'), 'is a BMP image'), (encoded('PNG')[:50], 'cannot be read'),
     (encoded('JPEG')[:300], 'cannot be read'), (encoded('WEBP')[:40], 'cannot be read'),
     (b'%PDF-1.4\n' + encoded('PNG'), 'cannot be read'), (b'P6 9 9 255 ' + bytes(300), 'cannot be'),
     (png(100_000, 100_000), 'has too many pixels; 25 million are the limit'),

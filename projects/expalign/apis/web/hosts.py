@@ -20,9 +20,12 @@ class Hosts:
     Args:
         bound: the address that the server listens at, such as ``127.0.0.1`` or ``0.0.0.0``.
         allowed: further names, of proxies in front of the page.
+        framed_by: addresses of sites that may show the page in a frame.
     """
 
-    def __init__(self, bound: str, allowed: Iterable[str] = ()) -> None:
+    def __init__(self, bound: str, allowed: Iterable[str] = (), framed_by: Iterable[str] = ()
+                 ) -> None:
+        self.framed_by = tuple(framed_by)
         self.allowed = {name.lower().rstrip('.') for name in allowed}
         self.bound = bound.lower()
         self.names = {LOCAL, self.bound, *self.allowed}
@@ -73,7 +76,8 @@ class Hosts:
             return True
         # A link on another page may lead here, and to nothing but the page.
         return (method == 'GET' and path == '/' and headers.get('sec-fetch-mode') == ['navigate']
-                and headers.get('sec-fetch-dest') == ['document'])
+                and (headers.get('sec-fetch-dest') == ['document']
+                     or bool(self.framed_by) and headers.get('sec-fetch-dest') == ['iframe']))
 
 
 def host_name(host: str) -> str | None:

@@ -14,6 +14,10 @@ from . import limits
 
 FORMATS = ('JPEG', 'PNG', 'WEBP')
 SCAN = b'\xff\xda'  # begins a scan of a JPEG; every scan goes over the whole picture
+# Where other formats have their marks: what a telephone or a program may well give.
+OTHERS = ((0, b'GIF8', 'GIF'), (0, b'BM', 'BMP'), (0, b'II*\0', 'TIFF'), (0, b'MM\0*', 'TIFF'),
+          (4, b'ftypheic', 'HEIC'), (4, b'ftypheix', 'HEIC'), (4, b'ftypmif1', 'HEIC'),
+          (4, b'ftypavif', 'AVIF'))
 MAX_SCANS = 100  # cameras and programs write one to twenty
 
 
@@ -57,6 +61,8 @@ def decode(content: bytes) -> np.ndarray:
     Raises:
         PhotographError: it is none, is damaged, or has too many pixels.
     """
+    if not content:
+        raise PhotographError('is empty')
     limit = limits.PHOTOGRAPH_PIXELS.value
     allowed = f'{limit / 1e6:g} million are the limit'
     try:
@@ -74,5 +80,6 @@ def decode(content: bytes) -> np.ndarray:
     except (OSError, SyntaxError, ValueError, ArithmeticError, LookupError, TypeError,
             AttributeError) as error:
         # Pillow's readers of damaged files end in any of these.
-        raise PhotographError('cannot be read as an image: use a JPEG, PNG or WebP file'
-                              ) from error
+        kind = next((kind for place, mark, kind in OTHERS if content.startswith(mark, place)), '')
+        said = f'is a {kind} image' if kind else 'cannot be read as an image'
+        raise PhotographError(f'{said}: use a JPEG, PNG or WebP file') from error

@@ -1,100 +1,71 @@
 """What the page does with a photograph and prompts."""
 
-import html
+import math
 from typing import Any, NamedTuple
 
-import gradio as gr
 import numpy as np
 from mmengine.structures import InstanceData
 
 from expalign.apis.found import detections_of
 from expalign.apis.inferencer import ExpAlignInferencer
 from expalign.structures.alignment import Alignment
-from expalign.structures.prompts import distinct_prompts, parse_prompts
-from expalign.visualization import draw_explanation
+from expalign.structures.detections import Detections
+from expalign.structures.prompts import describe_prompts
+from expalign.utils.picture_files import encode_picture, shrunk
 from expalign.visualization.explanation import best_scores
 
-from . import limits
-from .photographs import Photograph, PhotographError, decode, read_file
+from .words import hints, read_prompts
 
 EXPLAINED = 20  # prompts whose maps are kept
-NAME_LETTERS = 80
+SHOWN_SIDE = 1600  # pixels of the longer side of pictures on the page
+MASK_BYTES = 16_000  # about what a mask takes before it is drawn
+SCORE_STEP = 1e-4
 
 
 class Found(NamedTuple):
-    """What an open page keeps of its last search.
+    """What is kept of a search.
 
     Attributes:
-        photograph: content of the file; pixels would take ten times as much.
-        sample: the detector's data sample.
+        name: of the photograph's file, '' where it has none.
+        photograph: what it is kept as.
+        shown: the photograph as it is shown, a JPEG of at most ``SHOWN_SIDE`` pixels a side.
+        detections: all of them, without the image.
         alignment: maps of the prompts with the best scores.
         instances: their detections; labels index ``alignment.prompts``.
+        places: of these prompts in ``detections.prompts``.
+        notes: on how the text was read.
     """
 
-    photograph: bytes
-    sample: Any
+    name: str
+    photograph: str
+    shown: bytes
+    detections: Detections
     alignment: Alignment
     instances: InstanceData
+    places: list[int]
+    notes: list[str]
+
+    @property
+    def size(self) -> int:
+        """About how many bytes it takes."""
+        masks = 0 if self.detections.masks is None else MASK_BYTES
+        candidates = len(self.detections.data_sample.pred_instances)
+        return (len(self.shown) + sum(maps.nbytes for maps in self.alignment.eams.values())
+                + candidates * (100 + masks))
 
 
-def refusal(message: str) -> gr.Error:
-    """A message for the visitor, and nothing on the server's console."""
-    return gr.Error(message, print_exception=False)
+def search(inferencer: ExpAlignInferencer, pixels: np.ndarray, text: str, name: str = '',
+           photograph: str = '') -> Found:
+    """Search a photograph (H, W, 3) RGB for the prompts of a text.
 
-
-def read_upload(payload: Any) -> Photograph | None:
-    """An upload; None where there is none.
-
-    Args:
-        payload: gradio's description of the file.
-
-    Raises:
-        gr.Error: it is no photograph, or too large.
-    """
-    if payload is None:
-        return None
-    try:
-        content = read_file(payload.path)
-        return Photograph(content, decode(content))
-    except PhotographError as error:
-        raise refusal(f'{shown_name(payload.orig_name)} {error}') from error
-
-
-def shown_name(name: str | None) -> str:
-    """A file's name as text in a message, which the page reads as HTML."""
-    name = ''.join(letter for letter in (name or '')[:NAME_LETTERS] if letter.isprintable())
-    return html.escape(name) or 'The file'
-
-
-def read_prompts(text: str) -> list[str]:
-    """The prompts of a text, each once.
+    Without a text these are the classes that a model knows.
 
     Raises:
-        gr.Error: there is none, or too many, one is too long, or all together are.
+        Refused: there are no prompts, or too many.
     """
-    size, limit = len(text.encode(errors='surrogatepass')), limits.TEXT_BYTES.value
-    if size > limit:
-        raise refusal(f'The prompts have {size:,} bytes; {limit:,} are the limit')
-    try:
-        prompts = distinct_prompts(parse_prompts(text))
-    except ValueError as error:
-        raise refusal('Write what to search for, for example: a cat. a red chair') from error
-    number, letters = limits.PROMPTS.value, limits.PROMPT_LETTERS.value
-    longest = max(map(len, prompts))
-    if len(prompts) > number or longest > letters:
-        raise refusal(f'{len(prompts)} prompts, the longest of {longest} letters: the limits are '
-                      f'{number} and {letters}')
-    return prompts
-
-
-def search(inferencer: ExpAlignInferencer, photograph: Photograph | None, text: str
-           ) -> Found:
-    """Detect the prompts of a text in a photograph; without one, the classes that a model knows."""
-    if photograph is None:
-        raise refusal('Choose a photograph first')
-    own = None if (text or '').strip() else inferencer.model.own_prompts()
-    prompts = read_prompts(text or '') if own is None else list(own)
-    bgr = np.ascontiguousarray(photograph.pixels[..., ::-1])
+    own = None if text.strip() else inferencer.model.own_prompts()
+    prompts, notes = read_prompts(text) if own is None else (list(own), [])
+    bgr = np.ascontiguousarray(pixels[..., ::-1])
     ((_, sample),) = inferencer.stream(
         [bgr], [prompts] if own is None else None, return_eam=True)
     alignment = sample.metainfo['alignment']
@@ -105,32 +76,31 @@ def search(inferencer: ExpAlignInferencer, photograph: Photograph | None, text: 
     places[best.copy()] = places.new_tensor(range(len(best)))
     kept = instances[places[instances.labels] >= 0]
     kept.labels = places[kept.labels]
-    return Found(photograph.content, sample, alignment.select(best), kept)
+    return Found(
+        name, photograph, encode_picture(shrunk(pixels, SHOWN_SIDE), '.jpg') or b'',
+        detections_of(inferencer, None, sample, 'auto'), alignment.select(best), kept,
+        best.tolist(), notes)
 
 
-def picture(inferencer: ExpAlignInferencer, found: Found, score_thr: float,
-            pixels: np.ndarray | None = None) -> np.ndarray:
-    """Boxes, masks and prompts on the photograph, (H, W, 3) uint8 RGB.
+def summary(found: Found) -> dict[str, Any]:
+    """What the page makes its table of, for any threshold without asking again.
 
-    ``pixels`` are the photograph's, where they are at hand.
+    Returns:
+        ``understood``: a line; ``prompts``: K; ``thresholds``: K automatic ones; ``scores``: of
+        each prompt its boxes' scores by falling score, four digits, never rounded up, so that a
+        threshold counts those boxes that it draws; ``explained``: places of the prompts with maps,
+        the best first; ``notes``, ``hints``: on the words; ``width``, ``height``: pixels;
+        ``masks``: whether there are any; ``name``.
     """
-    pixels = decode(found.photograph) if pixels is None else pixels
-    return detections_of(inferencer, pixels[..., ::-1], found.sample, score_thr).plot()
-
-
-def explanation(found: Found | None, prompts: list[str] | None, score_thr: float,
-                pixels: np.ndarray | None = None) -> np.ndarray | None:
-    """Maps and token weights of the chosen prompts; nothing before the first search."""
-    if found is None or not prompts:
-        return None
-    unknown = [prompt for prompt in prompts if prompt not in found.alignment.prompts]
-    if unknown:
-        raise refusal('The photograph was searched for other prompts: search again')
-    pixels = decode(found.photograph) if pixels is None else pixels
-    return draw_explanation(
-        pixels, found.alignment, found.instances, prompts, score_thr)
-
-
-def results(inferencer: ExpAlignInferencer, found: Found, score_thr: float) -> dict[str, Any]:
-    """What was found, see :func:`expalign.structures.detection_formats.as_record`."""
-    return detections_of(inferencer, None, found.sample, score_thr).to_dict()
+    detections = found.detections.above(0.0)
+    scores: list[list[float]] = [[] for _ in detections.prompts]
+    for label, score in zip(detections.labels.tolist(), detections.scores.tolist(), strict=True):
+        scores[label].append(round(math.floor(score / SCORE_STEP + 1e-6) * SCORE_STEP, 4))
+    height, width = detections.size
+    counts = np.bincount(found.detections.labels, minlength=len(detections.prompts))
+    missed = [prompt for prompt, count in zip(detections.prompts, counts, strict=True) if not count]
+    return dict(
+        understood=describe_prompts(detections.prompts), prompts=detections.prompts,
+        thresholds=found.detections.thresholds, scores=scores, explained=found.places,
+        notes=found.notes, hints=hints(detections.prompts, missed), width=width, height=height,
+        masks=detections.masks is not None, name=found.name)

@@ -1,89 +1,121 @@
-"""The server of the page: limits, names, a folder of its own."""
+"""The server of the page: a port, a folder of its own, and its end."""
 
-import os
-from collections.abc import Iterable, Iterator, Sequence
-from contextlib import ExitStack, contextmanager
+import socket
+import threading
+from collections.abc import Iterable, Sequence
+from contextlib import ExitStack
 from pathlib import Path
-from threading import Event, Thread
-from typing import Any
 
-import gradio as gr
-from gradio.processing_utils import save_file_to_cache
-from starlette.middleware import Middleware
+import uvicorn
 
 from expalign.apis.inferencer import ExpAlignInferencer
-from expalign.apis.web_app import build_app
 from expalign.utils import scratch_folder
 
-from . import limits
 from .guard import Guard
 from .hosts import Hosts
-from .storage import Storage
+from .routes import Routes
+from .service import Sample, Service
+from .visitors import Visitors
 
 SWEEP_SECONDS = 60
 
 
+class PageServer:
+    """A page that is being served.
+
+    Args:
+        service: what it can do.
+        hosts: the names that it is served under.
+        sockets: where it listens.
+    """
+
+    def __init__(self, service: Service, hosts: Hosts, sockets: Sequence[socket.socket]) -> None:
+        self.service = service
+        self.routes = Routes(service)
+        guard = Guard(self.routes.answer, hosts, Visitors(bool(hosts.framed_by)))
+        self._sockets = list(sockets)
+        self._server = uvicorn.Server(uvicorn.Config(
+            guard, log_level='error', access_log=False, lifespan='off', ws='none', http='h11',
+            server_header=False, forwarded_allow_ips='*' if hosts.framed_by else '127.0.0.1'))
+        self._stopped = threading.Event()
+        self._thread = threading.Thread(target=self._serve, daemon=True)
+        self._resources = ExitStack()
+
+    def start(self, resources: ExitStack) -> None:
+        """Serve in a thread; ``resources`` are closed with it."""
+        self._resources = resources
+        threading.Thread(target=self._sweep, daemon=True).start()
+        self._thread.start()
+
+    def wait(self) -> None:
+        """Return when it is stopped."""
+        while self._thread.is_alive():
+            self._thread.join(1)  # lets an interrupt through
+
+    def close(self) -> None:
+        """Stop."""
+        self._stopped.set()
+        self._server.should_exit = self._server.force_exit = True
+        self._thread.join()
+        self._resources.close()
+
+    def _serve(self) -> None:
+        self._server.run(sockets=self._sockets)
+
+    def _sweep(self) -> None:
+        """Remove what is old, though nobody comes any more."""
+        while not self._stopped.wait(SWEEP_SECONDS):
+            self.service.sweep()
+
+
 def launch(
-    inferencer: ExpAlignInferencer, samples: Sequence[str | Path], text: str, host: str, port: int,
-    allowed_hosts: Iterable[str] = (), wait: bool = True,
-) -> gr.Blocks:
+    inferencer: ExpAlignInferencer, samples: Sequence[Sample], host: str, port: int,
+    allowed_hosts: Iterable[str] = (), wait: bool = True, framed_by: Sequence[str] = (),
+) -> PageServer:
     """Serve the page.
 
     Args:
         inferencer: the detector; one search runs at a time.
         samples: photographs to try.
-        text: prompts to begin with.
         host, port: where to listen.
         allowed_hosts: names that the page is served under beside its own, such as a proxy's.
         wait: whether to return only when it is stopped. Otherwise ``close()`` stops it.
+        framed_by: addresses of sites that may show it in a frame, ``https://...``; who comes is
+            then what the proxy in front says.
+
+    Raises:
+        OSError: the port is taken.
     """
     inferencer.show_bar = False
     with ExitStack() as stack:
+        listening = stack.enter_context(_listen(host, port))
         folder = stack.enter_context(scratch_folder(name='expalign-web'))
-        # gradio has no other way to say where uploads and results go.
-        os.environ['GRADIO_TEMP_DIR'] = str(folder.resolve())
-        kept = [save_file_to_cache(path, str(folder.resolve())) for path in samples]
-        storage = Storage(folder, kept)
-        blocks = build_app(inferencer, kept, text)
-        guard = Middleware(
-            Guard, blocks=blocks, hosts=Hosts(host, allowed_hosts), storage=storage)
-        blocks.queue(max_size=limits.QUEUE.value, api_open=False)
-        blocks.launch(
-            server_name=host, server_port=port, share=False, ssr_mode=False,
-            max_file_size=limits.PHOTOGRAPH_BYTES.value, footer_links=[],
-            state_session_capacity=limits.SESSIONS.value, prevent_thread_lock=True,
-            app_kwargs=dict(middleware=[guard]),
-            theme=gr.themes.Default(font=['system-ui', 'sans-serif'], font_mono=['monospace']))
-        stack.enter_context(_swept(storage))
-        if wait:
-            blocks.block_thread()
-        else:
-            _close_with(blocks, stack.pop_all())
-    return blocks
+        server = PageServer(
+            Service(inferencer, samples, Path(folder)), Hosts(host, allowed_hosts, framed_by),
+            [listening])
+        shown = '127.0.0.1' if host in ('0.0.0.0', '::', '') else host
+        print(f'http://{f"[{shown}]" if ":" in shown else shown}:{port}', flush=True)
+        server.start(stack.pop_all())
+    if wait:
+        try:
+            server.wait()
+        finally:
+            server.close()
+    return server
 
 
-@contextmanager
-def _swept(storage: Storage) -> Iterator[None]:
-    """Remove old files while the block runs, though nobody comes any more."""
-    stopped = Event()
-
-    def sweep() -> None:
-        while not stopped.wait(SWEEP_SECONDS):
-            storage.sweep()
-
-    Thread(target=sweep, daemon=True).start()
+def _listen(host: str, port: int) -> socket.socket:
+    family = socket.AF_INET6 if ':' in host else socket.AF_INET
+    listening = socket.socket(family, socket.SOCK_STREAM)
+    listening.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
     try:
-        yield
-    finally:
-        stopped.set()
+        listening.bind((host, port))
+        listening.listen(1024)
+    except OSError as error:
+        listening.close()
+        raise OSError(f'cannot listen at {host}, port {port} ({error.strerror}): give another '
+                      '--port or --host') from error
+    return listening
 
 
-def _close_with(blocks: gr.Blocks, stack: ExitStack) -> None:
-    """Make ``blocks.close()`` close what was opened for the page, too."""
-    close = blocks.close
-
-    def close_all(*args: Any, **kwargs: Any) -> None:
-        close(*args, **kwargs)
-        stack.close()
-
-    blocks.close = close_all
+__all__ = ['PageServer', 'Sample', 'launch']
