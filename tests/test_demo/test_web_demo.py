@@ -188,11 +188,11 @@ def test_lowest_score(page):
 
 
 def test_gallery(page, tmp_path):
-    (tmp_path / f'{HTML.replace("/", "")}.png').write_bytes(picture())
+    (tmp_path / f'{HTML}.png').write_bytes(picture())
     names = [*PHOTOGRAPHS[:2], str(tmp_path / f'{HTML}.png')]
     (tmp_path / 'bad.jpg').write_text('no image')
     choose(page, *names, str(tmp_path / 'bad.jpg'))
-    search(page, f'a horse, "{HTML}"')
+    search(page, f'a horse, {HTML}')
     page.wait_for_selector('#gallery li:nth-child(4) img[alt*="cannot be read"]')
     badges = page.locator('#gallery span').all_inner_texts()
     assert all(badge.isdecimal() for badge in badges[:3]) and badges[3] == '!'
@@ -213,6 +213,7 @@ def test_gallery(page, tmp_path):
     # One threshold for all of them.
     page.fill('#score-number', '1')
     page.wait_for_selector('#gallery span >> text="0"')
+    page.expected = ('422',)
 
 
 @pytest.mark.parametrize(('title', 'name', 'start'), [
@@ -236,7 +237,7 @@ def test_maps(page):
     box = first.bounding_box()
     assert box['width'] >= 200 and box['height'] >= 130  # readable on a telephone, too
     tokens = page.locator('#maps .tokens').first.inner_text()
-    assert 'giraffe' in tokens
+    assert '<sentence>' in tokens
     weights = [float(number) for number in re.findall(r'\d\.\d\d', tokens)]
     assert sum(weights) == pytest.approx(1, abs=0.03)
     page.select_option('#explained', '0')
@@ -258,14 +259,12 @@ def test_words_of_all_kinds(page):
         page.click('#search')
         assert 'Write what to search for' in page.inner_text('#problem')
     search(page, 'a girafe')
-    page.fill('#score-number', '1')
     page.select_option('#vocabulary', 'coco')
-    assert page.evaluate(CLEAR)
     for _ in range(100):
         if 'zebra' in page.input_value('#prompts'):
             break
         page.wait_for_timeout(100)
-    assert page.input_value('#prompts').count('\n') == 79
+    assert page.input_value('#prompts').count('\n') == 79 and page.evaluate(CLEAR)
 
 
 def test_photographs_of_all_kinds(page):
