@@ -125,7 +125,8 @@ def prediction_config(cfg: Config) -> str:
 
 
 def _state_of(base: str) -> dict[str, Tensor]:
-    return CheckpointLoader.load_checkpoint(base, map_location='cpu')['state_dict']
+    return CheckpointLoader.load_checkpoint(
+        base, map_location='cpu', logger='silent')['state_dict']
 
 
 def _digest(state: Mapping[str, Tensor]) -> str:

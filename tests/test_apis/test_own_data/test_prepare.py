@@ -55,7 +55,7 @@ def test_without_a_validation_part_images_are_drawn(tmp_path):
     prepared = prepare(dict(train=write_part(tmp_path, 'a', 10)), ('red cup', 'fork'),
                        tmp_path / 'data')
     assert prepared.images == dict(train=8, val=2) and not prepared.masks
-    assert prepared.how_split.startswith('2 of the 10 images, drawn by seed 0')
+    assert prepared.how_split.startswith('drawn by seed 0 from all 10 so that')
     names = [{image['file_name'] for image in read(prepared, split)['images']}
              for split in ('train', 'val')]
     assert len(names[0] | names[1]) == 10

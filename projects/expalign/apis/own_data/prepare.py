@@ -157,8 +157,8 @@ def _split(content: dict, share: float, seed: int) -> tuple[dict[str, dict], str
             images=[image for image in content['images'] if image['id'] in own],
             annotations=[a for a in content['annotations'] if a['image_id'] in own],
             categories=content['categories'])
-    return parts, (f'{len(ids)} of the {len(labels)} images, drawn by seed {seed} so that as many '
-                   'classes as can be are validated and all are trained')
+    return parts, (f'drawn by seed {seed} from all {len(labels)} so that as many classes as can be '
+                   'are validated and all are trained')
 
 
 def _link(link: Path, folder: Path) -> None:

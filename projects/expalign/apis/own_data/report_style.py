@@ -11,7 +11,7 @@ main { max-width: 62rem; margin: 0 auto; padding: 1.5rem; }
 h1 { font-size: 1.6rem; line-height: 1.25; } h2 { font-size: 1.2rem; margin-top: 2.2rem; }
 table { border-collapse: collapse; font-variant-numeric: tabular-nums; }
 th, td { border-bottom: 1px solid var(--line); padding: .3rem .7rem; text-align: right; }
-th[scope=row] { text-align: left; font-weight: 600; overflow-wrap: anywhere; }
+th[scope=row] { text-align: left; font-weight: 600; overflow-wrap: break-word; }
 th[scope=col] { vertical-align: bottom; font-weight: 600; }
 th[scope=col]:first-child { text-align: left; }
 .facts td { text-align: left; overflow-wrap: anywhere; }
@@ -19,9 +19,10 @@ th[scope=col]:first-child { text-align: left; }
 .matrix td { min-width: 2.2rem; text-align: center; }
 .matrix td { background: color-mix(in srgb, var(--tone) calc(var(--share) * 60%), transparent); }
 .matrix td.right { --tone: var(--right); } .matrix td.wrong { --tone: var(--missed); }
-pre { background: var(--soft); padding: .7rem 1rem; overflow-x: auto; font-size: .85rem; }
+pre { background: var(--soft); padding: .7rem 1rem; font-size: .85rem;
+  white-space: pre-wrap; overflow-wrap: anywhere; }
 .pictures { display: grid; gap: 1rem;
-  grid-template-columns: repeat(auto-fill, minmax(20rem, 1fr)); }
+  grid-template-columns: repeat(auto-fill, minmax(min(26rem, 100%), 1fr)); }
 figure { margin: 0; } figure img { width: 100%; height: auto; display: block; }
 figcaption { font-size: .85rem; overflow-wrap: anywhere; }
 .key { color: #fff; padding: .1rem .5rem; } .key.missed { background: #B34E00; }

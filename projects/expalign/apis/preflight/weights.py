@@ -114,7 +114,7 @@ def _load(path: str, part: str, report: Report) -> Mapping | None:
                      'copy it again, or use another')
         return None
     try:
-        return CheckpointLoader.load_checkpoint(path, map_location='cpu')
+        return CheckpointLoader.load_checkpoint(path, map_location='cpu', logger='silent')
     except (OSError, ValueError, RuntimeError, ImportError) as error:
         report.fault(part, f'{path}: {error}', remedy)
         return None
