@@ -2,6 +2,7 @@
 
 import json
 import os
+import shlex
 import subprocess
 import sys
 from pathlib import Path
@@ -61,3 +62,17 @@ def test_a_folder_becomes_a_detector(kind, count, mode, image_side, tmp_path):
     (prediction,) = (json.loads(path.read_text()) for path in (tmp_path / 'found').rglob('*.json'))
     assert set(json.dumps(prediction).split('"')) & set(NAMES)
     assert list((tmp_path / 'found').rglob('vis/*'))
+    if kind == 'yolo':
+        run_what_was_printed(run.stdout, tmp_path, image_side)
+
+
+def run_what_was_printed(said: str, folder: Path, image_side: str) -> None:
+    """The commands at the end of a run, as they are; of the two that train, that they are there."""
+    commands = [shlex.split(line) for line in said.splitlines() if line.startswith('expalign ')]
+    assert [words[1] for words in commands] == [
+        'detect', 'detect', 'test', 'export', 'train', 'train']
+    assert commands[-1] == ['expalign', 'train', 'photos', '--mode', 'probe', '--imgsz', '320']
+    for words in commands[:4]:
+        done = expalign(folder, image_side, *words[1:])
+        assert done.returncode == 0, (words, done.stderr[-3000:])
+    assert (folder / 'model.onnx').is_file()

@@ -143,6 +143,12 @@ def test_the_script_for_configs_gives_the_same_run(run, small, run_script, tmp_p
         assert torch.equal(value, other[name]), name
 
 
+def test_the_folder_of_results_is_called_as_the_data(tmp_path):
+    (tmp_path / 'cups.v3i.coco').mkdir()
+    assert own_data._plain_name(tmp_path / 'cups.v3i.coco') == 'cups.v3i.coco'
+    assert own_data._plain_name(tmp_path / 'cups.v3i.zip') == 'cups.v3i'
+
+
 @pytest.mark.slow
 def test_what_was_interrupted_goes_on(small, tmp_path, monkeypatch):
     WRITERS['voc'](tmp_path / 'photos', 4)

@@ -21,13 +21,15 @@ from expalign.structures.known_classes import KnownClasses
 from expalign.structures.thresholds import thresholds_of
 from expalign.utils import finished_file
 
-from .config_file import RunSettings
+from .config_file import IMGSZ, RunSettings
 from .measure import Measured
+from .modes import DEFAULT_MODEL
 from .prepare import Prepared
 from .report_page import ClassRow, Report, number, write_page
 
 NMS = 0.7  # IoU from which boxes of classes that exclude one another suppress each other
 BEST, LAST = 'best.safetensors', 'last.safetensors'
+KEEP_BOXES = ('tune', 'adapter')  # modes that leave the boxes as they are
 
 
 @dataclass(frozen=True)
@@ -53,8 +55,8 @@ def best_weights(work: Path) -> Path:
 
 
 def write_results(
-    out: Path, work: Path, said: str, prepared: Prepared, settings: RunSettings,
-    before: Measured, after: Measured,
+    out: Path, work: Path, data: str | Path, said: str, prepared: Prepared,
+    settings: RunSettings, before: Measured, after: Measured,
 ) -> TrainedOwn:
     """Write weights with their classes, ``metrics.json`` and ``report.html``.
 
@@ -63,6 +65,7 @@ def write_results(
     Args:
         out: folder of the results.
         work: work folder of the training.
+        data: what was trained on.
         said: what the data was recognised as.
         before, after: of the validation images.
     """
@@ -77,7 +80,7 @@ def write_results(
         prepared.classes, prepared.boxes['train'], before.by_class, after.by_class, thresholds,
         strict=True)]
     cost = _cost(work)
-    commands = _commands(out, prepared)
+    commands = _commands(out, data, prepared, settings)
     report = Report(
         f'{settings.mode} of {settings.model} on {said.partition(":")[0]} data',
         _facts(said, prepared, settings, before, after, cost), rows,
@@ -129,10 +132,11 @@ def _cost(work: Path) -> list[tuple[str, float, float]]:
             if report.get('before') and name in report['before'] and name in report['after']]
 
 
-def _commands(out: Path, prepared: Prepared) -> list[tuple[str, str]]:
+def _commands(out: Path, data: str | Path, prepared: Prepared, settings: RunSettings
+              ) -> list[tuple[str, str]]:
     weights, config = (shlex.quote(str(out / name)) for name in (BEST, 'config.py'))
     photo = shlex.quote(str(prepared.folder / 'val'))
-    return [
+    commands = [
         ('find your classes in photographs, at the thresholds of the table',
          f'expalign detect {photo} {weights}'),
         ('find anything else with the same weights',
@@ -140,6 +144,12 @@ def _commands(out: Path, prepared: Prepared) -> list[tuple[str, str]]:
         ('measure again', f'expalign test {config} {weights}'),
         ('a file for ONNX runtimes', f'expalign export {config} {weights} -o model.onnx'),
         ('train longer: edit the config, and', f'expalign train {config}')]
+    if settings.mode in KEEP_BOXES:
+        options = f' --model {settings.model}' * (settings.model != DEFAULT_MODEL) + (
+            f' --imgsz {settings.imgsz}' * (settings.imgsz != IMGSZ))
+        commands.append(('train boxes, too: more for your classes, less for other names',
+                         f'expalign train {shlex.quote(str(data))} --mode probe{options}'))
+    return commands
 
 
 def _facts(said: str, prepared: Prepared, settings: RunSettings, before: Measured,

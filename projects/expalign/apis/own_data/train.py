@@ -99,7 +99,7 @@ def train_own_data(
             after = measure(cfg, best_weights(folders.work), folders.work / 'test')
             say(f'after training: {_figures(after)}')
         result = write_results(
-            folders.out, folders.work, own.said, prepared, settings, before, after)
+            folders.out, folders.work, data, own.said, prepared, settings, before, after)
     say(result.summary)
     return result
 
@@ -152,7 +152,8 @@ def _described(prepared: Prepared, settings: RunSettings, folders: Folders) -> s
 
 
 def _plain_name(data: str | Path) -> str:
-    return Path(os.path.abspath(data)).stem
+    path = Path(os.path.abspath(data))  # a folder may be called cups.v3i.coco
+    return path.name if path.is_dir() else path.stem
 
 
 def _figures(measured: Measured) -> str:
