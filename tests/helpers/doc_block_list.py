@@ -92,6 +92,8 @@ DRY = {
     "docs/own_data.md: data = recognise('path/to/folder', 'work_dirs/own_data')": READERS,
     'docs/own_data.md: epochs = 10': FRAGMENT,
     'docs/own_data.md: python tools/misc/own_data_table.py rows.jsonl --sets packag': DATA,
+    'docs/own_data.md: python tools/misc/own_data_thresholds.py trained/photos_tune':
+        'needs runs; test_own_data_thresholds.py',
     'docs/own_data.md: expalign train path/to/folder': HOURS.format('test_train_own_data.py'),
     'docs/own_data.md: expalign detect photo.jpg trained/folder_tune/best.safetenso':
         'the weights of the block above it; test_train_own_data.py',

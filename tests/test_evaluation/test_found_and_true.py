@@ -44,10 +44,13 @@ def test_the_threshold_has_the_best_f1_and_lies_half_way():
     found = [(0, .9, 0), (200, .8, 0), (20, .7, 0), (300, .4, 0), (40, .3, 0), (0, .2, 1)]
     first, second = best_thresholds(
         [image(found, [(0, 0), (20, 0), (40, 0), (60, 1)])], 2)
-    # F1 is 1/2, 2/5, 2/3, 4/7, 3/4 down the list.
-    assert first.score == pytest.approx(0.15) and first.f1 == pytest.approx(0.75)
+    # F1 is 1/2, 2/5, 2/3, 4/7, 3/4 down the list; the best of all six boxes are the same five.
+    assert first.score == pytest.approx(0.25) and first.f1 == pytest.approx(0.75)
     assert (first.precision, first.recall, first.true) == (pytest.approx(3 / 5), 1.0, 3)
-    assert second.score is None and second.true == 1  # nothing of it is right
+    # Nothing of it is right: that of the other.
+    assert second.score == pytest.approx(0.25) and (second.f1, second.true) == (0.0, 1)
+    (none,) = best_thresholds([image([(200, .8, 0)], [(0, 0)])], 1)
+    assert (none.score, none.f1, none.true) == (None, 0.0, 1)
 
 
 def test_what_lies_in_a_crowd_does_not_count():

@@ -33,6 +33,21 @@ def test_best_threshold():
     assert judged([], [2]).best_threshold() is None
 
 
+def test_thresholds_of_classes():
+    # Of LIST by falling score: label 0 right, 1 wrong, 0 right, 1 right, 0 wrong; 3 and 1 truths.
+    # Without a prior those of each class for itself, halfway to the next score of any class.
+    assert LIST.class_thresholds(0) == [pytest.approx(0.45), pytest.approx(0.25)]
+    # With 4 more instances of the average class, label 0 has F1 2(1 + 1)/(1 + 1 + 7), 2(1 + 1)/
+    # (1 + 2 + 7), 2(2 + 2)/(2 + 3 + 7), 2(2 + 3)/(2 + 4 + 7), 2(2 + 3)/(3 + 5 + 7).
+    assert LIST.class_thresholds(4)[0] == pytest.approx(0.25)
+    # Label 1: 2/(0 + 1 + 5), 2/(1 + 2 + 5), 4/(1 + 3 + 5), 8/(2 + 4 + 5), 8/(2 + 5 + 5).
+    assert LIST.class_thresholds(4)[1] == pytest.approx(0.25)
+    # One class is its own average.
+    one = LIST.of_class(0)
+    assert one.class_thresholds(4)[0] == one.best_threshold()[0]
+    assert judged([(0.9, 0, 0)], [2, 1]).class_thresholds(4) == [None, None]
+
+
 def test_equal_scores_are_shown_together():
     # Of two at 0.5 one is right: showing one alone would have F1 1.
     found = judged([(0.5, 0, 1), (0.5, 0, 0), (0.1, 0, 0)], [1])

@@ -13,6 +13,7 @@ from expalign.structures.exclusive_boxes import box_iou
 from .calibration import gather
 from .pooled import Judged, judge
 
+PRIOR = 10  # instances of the average class that count with those of each class
 IOU = 0.5  # a found box with this much of a true one's place is at its place
 
 
@@ -81,25 +82,29 @@ def match(boxes: np.ndarray, true_boxes: np.ndarray, iou: float = IOU) -> np.nda
     return matched
 
 
+def judge_image(image: FoundAndTrue, num_classes: int) -> Judged:
+    """Which found boxes of an image are right."""
+    hits, counted = judge(image.boxes, image.scores, image.labels, image.true_boxes,
+                          image.true_labels, image.ignored, IOU)
+    truths = np.bincount(image.true_labels[~image.ignored], minlength=num_classes)
+    return Judged(image.scores[counted], image.labels[counted], hits[counted], truths)
+
+
 def best_thresholds(images: Sequence[FoundAndTrue], num_classes: int) -> list[Threshold]:
-    """The threshold of every class with the largest F1, see :meth:`Judged.best_threshold`."""
-    parts = []
-    for image in images:
-        hits, counted = judge(image.boxes, image.scores, image.labels, image.true_boxes,
-                              image.true_labels, image.ignored, IOU)
-        truths = np.bincount(image.true_labels[~image.ignored], minlength=num_classes)
-        parts.append(Judged(image.scores[counted], image.labels[counted], hits[counted], truths))
-    judged = gather(parts, num_classes)
-    return [_threshold(judged.of_class(label)) for label in range(num_classes)]
+    """The threshold of every class, see :meth:`Judged.class_thresholds`."""
+    judged = gather([judge_image(image, num_classes) for image in images], num_classes)
+    return [_threshold(judged.of_class(label), score)
+            for label, score in enumerate(judged.class_thresholds(PRIOR))]
 
 
-def _threshold(judged: Judged) -> Threshold:
-    true, best = int(judged.truths.sum()), judged.best_threshold()
-    if best is None:
+def _threshold(judged: Judged, score: float | None) -> Threshold:
+    true = int(judged.truths.sum())
+    if score is None:
         return Threshold(None, 0.0, 0.0, 0.0, true)
-    shown = judged.scores > best[0]
+    shown = judged.scores > score
     right = int(judged.hits[shown].sum())
-    return Threshold(*best, right / int(shown.sum()), right / true, true)
+    return Threshold(score, judged.f1(score), right / max(int(shown.sum()), 1),
+                     right / max(true, 1), true)
 
 
 def match_any(boxes: np.ndarray, regions: np.ndarray) -> np.ndarray:

@@ -54,12 +54,27 @@ class Judged(NamedTuple):
         if not self.hits.any():
             return None
         scores, hits = self.ranked_hits()
-        f1 = 2 * hits / (np.arange(1, len(hits) + 1) + self.truths.sum())
-        # Detections of one score are shown or hidden together.
-        f1[:-1][scores[:-1] == scores[1:]] = -1
-        best = int(f1.argmax())
-        below = scores[best + 1] if best + 1 < len(scores) else 0.0
-        return float((scores[best] + below) / 2), float(f1[best])
+        return _best(scores, 2 * hits / (np.arange(1, len(hits) + 1) + self.truths.sum()))
+
+    def class_thresholds(self, prior: float) -> list[float | None]:
+        """The threshold of each class with its best F1; None where nothing at all is right.
+
+        A handful of instances alone choose badly. So each class counts as if it had ``prior`` more
+        instances, which are found, and taken for found, like those of all classes on average.
+        """
+        if not self.hits.any():
+            return [None] * len(self.truths)
+        order = np.argsort(-self.scores, kind='stable')
+        scores, labels, hits = (part[order] for part in self[:3])
+        share = prior / self.truths.sum()
+        right, shown = np.cumsum(hits) * share, np.arange(1, len(hits) + 1) * share
+        thresholds = []
+        for label, truths in enumerate(self.truths):
+            mine = labels == label
+            total = np.cumsum(mine) + shown + truths + prior
+            f1 = 2 * (np.cumsum(mine & hits) + right) / np.maximum(total, 1)
+            thresholds.append(_best(scores, f1)[0])
+        return thresholds
 
     def average_precision(self) -> float:
         """AP of the list, by COCO's rule; NaN where there is nothing to find."""
@@ -83,6 +98,17 @@ class Judged(NamedTuple):
             if inside.any():
                 yield (low, high, int(inside.sum()), float(self.scores[inside].mean()),
                        float(self.hits[inside].mean()))
+
+
+def _best(scores: np.ndarray, f1: np.ndarray) -> tuple[float, float]:
+    """The threshold with the best F1 (n, by how many are shown), and that F1.
+
+    Detections of one score are shown or hidden together.
+    """
+    f1 = np.where(np.append(scores[:-1] == scores[1:], False), -1.0, f1)
+    best = int(f1.argmax())
+    below = scores[best + 1] if best + 1 < len(scores) else 0.0
+    return float((scores[best] + below) / 2), float(f1[best])
 
 
 def judge(

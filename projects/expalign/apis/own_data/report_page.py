@@ -106,9 +106,10 @@ def _class_table(rows: Sequence[ClassRow]) -> str:
         f'<td>{number(row.threshold.score)}</td><td>{number(row.threshold.f1)}</td>'
         f'<td>{number(row.threshold.precision)}</td><td>{number(row.threshold.recall)}</td></tr>'
         for row in rows)
-    return ('<p>The threshold is the score with the best F1 on the validation images; F1, '
-            'precision and recall are at that score, at IoU 0.5. It was chosen on the images that '
-            f'it is measured on.</p><div class="wide"><table><tr>{head}</tr>{body}</table></div>')
+    return ('<p>The threshold is the score with the best F1 on the validation images, where ten '
+            'boxes like those of all classes count with the few of a class; F1, precision and '
+            'recall are at that score, at IoU 0.5. It was chosen on the images that it is measured '
+            f'on.</p><div class="wide"><table><tr>{head}</tr>{body}</table></div>')
 
 
 def _confusion(table: np.ndarray, names: Sequence[str]) -> str:

@@ -69,8 +69,8 @@ def write_results(
         said: what the data was recognised as.
         before, after: of the validation images.
     """
-    images = [_exclusive(image) if prepared.exclusive else image for image in after.images]
-    thresholds = _thresholds(images, after.images, len(prepared.classes))
+    images = [without_others(image) if prepared.exclusive else image for image in after.images]
+    thresholds = best_thresholds(images, len(prepared.classes))
     known = KnownClasses(
         prepared.classes, tuple(row.score for row in thresholds), prepared.exclusive)
     _place_weights(work, out, known)
@@ -95,16 +95,8 @@ def write_results(
                       _summary(rows, before, after, cost, commands, out))
 
 
-def _thresholds(images: Sequence[FoundAndTrue], all_boxes: Sequence[FoundAndTrue],
-                num_classes: int) -> list[Threshold]:
-    """Of each class by the boxes left to it; where others took all its places, by all of them."""
-    return [
-        replace(own, score=alone.score) if own.score is None else own
-        for own, alone in zip(best_thresholds(images, num_classes),
-                              best_thresholds(all_boxes, num_classes), strict=True)]
-
-
-def _exclusive(image: FoundAndTrue) -> FoundAndTrue:
+def without_others(image: FoundAndTrue) -> FoundAndTrue:
+    """The image with the best box of each place, whatever its class."""
     keep = exclusive_boxes(image.boxes, NMS)
     return replace(image, boxes=image.boxes[keep], scores=image.scores[keep],
                    labels=image.labels[keep])
