@@ -7,9 +7,10 @@ images, and writes the best ones as a ``class_text_path`` file.
 
 import argparse
 import json
+import math
 from pathlib import Path
 
-from expalign.utils import check_outputs, finished_file, run_command
+from expalign.utils import check_outputs, finished_file, run_command, without_lines
 from expalign.utils.command_parser import CommandParser
 
 
@@ -48,8 +49,9 @@ def main() -> None:
     data = recognise(args.data, args.work_dir)
     check_outputs([args.out], [file for file, _ in data.splits.values()])
     print(data.said)
-    inferencer = ExpAlignInferencer(args.model, args.weights, device=args.device,
-                                    show_progress=False)
+    with without_lines('Loads checkpoint by '):
+        inferencer = ExpAlignInferencer(args.model, args.weights, device=args.device,
+                                        show_progress=False)
     found = suggest(data, inferencer, own, args.images, args.seed)
     print(f'{found.images} images (seed {args.seed}), {found.rounds} lists of prompts; the image '
           'encoder ran once an image, the rest for each list')
@@ -57,7 +59,8 @@ def main() -> None:
         print(f'\n{entry.name}, {entry.boxes} boxes\n     AP     F1  above')
         for tried in entry.tried:
             mark = '  <- written' if tried.text == entry.best else ''
-            print(f'  {tried.ap:.3f}  {tried.f1:.3f}  {tried.threshold:.3f}  {tried.text}{mark}')
+            above = '    –' if math.isnan(tried.threshold) else f'{tried.threshold:.3f}'
+            print(f'  {tried.ap:.3f}  {tried.f1:.3f}  {above}  {tried.text}{mark}')
     print_check(found)
     print_unfound(found)
     with finished_file(args.out) as path:

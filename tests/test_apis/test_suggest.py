@@ -159,6 +159,7 @@ def test_the_script(run_script, tmp_path, capsys):
     out = capsys.readouterr().out
     assert 'COCO json: train 1 image, 2 classes, 2 boxes' in out
     assert 'medjool' in out and 'date, 1 boxes' in out and '1 images (seed 0)' in out
+    assert 'Loads checkpoint' not in out and 'nan' not in out
     assert 'no wording finds date, hazelnut (AP below 0.1): train on the data instead' in out
     assert len(read_class_text(str(tmp_path / 'prompts.json'), ('date', 'hazelnut'))) == 2
     with pytest.raises(ValueError, match=r"train\.json' is the file to read"):
