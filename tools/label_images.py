@@ -40,9 +40,16 @@ def parse_args() -> tuple[CommandParser, argparse.Namespace]:
     parser.add_argument('--batch-size', type=whole_number, default=8)
     parser.add_argument('--workers', type=whole_number, metavar='N',
                         help='processes; default: one a GPU, or one for two cores')
+    parser.add_argument('--engine', choices=('local', 'ray'), default='local',
+                        help='ray: several machines, by Ray Data (extra "ray")')
+    parser.add_argument('--ray-address', metavar='ADDRESS', help='of a cluster, such as auto; '
+                        'without it Ray is started on this machine')
     parser.add_argument('--retry', action='store_true',
                         help='try photographs again that could not be read')
-    return parser, parser.parse_args()
+    args = parser.parse_args()
+    if args.ray_address is not None and args.engine != 'ray':
+        parser.error('--ray-address belongs to --engine ray')
+    return parser, args
 
 
 def main() -> None:
@@ -57,7 +64,8 @@ def main() -> None:
         found = label(
             args.source, prompts, args.out, args.format, args.model, weights=args.weights,
             score_thr=args.score_thr, device=args.device, workers=args.workers,
-            batch_size=args.batch_size, retry=args.retry, cfg_options=config_settings(args))
+            batch_size=args.batch_size, retry=args.retry, cfg_options=config_settings(args),
+            engine=args.engine, ray_address=args.ray_address)
     except KeyboardInterrupt:
         print(f'stopped; what is done is in {args.out}: the same command goes on',
               file=sys.stderr)

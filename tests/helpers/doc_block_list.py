@@ -100,6 +100,12 @@ DRY = {
     'docs/own_data.md: python tools/dataset_converters/yolo2coco.py path/to/yolo_fo': HOURS.format(
         'test_own_data.py'),
     "docs/labelling.md: if __name__ == '__main__':      # it starts processes": READERS,
+    'docs/labelling.md: expalign label "shards/{000000..001023}.tar" --texts "a cat.': 'needs a '
+        'Ray cluster; test_ray.py starts one',
+    "docs/labelling.md: ExpAlign(CaptionOntology({'a red chair': 'chair'})).label('p": 'needs '
+        'autodistill; test_autodistill_model.py',
+    'docs/labelling.md: from expalign.apis.adapters.label_studio_backend import ExpA': 'needs '
+        'label-studio-ml; test_label_studio_backend.py',
     'docs/prompting.md: expalign suggest $EXPALIGN_DATA/own/nuts_coco --images 12': DATA,
     'docs/prompting.md: python -c "': DATA,
     'docs/results.md: V=$EXPALIGN_DATA/clip-names/clip_vitb32_names.npz': DATA,

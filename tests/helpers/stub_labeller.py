@@ -8,12 +8,14 @@ import os
 import sys
 import time
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 import cv2
 import numpy as np
 
 from expalign.apis.labelling import part_files
+from expalign.apis.labelling.crew import run_crew
 from expalign.apis.labelling.label import Summary, run
 from expalign.apis.labelling.labeller import Facts
 
@@ -105,8 +107,9 @@ def label_with_stub(sources, out, workers: int = 1, seconds: float = 0.0,
     """Label without a model."""
     sources = sources if isinstance(sources, list) else [sources]
     settings = options.pop('settings', dict(model='stub', prompts=PROMPTS))
+    work = options.pop('work', partial(run_crew, devices=['cpu'] * workers))
     return run(sources, options.pop('build', StubBuilder(seconds)), settings, out, formats,
-               ['cpu'] * workers, **dict(rows=16, seconds=0.5) | options)
+               work, **dict(rows=16, seconds=0.5) | options)
 
 
 if __name__ == '__main__':

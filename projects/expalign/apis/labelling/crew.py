@@ -47,6 +47,12 @@ class _Worker:
     error: str = ''
 
 
+def run_crew(plan: WorkerPlan, tasks: Iterator[Task], on_facts: Callable[[Facts], None],
+             on_rows: Callable[[int, int], None], devices: list[str]) -> None:
+    """Do all tasks on this machine; see :class:`Crew`."""
+    Crew(plan, devices, on_facts, on_rows).run(tasks)
+
+
 class Crew:
     """Runs tasks.
 

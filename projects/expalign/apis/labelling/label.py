@@ -1,8 +1,10 @@
 """Label many images: the way in."""
 
+import os
 import sys
 import threading
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -14,17 +16,19 @@ from expalign.utils.keywords import check_keywords
 from expalign.utils.tally import Tally
 
 from .assemble import DAMAGED, Summary, assemble, check_formats
-from .crew import Crew
+from .crew import run_crew
 from .devices import plan_devices
 from .labeller import Builder, ModelBuilder
 from .part_index import PartIndex, part_index
+from .ray_engine import run_on_ray
 from .run_folder import RunFolder, run_folder
 from .sources import Sources
 from .units import MARK, Task
 from .worker import WorkerPlan
 
 KEYWORDS = ('sources', 'texts', 'out', 'formats', 'model', 'weights', 'score_thr', 'device',
-            'workers', 'batch_size', 'retry', 'cfg_options')
+            'workers', 'batch_size', 'retry', 'cfg_options', 'engine', 'ray_address')
+ENGINES = ('local', 'ray')
 SHORT, LONG = 0.5, 10.0  # seconds between changes of the bar on a screen and in a file
 
 
@@ -33,7 +37,8 @@ def label(
     formats: Sequence[str] = ('coco',), model: str | Path | None = None, *,
     weights: str | Path | None = None, score_thr: ScoreThr = SCORE_THR, device: str | None = None,
     workers: int | None = None, batch_size: int = 8, retry: bool = False,
-    cfg_options: dict[str, Any] | None = None, **wrong: Any,
+    cfg_options: dict[str, Any] | None = None, engine: str = 'local',
+    ray_address: str | None = None, **wrong: Any,
 ) -> Summary:
     """Search many images for what words name, and write labels.
 
@@ -52,6 +57,8 @@ def label(
         workers: processes; by default one a GPU, or what the processor has cores for.
         batch_size: images of a forward pass.
         retry: try images again that could not be read.
+        engine: one of ``ENGINES``; ``'ray'``: see :mod:`.ray_engine`, ``workers`` are actors.
+        ray_address: of a Ray cluster; None: this machine.
 
     Raises:
         ValueError, OSError, RuntimeError: a source, a text, a model or the folder cannot be used.
@@ -64,15 +71,20 @@ def label(
     prompts = None if texts is None else tuple(distinct_prompts(read_vocabulary(texts)))
     build = ModelBuilder(*(None if part is None else str(part) for part in (model, weights)),
                          prompts, score_thr, cfg_options or {}, checkpoints_are_trusted())
-    devices, threads, readers = plan_devices(device, workers)
+    if engine not in ENGINES:
+        raise ValueError(f'there is no engine {engine!r}; known are {", ".join(ENGINES)}')
     many = [sources] if isinstance(sources, str | Path) else list(sources)
-    return run(many, build, build.settings(), out, formats, devices, batch_size, threads, readers,
-               retry)
+    if engine == 'ray':
+        work = partial(run_on_ray, address=ray_address, workers=workers)
+        return run(many, build, build.settings(), out, formats, work, batch_size, retry=retry)
+    devices, threads, readers = plan_devices(device, workers)
+    return run(many, build, build.settings(), out, formats, partial(run_crew, devices=devices),
+               batch_size, threads, readers, retry)
 
 
 def run(
     sources: Sequence[str | Path], build: Builder, settings: dict[str, Any], out: str | Path,
-    formats: Sequence[str], devices: list[str], batch_size: int = 8, threads: int = 1,
+    formats: Sequence[str], work: Callable[..., None], batch_size: int = 8, threads: int = 1,
     readers: int = 2, retry: bool = False, **limits: Any,
 ) -> Summary:
     """Label with any :class:`~.labeller.Labeller`; see :func:`label`.
@@ -80,7 +92,7 @@ def run(
     Args:
         build: makes the labeller in each worker.
         settings: what labels depend on.
-        devices: of the workers.
+        work: does tasks, as :func:`~.crew.run_crew` and :func:`~.ray_engine.run_on_ray` do.
         threads, readers, limits: see :class:`~.worker.WorkerPlan`.
     """
     out = Path(out)
@@ -89,8 +101,8 @@ def run(
     with unwinding_at_termination(), run_folder(
             out, dict(source=found.names, **settings), [*formats, DAMAGED]) as folder, \
             part_index(folder.parts, retry) as index:
-        plan = WorkerPlan(build, str(out), batch_size, threads, readers, **limits)
-        _search(found, folder, index, plan, devices)
+        plan = WorkerPlan(build, os.path.abspath(out), batch_size, threads, readers, **limits)
+        _search(found, folder, index, plan, work)
         facts = folder.facts
         if facts is None:
             raise ValueError(f'there is no image in {", ".join(map(str, sources))}')
@@ -99,7 +111,7 @@ def run(
 
 
 def _search(sources: Sources, folder: RunFolder, index: PartIndex, plan: WorkerPlan,
-            devices: list[str]) -> None:
+            work: Callable[..., None]) -> None:
     """Do what has not been done."""
     tally, done = Tally(), index.counts()
     if done[0]:
@@ -114,7 +126,7 @@ def _search(sources: Sources, folder: RunFolder, index: PartIndex, plan: WorkerP
             bar.set_postfix(damaged=damaged[0], refresh=False)
             bar.update(images)
 
-        Crew(plan, devices, folder.note_facts, advance).run(_tasks(sources, index, tally))
+        work(plan, _tasks(sources, index, tally), folder.note_facts, advance)
     if tally:
         print(tally.report('not labelled:'), file=sys.stderr)
 
