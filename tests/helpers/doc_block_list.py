@@ -102,8 +102,8 @@ DRY = {
     "docs/labelling.md: if __name__ == '__main__':      # it starts processes": READERS,
     'docs/labelling.md: expalign label "shards/{000000..001023}.tar" --texts "a cat.': 'needs a '
         'Ray cluster; test_ray.py starts one',
-    "docs/labelling.md: ExpAlign(CaptionOntology({'a red chair': 'chair'})).label('p": 'needs '
-        'autodistill; test_autodistill_model.py',
+    "docs/labelling.md: ontology = autodistill.detection.CaptionOntology({'a red cha": 'needs '
+        'autodistill; test_base_model.py',
     'docs/labelling.md: from expalign.apis.adapters.label_studio_backend import ExpA': 'needs '
         'label-studio-ml; test_label_studio_backend.py',
     'docs/prompting.md: expalign suggest $EXPALIGN_DATA/own/nuts_coco --images 12': DATA,

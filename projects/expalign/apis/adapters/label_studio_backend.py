@@ -17,8 +17,9 @@ from expalign.structures.detections import Detections
 try:
     from label_studio_ml.model import LabelStudioMLBase
 except ImportError as error:
-    raise ImportError("this needs Label Studio's package for backends: pip install "
-                      f'label-studio-ml ({error})') from error
+    LabelStudioMLBase, missing = object, error
+else:
+    missing = None
 
 MODEL = 'EXPALIGN_LABEL_STUDIO_MODEL'  # a name, config or checkpoint
 SCORE_THR = 'EXPALIGN_LABEL_STUDIO_SCORE_THR'
@@ -32,7 +33,16 @@ class ExpAlignBackend(LabelStudioMLBase):
     commas. Boxes go to the first ``RectangleLabels`` of an image, outlines of masks to its
     ``PolygonLabels`` where there are some. The environment variables
     ``EXPALIGN_LABEL_STUDIO_MODEL`` and ``EXPALIGN_LABEL_STUDIO_SCORE_THR`` set model and threshold.
+
+    Raises:
+        ImportError: Label Studio's package for backends is not installed.
     """
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        if missing is not None:
+            raise ImportError("this needs Label Studio's package for backends: pip install "
+                              f'label-studio-ml ({missing})') from missing
+        super().__init__(*args, **kwargs)
 
     def predict(self, tasks: list[dict[str, Any]], context: dict[str, Any] | None = None,
                 **kwargs: Any) -> list[dict[str, Any]]:

@@ -6,17 +6,22 @@ import pytest
 
 from tests.helpers.mini_model import CONFIG
 
-autodistill = pytest.importorskip('autodistill.detection', exc_type=ImportError)
+try:
+    from autodistill import detection as autodistill
+except ImportError:
+    autodistill = None
+needed = pytest.mark.skipif(autodistill is None, reason='needs autodistill')
 IMAGE = 'demo/data/mini/val2017/000000214753.jpg'
 
 
 @pytest.fixture
 def model(mini_weights):
-    from expalign.apis.adapters.autodistill_model import ExpAlign
+    from expalign.apis.adapters.base_model import ExpAlign
     ontology = autodistill.CaptionOntology({'a horse': 'animal', 'pizza, hot': 'food', 'dog': 'x'})
     return ExpAlign(ontology, CONFIG, mini_weights, score_thr=0.05, device='cpu')
 
 
+@needed
 def test_predictions(model, mini_inferencer):
     assert isinstance(model, autodistill.DetectionBaseModel)
     expected = mini_inferencer.detect(IMAGE, ['a horse', 'pizza, hot', 'dog'], score_thr=0.05)
@@ -30,6 +35,7 @@ def test_predictions(model, mini_inferencer):
     assert len(model.predict(np.zeros((20, 30, 3), np.uint8))) >= 0
 
 
+@needed
 def test_a_folder_is_labelled(model, tmp_path, monkeypatch):
     monkeypatch.setattr('builtins.print', lambda *_: None)
     (tmp_path / 'in').mkdir()
@@ -39,3 +45,13 @@ def test_a_folder_is_labelled(model, tmp_path, monkeypatch):
     dataset = model.label(str(tmp_path / 'in'), '.jpg', str(tmp_path / 'out'))
     assert len(dataset) == 4 and dataset.classes == ['animal', 'food', 'x']
     assert len(list((tmp_path / 'out').rglob('labels/*.txt'))) == 4
+
+
+@pytest.mark.skipif(autodistill is not None, reason='autodistill is there')
+def test_without_the_packages():
+    from expalign.apis.adapters.base_model import ExpAlign
+    from expalign.apis.adapters.label_studio_backend import ExpAlignBackend
+    with pytest.raises(ImportError, match='pip install autodistill'):
+        ExpAlign(None)
+    with pytest.raises(ImportError, match='pip install label-studio-ml'):
+        ExpAlignBackend()

@@ -8,10 +8,11 @@ from expalign.structures.detection_formats import supervision_detections
 from expalign.structures.thresholds import SCORE_THR, ScoreThr
 
 try:
-    from autodistill.detection import CaptionOntology, DetectionBaseModel
+    from autodistill.detection import DetectionBaseModel
 except ImportError as error:
-    raise ImportError(f'this needs the package autodistill: pip install autodistill ({error})'
-                      ) from error
+    DetectionBaseModel, missing = object, error
+else:
+    missing = None
 
 
 class ExpAlign(DetectionBaseModel):
@@ -20,14 +21,20 @@ class ExpAlign(DetectionBaseModel):
     ``ExpAlign(CaptionOntology({'a red chair': 'chair'})).label('photos', '.jpg')`` labels a folder.
 
     Args:
-        ontology: prompts and the classes that they stand for.
+        ontology: a ``CaptionOntology``: prompts and the classes that they stand for.
         model, weights, device: see :class:`~expalign.apis.inferencer.ExpAlignInferencer`.
         score_thr: lowest score, see :func:`~expalign.structures.thresholds.thresholds_of`.
+
+    Raises:
+        ImportError: autodistill is not installed.
     """
 
-    def __init__(self, ontology: CaptionOntology, model: Any = None,
+    def __init__(self, ontology: Any, model: Any = None,
                  weights: str | Path | None = None, score_thr: ScoreThr = SCORE_THR,
                  device: str | None = None) -> None:
+        if missing is not None:
+            raise ImportError('this needs the package autodistill: pip install autodistill '
+                              f'({missing})') from missing
         self.ontology, self.score_thr = ontology, score_thr
         self._inferencer = kept_inferencer(model, weights, device)
 
