@@ -128,13 +128,15 @@ def _explain(args: argparse.Namespace, result) -> None:
 def main() -> None:
     """Detect, and say where everything is."""
     parser, args = parse_args()
-    inferencer = build_inferencer(parser, args)
-    inferencer.show_bar = False  # there is one of the film
     try:
+        inferencer = build_inferencer(parser, args)
+        inferencer.show_bar = False  # there is one of the film
         with FilmOutputs(args.film, args.lines, args.frames, args.every) as outputs:
             done, frames = run(inferencer, args, outputs)
     except OSError as error:
         parser.error(str(error))
+    except KeyboardInterrupt:  # before the search, or for the second time
+        parser.fail(INTERRUPTED, 'stopped; nothing is written')
     notes = f'; {outputs.notes}' if outputs.notes else ''
     stopped = f', stopped at {args.frames.end:.1f} s' if frames.stopped else ''
     print(f'{done} frames searched{stopped}; {args.frames.summary()}{notes}. Written:',

@@ -111,6 +111,19 @@ def test_ctrl_c_keeps_what_was_found(search, tmp_path, monkeypatch, capsys, numb
     assert '3 frames searched, stopped at 0.4 s' in capsys.readouterr().out
 
 
+def test_a_second_ctrl_c_drops_it(search, tmp_path, monkeypatch, capsys):
+    def interrupt_twice(self, found):
+        for _ in range(2):
+            os.kill(os.getpid(), signal.SIGINT)
+
+    monkeypatch.setattr(FilmOutputs, 'write', interrupt_twice)
+    with pytest.raises(SystemExit) as error:
+        search(write_film(tmp_path / 'a.mp4'), '--out-dir', tmp_path / 'o')
+    assert error.value.code == 130
+    assert 'error: stopped; nothing is written' in capsys.readouterr().err
+    assert list((tmp_path / 'o').iterdir()) == []
+
+
 def test_a_stream_for_some_seconds(search, tmp_path, capsys):
     content = write_film(tmp_path / 'a.ts', frames=20, g='5', tune='zerolatency').read_bytes()
     with http_stream([content], 'video/mp2t', connections=1) as address:

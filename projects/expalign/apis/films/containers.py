@@ -50,7 +50,7 @@ def open_film(source: str) -> tuple[Any, Any]:
     av = import_av()
     options = {}
     if source.startswith('rtsp'):
-        options = dict(rtsp_transport='tcp')  # UDP loses packets, and frames with them
+        options = dict(rtsp_flags='prefer_tcp')  # UDP loses packets, and frames with them
     name = source if is_address(source) else f'file:{source}'  # ':' and '%' in a name are letters
     try:
         container = av.open(
@@ -82,6 +82,8 @@ def _pictures(container: Any, source: str) -> Any:
         raise OSError(f'cannot read video {source}: it is a text, not a video')
     IMAGE_PIXELS.check(context.width * context.height,
                        f'{source} claims frames of {context.width} x {context.height}')
+    if not is_address(source):
+        context.thread_type = 'AUTO'  # by frames, too, which keeps some of them back
     context.options = dict(max_pixels=str(IMAGE_PIXELS.value))  # a film's size may change
     return stream
 
