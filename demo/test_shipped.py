@@ -33,7 +33,7 @@ def precision(out: Path) -> dict:
     from expalign.checkpoints.warm_start import CONFIG, warm_start_checkpoint
     from expalign.utils.load_config import load_config
     checkpoint, file = warm_start_checkpoint(), out / 'metrics.json'
-    known = json.loads(file.read_text()) if file.is_file() else {}
+    known = json.loads(file.read_text(encoding='utf-8')) if file.is_file() else {}
     if known.get('checkpoint') != checkpoint.name:
         print('Testing on the shipped photographs, once.', flush=True)
         cfg = load_config(CONFIG)

@@ -127,12 +127,12 @@ class Training:
         runner = build_runner(cfg)
         runner.register_hook(progress_hook())
         runner.train()
-        checkpoint = (self.folder / 'last_checkpoint').read_text().strip()
+        checkpoint = (self.folder / 'last_checkpoint').read_text(encoding='utf-8').strip()
         self._write(checkpoint)
         return checkpoint
 
     def _read(self) -> dict:
-        return json.loads(self.record.read_text()) if self.record.is_file() else {}
+        return json.loads(self.record.read_text(encoding='utf-8')) if self.record.is_file() else {}
 
     def _write(self, checkpoint: str | None) -> None:
         self.folder.mkdir(parents=True, exist_ok=True)
@@ -184,7 +184,7 @@ def main() -> None:
                                   for split in SPLITS})
     found = search_photograph(
         cfg, checkpoint, args.image, args.prompts, args.out, args.score_thr)
-    print(summary(args, json.loads(metrics_file.read_text()), found))
+    print(summary(args, json.loads(metrics_file.read_text(encoding='utf-8')), found))
     print(f'{time.time() - started:.0f} s')
 
 

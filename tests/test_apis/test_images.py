@@ -134,6 +134,19 @@ def test_results_of_one_name_are_refused(folder):
     ImageStream([folder / 'b.jpg', folder / 'b.jpg']).check_results(folder)
 
 
+def test_names_that_differ_by_case(tmp_path, monkeypatch):
+    """Their results are one file where systems do not tell them apart."""
+    for name in ('x/A.jpg', 'y/a.png'):
+        (tmp_path / name).parent.mkdir()
+        (tmp_path / name).write_bytes(b'')
+    stream = ImageStream([tmp_path / 'x', tmp_path / 'y'])
+    monkeypatch.setattr(images, 'FOLDS_CASE', False)
+    stream.check_results(tmp_path / 'out')
+    monkeypatch.setattr(images, 'FOLDS_CASE', True)
+    with pytest.raises(ValueError, match=r'A\.jpg and .*a\.png have one name'):
+        stream.check_results(tmp_path / 'out')
+
+
 @pytest.mark.parametrize('name', [
     'vis/b.jpg', 'vis/b.png', 'preds/b.json', 'explain/b.png', 'explain/b.npz'])
 @pytest.mark.parametrize('link', [Path.symlink_to, Path.hardlink_to])

@@ -13,6 +13,7 @@ def test_names(tmp_path):
     for image, name in (('a/b.jpg', 'b.jpg'), ('b.PNG', 'b.PNG'), ('b.pgm', 'b.jpg'),
                         ('b', 'b.jpg'), ('a.b.jfif', 'a.b.jpg'),
                         ('http://host/b.jpg?size=3', 'b.jpg'),
+                        ('http://host/b?size=3:4|"5".6', 'b_size=3_4__5_.jpg'),
                         (np.zeros(3), '00000007.jpg'), (None, '00000007.jpg')):
         assert picture_file(tmp_path, image, 7) == tmp_path / 'vis' / name
     names = {path.relative_to(tmp_path).as_posix() for path in result_files(tmp_path, 'a.b.jpg')}

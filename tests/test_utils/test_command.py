@@ -1,5 +1,6 @@
 """Commands end with one line where the input is at fault, with a traceback where the program is."""
 
+import io
 import warnings
 
 import pytest
@@ -30,6 +31,16 @@ def test_errors_for_people_are_one_line(error, line):
 def test_other_errors_stay(kind):
     with pytest.raises(kind):
         run_command(failing(kind('x')))
+
+
+@pytest.mark.parametrize('encoding', ['cp1252', 'ascii', 'utf-8'])
+def test_names_in_every_script_can_be_printed(monkeypatch, encoding):
+    """As on Windows, where what is no terminal takes Western letters alone."""
+    stream = io.TextIOWrapper(content := io.BytesIO(), encoding=encoding, newline='')
+    monkeypatch.setattr('sys.stdout', stream)
+    run_command(lambda: print('1 \u72d7, 1 caf\xe9; \udcff.jpg'))
+    stream.flush()
+    assert content.getvalue().decode() == '1 \u72d7, 1 caf\xe9; \\udcff.jpg\n'
 
 
 def test_no_error():

@@ -92,7 +92,7 @@ class Generated:
         categories = [dict(id=k + 1, name=f'class {k}', frequency='rcf'[k % 3])
                       for k in range(self.args.classes)]
         path.write_text(json.dumps(dict(
-            images=images, annotations=annotations, categories=categories)))
+            images=images, annotations=annotations, categories=categories)), encoding='utf-8')
 
     def sample(self, image: int) -> dict:
         """The detections of an image, by falling score."""
@@ -126,7 +126,7 @@ class Generated:
 
 def resident() -> float:
     """GiB that this process holds in memory now."""
-    pages = int(Path('/proc/self/statm').read_text().split()[1])
+    pages = int(Path('/proc/self/statm').read_text(encoding='utf-8').split()[1])
     return pages * resource.getpagesize() / 2**30
 
 

@@ -89,9 +89,9 @@ class Worker:
 
     def __init__(self, folder: str) -> None:
         path = [folder, *filter(None, [os.environ.get('PYTHONPATH')])]
-        self.process = subprocess.Popen([sys.executable, __file__, '--worker'],
-                                        stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True,
-                                        env={**os.environ, 'PYTHONPATH': os.pathsep.join(path)})
+        self.process = subprocess.Popen(
+            [sys.executable, __file__, '--worker'], stdin=subprocess.PIPE, stdout=subprocess.PIPE,
+            encoding='utf-8', env={**os.environ, 'PYTHONPATH': os.pathsep.join(path)})
         file, compiled = self._read()
         if not compiled or not file.startswith(os.path.abspath(folder)):
             self.close()

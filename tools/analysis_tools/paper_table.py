@@ -18,7 +18,7 @@ from expalign.utils import run_command
 def latest_metrics(folder: Path) -> dict[str, float] | None:
     """What the last evaluation in a work folder has written; None where there is nothing."""
     files = sorted(folder.glob('*/*.json'))
-    return json.loads(files[-1].read_text()) if files else None
+    return json.loads(files[-1].read_text(encoding='utf-8')) if files else None
 
 
 def main() -> None:

@@ -89,7 +89,7 @@ class RememberingBackbone(nn.Module):
 def coco_style(data: Path, row: str) -> tuple[dict[str, Any], Path] | None:
     """Annotations and image folder of a row; None for coco-mini, which the config has."""
     if row.startswith('Raccoon'):
-        content = json.loads((data / 'odinw/Raccoon/annotations.json').read_text())
+        content = json.loads((data / 'odinw/Raccoon/annotations.json').read_text(encoding='utf-8'))
         if 'distractors' in row:
             first = max(category['id'] for category in content['categories']) + 1
             content['categories'] += [
@@ -111,7 +111,7 @@ def row_runner(row: str, image_weights: str, folder: Path) -> Runner:
     if special is not None:
         content, images = special
         file = (folder / f'{ROWS.index(row)}.json').resolve()
-        file.write_text(json.dumps(content))
+        file.write_text(json.dumps(content), encoding='utf-8')
         options.update({
             'test_dataloader.dataset.type': 'expalign.TextCocoDataset',
             'test_dataloader.dataset.data_root': '',
@@ -140,7 +140,7 @@ def figures(image_weights: str, texts: list[TextSide], rows: list[str], folder: 
             ) -> Iterator[tuple[str, TextSide, list[float]]]:
     """Row, text side, and [AP, AP50], in turn; figures that are known from before come first."""
     store = folder / 'figures.json'
-    known = json.loads(store.read_text()) if store.is_file() else {}
+    known = json.loads(store.read_text(encoding='utf-8')) if store.is_file() else {}
     image_side = hashlib.sha256(Path(image_weights).read_bytes()).hexdigest()
     digests = {text: text.digest(image_side) for text in texts}
     todo = [(row, text) for row in rows for text in texts

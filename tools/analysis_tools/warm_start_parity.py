@@ -58,7 +58,7 @@ def row_options(name: str, vectors: str, data: Path, folder: Path) -> dict[str, 
         return {'model.text_encoder.vectors': str((folder / 'coco.npz').resolve())}
     if name == 'Raccoon with distractors':
         source = data / 'odinw/Raccoon/annotations.json'
-        content = json.loads(source.read_text())
+        content = json.loads(source.read_text(encoding='utf-8'))
         names = [category['name'] for category in content['categories']]
         added = [name for name in DISTRACTORS if name not in names]
         first = max(category['id'] for category in content['categories']) + 1
@@ -76,7 +76,8 @@ def merge_splits(root: Path, splits: tuple[str, ...]) -> dict[str, Any]:
     """One COCO-style content for several splits of equal categories, each a folder of images."""
     merged: dict[str, Any] = dict(images=[], annotations=[])
     for split in splits:
-        content = json.loads((root / split / 'annotations_without_background.json').read_text())
+        file = root / split / 'annotations_without_background.json'
+        content = json.loads(file.read_text(encoding='utf-8'))
         if merged.setdefault('categories', content['categories']) != content['categories']:
             raise ValueError(f'{root / split} has other categories than {root / splits[0]}')
         ids = {
@@ -94,7 +95,7 @@ def merge_splits(root: Path, splits: tuple[str, ...]) -> dict[str, Any]:
 
 def _annotation_options(content: dict[str, Any], path: Path) -> dict[str, Any]:
     path.parent.mkdir(parents=True, exist_ok=True)
-    path.write_text(json.dumps(content))
+    path.write_text(json.dumps(content), encoding='utf-8')
     absolute = str(path.resolve())
     return {'test_dataloader.dataset.ann_file': absolute, 'test_evaluator.ann_file': absolute}
 

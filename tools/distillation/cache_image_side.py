@@ -94,7 +94,7 @@ def write(model: torch.nn.Module, dataset, guides: tuple, hidden_file: Path, box
             print(f'{index + 1}/{len(dataset)} images, {rate:.1f} a second, {left:.0f} s left')
     hidden.flush()
     boxes.flush()
-    images_file.write_text(json.dumps(images))
+    images_file.write_text(json.dumps(images), encoding='utf-8')
 
 
 @torch.no_grad()

@@ -83,7 +83,7 @@ def definitions(path: str, names: list[str]) -> tuple[list[str], list[int]]:
     """Definitions of LVIS's categories and the rows of the names that they belong to."""
     rows = {name.lower(): row for row, name in enumerate(names)}
     texts, owners = [], []
-    for category in json.loads(Path(path).read_text()):
+    for category in json.loads(Path(path).read_text(encoding='utf-8')):
         for name in (category['name'], *category['synonyms']):
             row = rows.get(name.replace('_', ' ').lower(), rows.get(name.lower()))
             if row is not None:

@@ -64,7 +64,7 @@ def read_scenes(path: Path, photographs: Path) -> list[dict]:
     Raises:
         ValueError: a photograph that is not there, or a scene without prompts.
     """
-    sections = json.loads(path.read_text())
+    sections = json.loads(path.read_text(encoding='utf-8'))
     for scene in _scenes(sections):
         if not (photographs / scene['image']).is_file():
             raise ValueError(f'{path}: there is no photograph {photographs / scene["image"]}')
@@ -84,7 +84,7 @@ def attribution_rows(photographs: Path, images: set[str]) -> list[str]:
         ValueError: a photograph has no row.
     """
     file = photographs / 'ATTRIBUTION.md'
-    rows = {line.split('`')[1]: line for line in file.read_text().splitlines()
+    rows = {line.split('`')[1]: line for line in file.read_text(encoding='utf-8').splitlines()
             if line.startswith('| `')}
     missing = sorted(images - rows.keys())
     if missing:
@@ -177,7 +177,7 @@ def make_gallery(
         page.append(f'\n## {section["title"]}\n\n{section["text"]}\n\n'
                     + table(part, 1 if explained else COLUMNS))
     with finished_file(out / 'gallery.md') as temporary:
-        temporary.write_text(''.join(page) + ATTRIBUTION + '\n'.join(rows) + '\n')
+        temporary.write_text(''.join(page) + ATTRIBUTION + '\n'.join(rows) + '\n', encoding='utf-8')
     size = sum(path.stat().st_size for path in folder.glob('*.jpg'))
     print(f'\n{out / "gallery.md"}: {len(cells)} pictures, {size / 1e6:.2f} MB')
 

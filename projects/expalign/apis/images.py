@@ -13,7 +13,7 @@ from expalign.utils.file_kinds import special_kind
 from expalign.utils.image_files import SUFFIXES
 
 from .image_arrays import as_array
-from .result_files import result_files
+from .result_files import result_files, result_stem
 from .video import EXTENSIONS as VIDEO_EXTENSIONS
 from .video import VideoFrames
 
@@ -21,6 +21,7 @@ Image = str | np.ndarray
 Input = str | Path | np.ndarray | VideoFrames  # and PIL's images and torch's tensors
 Inputs = Input | Sequence[Input]
 MAX_LISTED = 5
+FOLDS_CASE = sys.platform in ('win32', 'darwin')  # where a.jpg and A.jpg are mostly one file
 
 
 class ImageStream:
@@ -116,7 +117,8 @@ class ImageStream:
         """
         seen: dict[str, str] = {}
         for path in (source for source in self.sources if isinstance(source, str)):
-            other = seen.setdefault(Path(path).stem, path)
+            stem = result_stem(path, 0)
+            other = seen.setdefault(stem.casefold() if FOLDS_CASE else stem, path)
             if other != path:
                 raise ValueError(
                     f'{other} and {path} have one name, and so would their results: run them '

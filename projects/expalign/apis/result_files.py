@@ -1,15 +1,24 @@
 """Where the results of an image are written."""
 
+import re
 from pathlib import Path
 
 import numpy as np
 
 from expalign.utils.picture_files import LAST_SUFFIX, PICTURE_SUFFIXES
 
+# Letters of addresses that names of files have not, on one system or another.
+RESERVED = re.compile(r'[<>:"|?*\x00-\x1f/\\]')
+
 
 def result_stem(image: str | np.ndarray | None, number: int) -> str:
-    """The stem of an image's result files: its own, or its number for an array."""
-    return Path(image).stem if isinstance(image, str) else f'{number:08d}'
+    """The stem of an image's result files: its own, or its number for an array.
+
+    Of an address it has no letters that a system forbids in names.
+    """
+    if not isinstance(image, str):
+        return f'{number:08d}'
+    return RESERVED.sub('_', Path(image).stem) if '://' in image else Path(image).stem
 
 
 def picture_file(out_dir: str | Path, image: str | np.ndarray | None, number: int) -> Path:

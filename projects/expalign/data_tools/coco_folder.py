@@ -8,6 +8,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from expalign.utils import scratch_folder
+from expalign.utils.links import is_link, link
 from expalign.utils.progress import progress
 
 PLACES = ('link', 'copy', 'none')
@@ -53,7 +54,7 @@ def coco_folder(output: str | Path, folders: Mapping[str, Path], how: str,
     placed = [split for split, folder in folders.items() if split in made or _must_place(
         folder, output / split, how)]
     for split in placed:
-        if (output / split).is_symlink() or (output / split).exists():
+        if is_link(output / split) or (output / split).exists():
             raise FileExistsError(f"'{output / split}' exists: remove it, or give --images none")
     anchor = next(p for p in (output, *Path(os.path.abspath(output)).parents) if p.is_dir())
     with scratch_folder(anchor, output.name) as scratch:
@@ -82,9 +83,9 @@ class CocoFolder:
             return
         target = self._scratch / split
         if self._how != 'copy' and split not in self._made:
-            os.symlink(folder, target, target_is_directory=True)
+            link(folder, target)
             return
-        put = shutil.copyfile if self._how == 'copy' else os.symlink
+        put = shutil.copyfile if self._how == 'copy' else link
         target.mkdir()
         for file in progress(files, f'images of {split}'):
             place = target / file.relative_to(folder)

@@ -5,7 +5,6 @@ image with a checksum, written in one go and flushed. A kill can leave half a li
 power cut zeros or garbage: a line that is not whole does not count, and its image is done anew.
 """
 
-import fcntl
 import json
 import os
 import zlib
@@ -14,6 +13,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from expalign.utils import finished_file
+from expalign.utils.file_lock import lock_file
 
 CHECKSUM = 'crc32'
 
@@ -55,7 +55,7 @@ class Journal:
         self.path = Path(folder) / f'{name}.jsonl'
         self._file = open(self.path, 'a+b')  # noqa: SIM115  (open as long as the object)
         try:
-            fcntl.flock(self._file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            lock_file(self._file, wait=False)
         except BlockingIOError:
             self._file.close()
             raise JournalError(f"another process is writing '{self.path}': wait for it, or give "

@@ -7,6 +7,7 @@ from functools import partial
 from pathlib import Path
 
 from expalign.limits import LABEL_BYTES
+from expalign.utils.links import is_link
 from expalign.utils.tally import Tally
 
 from .plain_text import read_text
@@ -108,7 +109,7 @@ class LabelReader:
                 ``max_bad`` are not; the message has the file and the line.
         """
         if not path.exists():
-            if path.is_symlink():
+            if is_link(path):
                 raise ValueError(f"'{path}' is a link to a file that does not exist")
             self.tally.note('images without a label file', path)
             return []

@@ -1,11 +1,11 @@
 """Running of a command whose errors are meant for people."""
 
 import io
-import os
 import sys
 import warnings
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, redirect_stdout
+from pathlib import Path
 from typing import TextIO
 
 
@@ -17,6 +17,7 @@ def run_command(main: Callable[[], object]) -> None:
     traceback.
     """
     show_own_warnings()
+    _take_all_letters(sys.stdout)
     try:
         main()
     except (ValueError, OSError, RuntimeError) as error:
@@ -32,9 +33,19 @@ def show_own_warnings() -> None:
     warnings.showwarning = _show_own
 
 
+def _take_all_letters(stream: TextIO) -> None:
+    """Let a stream take names in every script: Windows and old locales know few letters.
+
+    What is no terminal is read by programs, and gets UTF-8; a terminal shows codes.
+    """
+    if isinstance(stream, io.TextIOWrapper) and stream.errors == 'strict':
+        encoding = stream.encoding if stream.isatty() else 'utf-8'
+        stream.reconfigure(encoding=encoding, errors='backslashreplace')
+
+
 def _show_own(message: Warning | str, category: type, filename: str, *_: object) -> None:
     """A warning of this project in one line; those of other packages mean nothing to a user."""
-    parts = os.path.normpath(filename).split(os.sep)
+    parts = Path(filename).parts
     if 'site-packages' not in parts or 'expalign' in parts:
         print(f'note: {message}', file=sys.stderr)
 

@@ -6,7 +6,6 @@ other waits for it.
 """
 
 import errno
-import fcntl
 import hashlib
 import os
 import shutil
@@ -23,6 +22,8 @@ from urllib.request import Request, urlopen
 
 from expalign.limits import DOWNLOAD_BYTES
 from expalign.version import __version__
+
+from .file_lock import lock_file
 
 TIMEOUT = 30.0  # seconds without a sign of life
 RETRIES = 5  # in a row, once something has come
@@ -79,6 +80,7 @@ def download(source: Source, target: str | Path) -> None:
         with _unfinished(target) as file:
             if file is not None:
                 _fetch(source._replace(address=address), file)
+                _let_go(file)
                 os.replace(file.name, target)
     except FetchError as error:
         raise FetchError(f'{error}. {remedy}') from error
@@ -118,6 +120,7 @@ def _unfinished(target: Path) -> Iterator[IO[bytes] | None]:
             # Another process may have finished or removed it while this one waited.
             if path.exists() and os.path.samestat(os.fstat(file.fileno()), os.stat(path)):
                 if target.is_file():
+                    _let_go(file)
                     path.unlink()
                 else:
                     yield file
@@ -127,12 +130,21 @@ def _unfinished(target: Path) -> Iterator[IO[bytes] | None]:
 
 def _lock(file: IO[bytes], target: Path) -> None:
     try:
-        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        lock_file(file, wait=False)
     except BlockingIOError:
         print(f'Another process fetches {target.name}; waiting for it', file=sys.stderr, flush=True)
-        fcntl.flock(file, fcntl.LOCK_EX)
+        lock_file(file, wait=True)
     except OSError:  # a file system without locks
         return
+
+
+def _let_go(file: IO[bytes]) -> None:
+    """Before a file gets another name or goes: Windows leaves open ones where they are.
+
+    Elsewhere it stays open, and locked, until that is done.
+    """
+    if os.name == 'nt':
+        file.close()
 
 
 def _fetch(source: Source, file: IO[bytes]) -> None:
@@ -147,6 +159,7 @@ def _fetch(source: Source, file: IO[bytes]) -> None:
         _receive(source, file)
         found = _digest(file)
     if not found.startswith(source.sha256):
+        _let_go(file)
         os.unlink(file.name)
         raise FetchError(
             f'{source.address} is not the file that is expected: its sha256 is {found}, and should '

@@ -23,6 +23,8 @@ from .termination import unwinding_at_termination
 # machine and its process numbers, process, its start, and what makes the name unique
 OWNER = re.compile(r'^\..*\.([0-9a-f]{8})-(\d+)-(\d+)-[0-9a-f]{8}\.partial')
 PRIVATE = 0o600
+# Windows flushes only what may be written to; elsewhere a file may be for reading alone.
+FLUSHED = os.O_RDWR if os.name == 'nt' else os.O_RDONLY
 MAX_NAME, MAX_SUFFIX = 24, 12  # letters of a file's own name in that of its unfinished form
 
 _unfinished: set[tuple[int, Path]] = set()  # with the process that writes it
@@ -94,7 +96,7 @@ def _check_replaceable(path: Path) -> None:
 
 def _flush(path: Path) -> None:
     """To the disk before it gets its name, which a power cut would leave with an empty file."""
-    descriptor = os.open(path, os.O_RDONLY)
+    descriptor = os.open(path, FLUSHED)
     try:
         os.fsync(descriptor)
     finally:

@@ -7,6 +7,8 @@ from contextlib import suppress
 from functools import cache
 from pathlib import Path
 
+WINDOWS = os.name == 'nt'
+
 
 @cache
 def machine() -> str:
@@ -24,6 +26,10 @@ def identity(process: int) -> str:
 
 def runs(process: int, start: str) -> bool:
     """Whether a process runs, and is the one that has started then."""
+    if WINDOWS:
+        from .windows_processes import started
+        now = started(process)
+        return now is not None and now in (start, '0')
     try:
         os.kill(process, 0)
     except ProcessLookupError:
@@ -38,6 +44,9 @@ def start_of(process: int) -> str:
 
     '' for one that has ended and is only not waited for yet.
     """
+    if WINDOWS:
+        from .windows_processes import started
+        return started(process) or ''
     try:
         # The second field, the program's name, may have spaces and brackets in it.
         fields = Path(f'/proc/{process}/stat').read_bytes().rpartition(b')')[2].split()

@@ -4,7 +4,6 @@ Two runs in one folder overwrite each other's files. The lock is a file with the
 the process, so that what a killed run leaves is told from a run that goes on.
 """
 
-import fcntl
 import json
 import os
 import socket
@@ -13,6 +12,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
+from .file_lock import one_at_a_time
 from .finished_file import finished_file
 from .processes import machine, runs, start_of
 
@@ -41,16 +41,16 @@ def run_lock(folder: str | Path, option: str = '--work-dir') -> Iterator[None]:
     folder = Path(folder)
     folder.mkdir(parents=True, exist_ok=True)
     path = folder / LOCK_NAME
-    with _one_at_a_time(folder):
+    with one_at_a_time(folder):
         if path.exists():
             _check_abandoned(path, folder, option)
         with finished_file(path) as file:
-            file.write_text(json.dumps(_own_entry()) + '\n')
+            file.write_text(json.dumps(_own_entry()) + '\n', encoding='utf-8')
     try:
         yield
     finally:
         with suppress(OSError, ValueError):
-            if _is_own(json.loads(path.read_text())):
+            if _is_own(json.loads(path.read_text(encoding='utf-8'))):
                 path.unlink()
 
 
@@ -80,7 +80,7 @@ def _check_abandoned(path: Path, folder: Path, option: str) -> None:
     """Raise unless the lock's process is known to have ended."""
     remedy = (f'Give another {option}, or, if that run is known to have ended, remove {path}')
     try:
-        entry = json.loads(path.read_text())
+        entry = json.loads(path.read_text(encoding='utf-8'))
         host, process, start = str(entry['host']), int(entry['pid']), str(entry['start'])
     except (OSError, ValueError, TypeError, KeyError) as error:
         raise FolderInUse(f'{path} is there and does not say which run holds it ({error}). {remedy}'
@@ -94,15 +94,3 @@ def _check_abandoned(path: Path, folder: Path, option: str) -> None:
         raise FolderInUse(f'process {process} works in {folder} since {entry.get("since")}: two '
                           'runs would overwrite each other\'s files. Wait for it or stop it, '
                           f'or give another {option}')
-
-
-@contextmanager
-def _one_at_a_time(folder: Path) -> Iterator[None]:
-    """Keep processes of this machine from taking over one lock at the same time."""
-    descriptor = os.open(folder, os.O_RDONLY)
-    try:
-        with suppress(OSError):  # a file system without locks
-            fcntl.flock(descriptor, fcntl.LOCK_EX)
-        yield
-    finally:
-        os.close(descriptor)

@@ -100,7 +100,7 @@ def build_ultralytics(dataset, size: int, folder: Path):
                 lines.append(
                     f"{instance['bbox_label']} {(x1 + x2) / 2 / width} {(y1 + y2) / 2 / height} "
                     f'{(x2 - x1) / width} {(y2 - y1) / height}')
-        (folder / 'labels' / f'{path.stem}.txt').write_text('\n'.join(lines))
+        (folder / 'labels' / f'{path.stem}.txt').write_text('\n'.join(lines), encoding='utf-8')
     names = dict(enumerate(dataset.metainfo['classes']))
     return YOLODataset(
         img_path=str(folder / 'images'), imgsz=size, augment=True,

@@ -79,4 +79,5 @@ def write_pictures(folder: str, size: int, count: int = 50) -> list[str]:
 
 def resident() -> int:
     """Bytes that this process holds in memory now."""
-    return int(Path('/proc/self/statm').read_text().split()[1]) * resource.getpagesize()
+    pages = Path('/proc/self/statm').read_text(encoding='utf-8').split()[1]
+    return int(pages) * resource.getpagesize()

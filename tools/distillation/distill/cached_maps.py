@@ -101,7 +101,7 @@ class CachedMaps:
                     'tools/distillation/cache_image_side.py')
         self._hidden = np.load(folder / 'hidden.npy', mmap_mode='r')
         self._boxes = np.load(folder / 'boxes.npy', mmap_mode='r')
-        self.images = json.loads((folder / 'images.json').read_text())
+        self.images = json.loads((folder / 'images.json').read_text(encoding='utf-8'))
 
     def __len__(self) -> int:
         return len(self.images)

@@ -15,6 +15,7 @@ from expalign.datasets.formats.text_file import read_json
 from expalign.structures.exclusive_boxes import box_iou
 from expalign.structures.known_classes import KnownClasses
 from expalign.utils import finished_file, scratch_folder
+from expalign.utils.links import is_link, link
 
 from .splitting import SEED, SHARE, split_images
 
@@ -161,12 +162,12 @@ def _split(content: dict, share: float, seed: int) -> tuple[dict[str, dict], str
                    'are validated and all are trained')
 
 
-def _link(link: Path, folder: Path) -> None:
-    """Make ``link`` lead to ``folder``; an older link is replaced."""
-    if link.is_symlink():
-        link.unlink()
-    link.parent.mkdir(parents=True, exist_ok=True)
-    link.symlink_to(folder.absolute(), target_is_directory=True)
+def _link(place: Path, folder: Path) -> None:
+    """Make ``place`` lead to ``folder``; an older link is replaced."""
+    if is_link(place):
+        place.unlink()
+    place.parent.mkdir(parents=True, exist_ok=True)
+    link(folder, place)
 
 
 def _box_counts(content: dict, num_classes: int) -> list[int]:

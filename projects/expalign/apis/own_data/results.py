@@ -116,7 +116,7 @@ def _cost(work: Path) -> list[tuple[str, float, float]]:
     path = work / 'zero_shot_report.json'
     if not path.is_file():
         return []
-    report = json.loads(path.read_text())
+    report = json.loads(path.read_text(encoding='utf-8'))
     names = {'coco/bbox_mAP': 'AP of boxes', 'coco/bbox_mAP_50': 'AP50 of boxes',
              'coco/segm_mAP': 'AP of masks'}
     return [(shown, report['before'][name], report['after'][name])

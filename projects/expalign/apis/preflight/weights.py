@@ -2,6 +2,7 @@
 
 import glob
 from collections.abc import Mapping
+from pathlib import Path
 from typing import Any
 
 from mmengine.runner.checkpoint import CheckpointLoader
@@ -106,8 +107,9 @@ def check_start(cfg: Any, model: nn.Module | None, report: Report) -> None:
 
 def _load(path: str, part: str, report: Report) -> Mapping | None:
     remedy = 'name another checkpoint (load_from, --resume)'
-    if '_stage2' not in path and '/epoch_' in path:
-        remedy = f'train what writes it first, the config {path.split("/")[-2]}, or {remedy}'
+    file = Path(path)
+    if '_stage2' not in path and file.name.startswith('epoch_') and file.parent.name:
+        remedy = f'train what writes it first, the config {file.parent.name}, or {remedy}'
     damaged = flipped_part(path)
     if damaged is not None:
         report.fault(part, f'{path} is damaged: its part {damaged} is not what was written',

@@ -18,6 +18,11 @@ SCAN = b'\xff\xda'  # begins a scan of a JPEG; every scan goes over the whole pi
 OTHERS = ((0, b'GIF8', 'GIF'), (0, b'BM', 'BMP'), (0, b'II*\0', 'TIFF'), (0, b'MM\0*', 'TIFF'),
           (4, b'ftypheic', 'HEIC'), (4, b'ftypheix', 'HEIC'), (4, b'ftypmif1', 'HEIC'),
           (4, b'ftypavif', 'AVIF'))
+# What a system has of these: a FIFO would wait for a writer for ever, a link may have been
+# exchanged, and Windows would take the content for text.
+OPEN_FLAGS = os.O_RDONLY
+for flag in ('O_NONBLOCK', 'O_NOFOLLOW', 'O_BINARY'):
+    OPEN_FLAGS |= getattr(os, flag, 0)
 MAX_SCANS = 100  # cameras and programs write one to twenty
 
 
@@ -39,8 +44,7 @@ def read_file(path: str | Path) -> bytes:
         PhotographError: it is no regular file, or too large.
     """
     try:
-        # A FIFO would wait for a writer for ever, and a link may have been exchanged.
-        descriptor = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_NOFOLLOW)
+        descriptor = os.open(path, OPEN_FLAGS)
     except (OSError, ValueError) as error:
         raise PhotographError('is not there any more: choose it again') from error
     try:

@@ -89,4 +89,5 @@ def _last_checkpoint(runner: Runner) -> str:
     record = Path(runner.work_dir) / 'last_checkpoint'
     if not record.is_file():
         return f'there is no checkpoint in {runner.work_dir} yet'
-    return f'the last good checkpoint is {record.read_text().strip()}'
+    name = record.read_text(encoding='utf-8').strip()
+    return f'the last good checkpoint is {name}'

@@ -48,7 +48,7 @@ class ZeroShotReportHook(Hook):
             self.before = self._evaluate(runner)
             self._write(dict(before=self.before))
         elif self.path.is_file():
-            self.before = json.loads(self.path.read_text())['before']
+            self.before = json.loads(self.path.read_text(encoding='utf-8'))['before']
         else:
             print_log(
                 f'{self.path} is not there: this resumed run cannot say what the zero-shot '
@@ -81,7 +81,7 @@ class ZeroShotReportHook(Hook):
     def _write(self, report: dict) -> None:
         if is_main_process():
             with finished_file(self.path) as temporary:
-                temporary.write_text(json.dumps(report, indent=1) + '\n')
+                temporary.write_text(json.dumps(report, indent=1) + '\n', encoding='utf-8')
 
 
 @contextmanager

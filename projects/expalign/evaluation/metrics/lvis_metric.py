@@ -211,7 +211,7 @@ class LVISMetric(BaseMetric):
     def _export(self, columns: Columns) -> None:
         for metric in self.metrics:
             path = Path(f'{self.outfile_prefix}.lvis_{self.protocol}.{metric}.json')
-            with finished_file(path) as temporary, temporary.open('w') as file:
+            with finished_file(path) as temporary, temporary.open('w', encoding='utf-8') as file:
                 write_records(
                     file, detection_records(self.truth, columns, metric, countable_only=False))
             print_log(f'detections written to {path}', 'current')

@@ -175,7 +175,7 @@ def read_optional_json(model: str, filename: str, owner: str, instead: str) -> d
     source = resolve_model_source(model)
     if Path(source).exists():
         path = Path(source) / filename
-        return json.loads(path.read_text()) if path.is_file() else None
+        return json.loads(path.read_text(encoding='utf-8')) if path.is_file() else None
     from huggingface_hub import hf_hub_download, try_to_load_from_cache
     from huggingface_hub.errors import EntryNotFoundError, LocalEntryNotFoundError
     cached = try_to_load_from_cache(source, filename)
@@ -189,7 +189,7 @@ def read_optional_json(model: str, filename: str, owner: str, instead: str) -> d
         except EntryNotFoundError:
             return None
     # Neither a path nor None: the cache knows that the file does not exist.
-    return json.loads(Path(cached).read_text()) if isinstance(cached, str) else None
+    return json.loads(Path(cached).read_text(encoding='utf-8')) if isinstance(cached, str) else None
 
 
 @contextmanager
