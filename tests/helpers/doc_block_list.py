@@ -66,6 +66,8 @@ DRY = {
     'docs/compatibility.md: tools/misc/try_install.sh 3.12            # or: tools/misc/t': PIP,
     'docs/compatibility.md: pip install --no-deps --target compiled_mmcv WHEEL': PIP,
     'docs/compatibility.md: pip install --no-build-isolation --no-cache-dir --no-deps --': PIP,
+    'docs/compatibility.md: python3.11 -m venv .venv && source .venv/bin/activate': PIP,
+    'docs/deployment.md: docker build -t expalign .': 'needs docker; test_dockerfile.py',
     'docs/deployment.md: pip install onnx==1.23.0 onnxruntime==1.32.0      # or: pip': PIP,
     'docs/deployment.md: pip install --no-deps WHEEL': PIP,
     'docs/deployment.md: python tools/deploy/export_onnx.py configs/warm_start/expali': READERS,
