@@ -39,9 +39,11 @@ def windows(monkeypatch):
     held = {}
 
     def locking(descriptor, mode, count):
-        place = os.lseek(descriptor, 0, os.SEEK_CUR), os.fstat(descriptor).st_ino
-        if held.setdefault(place, descriptor) != descriptor:
+        start, file = os.lseek(descriptor, 0, os.SEEK_CUR), os.fstat(descriptor).st_ino
+        places = [(file, start + number) for number in range(count)]
+        if any(held.get(place, descriptor) != descriptor for place in places):
             raise PermissionError(errno.EACCES, 'Permission denied')
+        held.update(dict.fromkeys(places, descriptor))
 
     monkeypatch.setitem(sys.modules, 'fcntl', None)
     monkeypatch.setitem(sys.modules, 'msvcrt', SimpleNamespace(locking=locking, LK_NBLCK=2))
@@ -63,12 +65,34 @@ def test_windows(windows, tmp_path, monkeypatch):
             windows.lock_file(second, wait=False)
         monkeypatch.setattr(windows.time, 'sleep', lambda _: windows.held.clear())
         windows.lock_file(second, wait=True)
-        assert list(windows.held.values()) == [second.fileno()]
+        assert {*windows.held.values()} == {second.fileno()}
+
+
+def test_shares_on_windows(windows, tmp_path):
+    path = tmp_path / 'a'
+    with open(path, 'ab') as first, open(path, 'ab') as second, open(path, 'ab') as alone:
+        windows.lock_file(first, wait=False, shared=True)
+        windows.lock_file(second, wait=False, shared=True)
+        with pytest.raises(BlockingIOError):
+            windows.lock_file(alone, wait=False)
+        windows.held.clear()
+        windows.lock_file(alone, wait=False)
+        with pytest.raises(BlockingIOError):
+            windows.lock_file(first, wait=False, shared=True)
+
+
+def test_shares_here(tmp_path):
+    path = tmp_path / 'a'
+    with open(path, 'ab') as first, open(path, 'ab') as second, open(path, 'ab') as alone:
+        file_lock.lock_file(first, wait=False, shared=True)
+        file_lock.lock_file(second, wait=False, shared=True)
+        with pytest.raises(BlockingIOError):
+            file_lock.lock_file(alone, wait=False)
 
 
 def test_a_folder_on_windows(windows, tmp_path):
     with windows.one_at_a_time(tmp_path):
-        assert len(windows.held) == 1
+        assert len(windows.held) == windows.SHARES
     assert [path.name for path in tmp_path.iterdir()] == [windows.TURN]
 
 

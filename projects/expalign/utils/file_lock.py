@@ -1,5 +1,6 @@
 """Locks on open files, which the system releases when their process ends, on every system."""
 
+import errno
 import os
 import time
 from collections.abc import Iterator
@@ -14,37 +15,44 @@ except ImportError:  # Windows
     import msvcrt
 
 PAUSE = 0.1  # seconds between two looks where the system cannot wait
-# Windows locks bytes against reading, too: this one is behind what files have.
-LOCKED_BYTE = 2**31 - 2
+# Windows locks bytes, against reading, too: these are behind what files have. Who shares a lock has
+# one of them, who has it alone has all.
+LOCKED_BYTE, SHARES = 2**31 - 256, 64
 TURN = '.turn.lock'
 
 
-def lock_file(file: IO[bytes], wait: bool) -> None:
+def lock_file(file: IO[bytes], wait: bool, shared: bool = False) -> None:
     """Lock an open file against other processes that lock it, until it is closed.
 
     Args:
         file: open for writing.
         wait: for who holds it.
+        shared: with others that share it; on Windows 64 at most.
 
     Raises:
         BlockingIOError: another process holds it; without ``wait``.
         OSError: its file system has no locks.
     """
     if fcntl is not None:
-        fcntl.flock(file, fcntl.LOCK_EX | (0 if wait else fcntl.LOCK_NB))
+        kind = fcntl.LOCK_SH if shared else fcntl.LOCK_EX
+        fcntl.flock(file, kind | (0 if wait else fcntl.LOCK_NB))
         return
-    descriptor = file.fileno()
+    while not _lock_bytes(file.fileno(), shared):
+        if not wait:
+            raise BlockingIOError(errno.EACCES, 'another process holds the lock')
+        time.sleep(PAUSE)
+
+
+def _lock_bytes(descriptor: int, shared: bool) -> bool:
+    """Lock one of the bytes of a file, or all; whether that was possible. On Windows."""
     place = os.lseek(descriptor, 0, os.SEEK_CUR)
-    os.lseek(descriptor, LOCKED_BYTE, os.SEEK_SET)
     try:
-        while True:
-            try:
-                msvcrt.locking(descriptor, msvcrt.LK_NBLCK, 1)
-                return
-            except PermissionError as error:
-                if not wait:
-                    raise BlockingIOError(error.errno, 'another process holds the lock') from error
-            time.sleep(PAUSE)
+        for share in range(SHARES if shared else 1):
+            os.lseek(descriptor, LOCKED_BYTE + share, os.SEEK_SET)
+            with suppress(PermissionError):
+                msvcrt.locking(descriptor, msvcrt.LK_NBLCK, 1 if shared else SHARES)
+                return True
+        return False
     finally:
         os.lseek(descriptor, place, os.SEEK_SET)
 

@@ -1,6 +1,5 @@
 """The folder of a run: the record of its settings, its parts, and who works in it."""
 
-import fcntl
 import json
 import time
 from collections.abc import Iterator
@@ -9,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from expalign.utils import finished_file
+from expalign.utils.file_lock import lock_file
 from expalign.utils.run_lock import FolderInUse, run_lock
 
 from .labeller import Facts
@@ -91,7 +91,7 @@ def holding_parts(folder: str | Path) -> Iterator[None]:
     """While a worker may write parts: a new run waits until none of an earlier one does."""
     with open(Path(folder) / PARTS / WORKERS, 'ab') as file:
         with suppress(OSError):  # a file system without locks
-            fcntl.flock(file, fcntl.LOCK_SH)
+            lock_file(file, wait=True, shared=True)
         yield
 
 
@@ -101,7 +101,7 @@ def _wait_for_orphans(path: Path) -> None:
     with open(path / PARTS / WORKERS, 'ab') as file:
         while True:
             try:
-                fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                lock_file(file, wait=False)
                 return
             except BlockingIOError:
                 if time.monotonic() > end:

@@ -1,10 +1,10 @@
 """What a writer of labels is given."""
 
-import os
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, NamedTuple
 
+from expalign.utils.links import link
 from expalign.utils.tally import Tally
 
 
@@ -36,7 +36,7 @@ class ImageLabels(NamedTuple):
 def link_to_images(target: 'Target', name: str) -> None:
     """Put a link to the folder of the images beside their labels, where readers look for them."""
     if target.root is not None:
-        os.symlink(target.root, target.folder / name, target_is_directory=True)
+        link(target.root, target.folder / name)
 
 
 @dataclass(frozen=True)

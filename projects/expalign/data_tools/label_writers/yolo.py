@@ -6,10 +6,11 @@ alone would share a file of labels: the later one gets the suffix into its name.
 """
 
 import json
-import os
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path, PurePosixPath
+
+from expalign.utils.links import link
 
 from .target import ImageLabels, Target
 
@@ -41,9 +42,9 @@ def _add(folder: Path, image: ImageLabels, target: Target) -> None:
     labels.parent.mkdir(parents=True, exist_ok=True)
     labels.write_text(yolo_lines(image), encoding='ascii')
     if image.within is None and '://' not in image.source:
-        link = folder / 'images' / name
-        link.parent.mkdir(parents=True, exist_ok=True)
-        os.symlink(image.source, link)
+        place = folder / 'images' / name
+        place.parent.mkdir(parents=True, exist_ok=True)
+        link(image.source, place)
     else:
         target.tally.note('yolo: labels without a link to their image, which is no file here',
                           image.name)
