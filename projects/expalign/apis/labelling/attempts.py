@@ -41,7 +41,7 @@ class Attempt:
         self._end = self._files / f'{self._base}.end'
         self.result: dict[str, Any] | None = None
         if self._end.exists():
-            self.result = json.loads(self._end.read_text())
+            self.result = json.loads(self._end.read_text(encoding='utf-8'))
             return
         self._files.mkdir(exist_ok=True)
         self.number = 0
@@ -66,7 +66,7 @@ class Attempt:
         """The images that earlier tries were at when they ended."""
         last = set()
         for attempt in range(self.number):
-            lines = (self._files / f'{self._base}-{attempt}').read_text().splitlines()
+            lines = (self._files / f'{self._base}-{attempt}').read_text(encoding='utf-8').splitlines()
             last |= {json.loads(lines[-1])} if lines else set()
         return last
 
@@ -78,4 +78,4 @@ class Attempt:
         """The task is done, and all its rows are on the disk."""
         self._at.close()
         with finished_file(self._end) as temporary:
-            temporary.write_text(json.dumps(result))
+            temporary.write_text(json.dumps(result), encoding='utf-8')
