@@ -66,7 +66,8 @@ class Attempt:
         """The images that earlier tries were at when they ended."""
         last = set()
         for attempt in range(self.number):
-            lines = (self._files / f'{self._base}-{attempt}').read_text(encoding='utf-8').splitlines()
+            file = self._files / f'{self._base}-{attempt}'
+            lines = file.read_text(encoding='utf-8').splitlines()
             last |= {json.loads(lines[-1])} if lines else set()
         return last
 
