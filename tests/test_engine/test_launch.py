@@ -14,8 +14,8 @@ from expalign.engine.launch import (
     run_lock_of,
     use_mixed_precision,
 )
-from expalign.engine.run_lock import LOCK_NAME
 from expalign.registry import MODELS
+from expalign.utils.run_lock import LOCK_NAME
 from tests.helpers.models import tiny_detector_config
 
 

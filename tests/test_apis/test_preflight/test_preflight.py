@@ -9,9 +9,9 @@ import torch
 from mmengine.config import Config
 
 from expalign.apis.preflight import PreflightError, Report, data, preflight, resources, weights
-from expalign.engine.run_lock import run_lock
 from expalign.engine.step_cost import StepCost
 from expalign.registry import MODELS
+from expalign.utils.run_lock import run_lock
 from tests.helpers.models import tiny_detector_config, tiny_segmentation_config
 from tests.helpers.sources import coco_source, mdetr_source, odvg_source
 
