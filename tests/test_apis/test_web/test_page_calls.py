@@ -186,6 +186,50 @@ def test_samples_are_searched_once_for_all(port, page_inferencer, monkeypatch):
         assert one.get('/api/samples/1.jpg').status_code == 404
 
 
+def test_drawn_boxes_are_prompts(port, visitor, mine, found):
+    """In the photograph itself and in another one; of equal names, examples of one thing."""
+    record = visitor.file('predictions.json', found, threshold=0).json()
+    boxes = [[side / (200, 160)[k % 2] for k, side in enumerate(row['box'])]
+             for row in record['detections'][:2]]
+    boxes = [[min(max(side, 0.0), 1.0) for side in box] for box in boxes]
+    drawn = [dict(name=name, photograph=mine, box=box) for name, box in zip(
+        ('Rider', 'rider '), boxes, strict=True)]
+
+    def ask(photograph, text, examples):
+        return visitor.post('/api/search', json=dict(
+            photograph=photograph, text=text, examples=examples))
+
+    alone = ask(mine, '', drawn).raise_for_status().json()
+    assert alone['prompts'] == ['Rider'] and len(alone['scores'][0]) == 20
+    about = visitor.of(alone, 'maps', prompt=0).json()
+    assert about['levels'][0]['tokens'] == [['<1>', 1.0]]
+    elsewhere = ask(visitor.upload(photograph(3)), 'a cat, rider', drawn).raise_for_status().json()
+    assert elsewhere['prompts'] == ['a cat', 'Rider']  # the word means the examples
+    assert elsewhere['understood'] == '2 prompts: a cat | Rider'
+    far = ask(mine, '', [dict(name='x', photograph=mine, box=[0, 0, 0.011, 0.011])])
+    assert (far.status_code, far.json()['error'].count('array')) == (400, 0)
+    assert "of 'x' in the photograph (best IoU" in far.json()['error']
+    with PageClient(port) as other:
+        theirs = dict(name='x', photograph=other.upload(photograph(1)), box=boxes[0])
+    assert ask(mine, '', [theirs]).status_code == 410
+    good = drawn[0]
+    for wrong in (None, {}, 'a', [5], [[]], [{}], [good | dict(box=[0, 0, 1])], [good] * 21,
+                  [good | dict(box=[0, 0, 1, '1'])], [good | dict(box=[0.5, 0, 0.5, 1])],
+                  [good | dict(box=[0, 0, 1, 2])], [good | dict(box=[True, 0, 1, 1])],
+                  [good | dict(name=' ')], [good | dict(name=5)], [good | dict(name='x' * 301)],
+                  [good | dict(photograph=5)],
+                  [good | dict(photograph=f'{k}') for k in range(7)]):
+        assert ask(mine, 'a cat', wrong).status_code == 400, wrong
+
+
+def test_everything_needs_names_that_are_known(visitor, mine):
+    answer = visitor.ask(mine, '*')
+    assert (answer.status_code, 'known_names' in answer.json()['error']) == (400, True)
+    answer = visitor.ask(mine, '*, a cat')
+    assert (answer.status_code, 'give it alone' in answer.json()['error']) == (400, True)
+    assert visitor.get('/api/start').json()['everything'] is False
+
+
 def test_of_others(port, visitor, mine, found):
     """Neither with a cookie nor without one: photographs, results, parts, files."""
     for with_cookie in (True, False):
@@ -287,6 +331,7 @@ def test_headers(port):
 
 
 def test_weight_of_the_page(visitor):
-    """Without pictures; docs/inference.md says 40 kB."""
-    paths = ('/', '/page.css', '/page.js', '/results.js', '/api.js', '/dom.js', '/icon.svg')
-    assert sum(len(visitor.get(path).content) for path in paths) < 45_000
+    """Without pictures; docs/inference.md says 45 kB."""
+    paths = ('/', '/page.css', '/page.js', '/results.js', '/draw.js', '/api.js', '/dom.js',
+             '/icon.svg')
+    assert sum(len(visitor.get(path).content) for path in paths) < 50_000

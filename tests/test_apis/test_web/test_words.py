@@ -25,6 +25,6 @@ def test_hints():
     assert hints(['a elefant', 'b'], ['a elefant']) == [
         dict(prompt='a elefant', better='an elephant')]
     assert hints(['a giraffe', 'x'], ['a giraffe']) == []  # spelled right, and not there
-    assert hints(['zzzz', 'x'], ['zzzz']) == []
+    assert hints(['zzzzz', 'mare'], ['zzzzz', 'mare']) == []
     many = [f'girafe{"f" * k}' for k in range(3)] * 4
     assert len(hints(many, many)) == 5

@@ -1,5 +1,6 @@
 """What stands in front of every request: names, other sites, numbers, headers."""
 
+import asyncio
 from collections.abc import Awaitable, Callable, Sequence
 
 from . import limits
@@ -44,6 +45,8 @@ class Guard:
             await request.refuse(refused.status, str(refused))
         except Gone:
             pass
+        except asyncio.CancelledError:  # the server stops; nobody waits for this task
+            await request.refuse(503, 'the server stops')
         except Exception:
             await request.refuse(500, 'this went wrong on the server; its console has more')
             raise

@@ -10,6 +10,9 @@ PHOTOGRAPH_PIXELS = Limit('EXPALIGN_WEB_PHOTOGRAPH_PIXELS', 25_000_000, 'pixels'
 PHOTOGRAPHS = Limit('EXPALIGN_WEB_PHOTOGRAPHS', 24, 'photographs in a gallery')
 PROMPTS = Limit('EXPALIGN_WEB_PROMPTS', 1500, 'prompts')
 PROMPT_LETTERS = Limit('EXPALIGN_WEB_PROMPT_LETTERS', 300, 'letters in a prompt')
+EXAMPLES = Limit('EXPALIGN_WEB_EXAMPLES', 20, 'boxes drawn as examples')
+EXAMPLE_PHOTOGRAPHS = Limit(
+    'EXPALIGN_WEB_EXAMPLE_PHOTOGRAPHS', 6, 'photographs with examples in a search')
 # LVIS, the longest vocabulary that the page offers, has 15,007 with what separates them.
 TEXT_BYTES = Limit('EXPALIGN_WEB_TEXT_BYTES', 24_000, 'bytes of prompts')
 CALL_BYTES = Limit('EXPALIGN_WEB_CALL_BYTES', 128 * 2**10, 'bytes in a request')

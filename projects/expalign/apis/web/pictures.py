@@ -124,7 +124,7 @@ def yolo_file(found: Sequence[Found], threshold: ScoreThr) -> File:
 
 
 def _row(found: Found, prompt: int) -> int:
-    if prompt not in found.places:
+    if found.alignment is None or prompt not in found.places:
         raise Refused(404, 'this prompt has no maps: those of the best prompts are kept')
     return found.places.index(prompt)
 

@@ -9,6 +9,7 @@ from pathlib import Path
 from expalign.structures.thresholds import ScoreThr
 
 from . import limits, pictures
+from .drawn import read_drawn
 from .pictures import JPEG, File
 from .requests import PageRequest, Refused
 from .search import SHOWN_SIDE, Found
@@ -101,10 +102,12 @@ class Routes:
         if not values[0]:
             raise Refused(400, 'Choose a photograph first')
 
+        drawn = read_drawn(call.get('examples', []))
+
         async def work() -> dict:
             async with self._searching.take(request.holder):
                 return await in_thread(
-                    self._service.search, *values, request.visitor, request.holder)
+                    self._service.search, *values, drawn, request.visitor, request.holder)
 
         await request.answer_json(await request.unless_gone(work()))
 

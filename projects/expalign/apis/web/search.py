@@ -1,6 +1,7 @@
 """What the page does with a photograph and prompts."""
 
 import math
+from collections.abc import Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -10,11 +11,18 @@ from expalign.apis.found import detections_of
 from expalign.apis.inferencer import ExpAlignInferencer
 from expalign.structures.alignment import Alignment
 from expalign.structures.detections import Detections
-from expalign.structures.prompts import describe_prompts
+from expalign.structures.prompts import (
+    asks_everything,
+    check_everything,
+    describe_prompts,
+    distinct_prompts,
+    parse_prompts,
+)
 from expalign.utils.picture_files import encode_picture, shrunk
 from expalign.visualization.explanation import best_scores
 
-from .words import hints, read_prompts
+from .requests import Refused
+from .words import MAX_HINTS, hints, read_prompts
 
 EXPLAINED = 20  # prompts whose maps are kept
 SHOWN_SIDE = 1600  # pixels of the longer side of pictures on the page
@@ -30,7 +38,7 @@ class Found(NamedTuple):
         photograph: what it is kept as.
         shown: the photograph as it is shown, a JPEG of at most ``SHOWN_SIDE`` pixels a side.
         detections: all of them, without the image.
-        alignment: maps of the prompts with the best scores.
+        alignment: maps of the prompts with the best scores; None where everything was searched.
         instances: their detections; labels index ``alignment.prompts``.
         places: of these prompts in ``detections.prompts``.
         notes: on how the text was read.
@@ -40,7 +48,7 @@ class Found(NamedTuple):
     photograph: str
     shown: bytes
     detections: Detections
-    alignment: Alignment
+    alignment: Alignment | None
     instances: InstanceData
     places: list[int]
     notes: list[str]
@@ -50,24 +58,30 @@ class Found(NamedTuple):
         """About how many bytes it takes."""
         masks = 0 if self.detections.masks is None else MASK_BYTES
         candidates = len(self.detections.data_sample.pred_instances)
-        return (len(self.shown) + sum(maps.nbytes for maps in self.alignment.eams.values())
+        maps = {} if self.alignment is None else self.alignment.eams
+        return (len(self.shown) + sum(values.nbytes for values in maps.values())
                 + candidates * (100 + masks))
 
 
 def search(inferencer: ExpAlignInferencer, pixels: np.ndarray, text: str, name: str = '',
-           photograph: str = '') -> Found:
-    """Search a photograph (H, W, 3) RGB for the prompts of a text.
+           photograph: str = '', examples: Sequence[str] = ()) -> Found:
+    """Search a photograph (H, W, 3) RGB for the prompts of a text, and for examples.
 
-    Without a text these are the classes that a model knows.
+    Without both these are the classes that a model knows; of ``'*'`` all names that it knows.
 
     Raises:
-        Refused: there are no prompts, or too many.
+        Refused: there are no prompts, or too many, or the model has no table of names.
     """
-    own = None if text.strip() else inferencer.model.own_prompts()
-    prompts, notes = read_prompts(text) if own is None else (list(own), [])
+    own = None if text.strip() or examples else inferencer.model.own_prompts()
+    prompts, notes = _prompts(inferencer, text, examples) if own is None else (list(own), [])
+    everything = asks_everything(prompts)
     bgr = np.ascontiguousarray(pixels[..., ::-1])
     ((_, sample),) = inferencer.stream(
-        [bgr], [prompts] if own is None else None, return_eam=True)
+        [bgr], [prompts] if own is None else None, return_eam=not everything, hints=True)
+    shown = encode_picture(shrunk(pixels, SHOWN_SIDE), '.jpg') or b''
+    detections = detections_of(inferencer, None, sample, 'auto')
+    if everything:
+        return Found(name, photograph, shown, detections, None, sample.pred_instances, [], notes)
     alignment = sample.metainfo['alignment']
     sample.set_metainfo(dict(alignment=None))
     instances = sample.pred_instances
@@ -76,10 +90,21 @@ def search(inferencer: ExpAlignInferencer, pixels: np.ndarray, text: str, name: 
     places[best.copy()] = places.new_tensor(range(len(best)))
     kept = instances[places[instances.labels] >= 0]
     kept.labels = places[kept.labels]
-    return Found(
-        name, photograph, encode_picture(shrunk(pixels, SHOWN_SIDE), '.jpg') or b'',
-        detections_of(inferencer, None, sample, 'auto'), alignment.select(best), kept,
-        best.tolist(), notes)
+    return Found(name, photograph, shown, detections, alignment.select(best), kept, best.tolist(),
+                 notes)
+
+
+def _prompts(inferencer: ExpAlignInferencer, text: str, examples: Sequence[str]
+             ) -> tuple[list[str], list[str]]:
+    """The prompts of a text and examples, and notes on how it was read."""
+    words, notes = read_prompts(text) if text.strip() or not examples else ([], [])
+    try:
+        prompts = check_everything(distinct_prompts(parse_prompts([*words, *examples])))
+        if asks_everything(prompts):
+            inferencer.model.every_name()
+    except ValueError as error:
+        raise Refused(400, str(error)) from error
+    return prompts, notes
 
 
 def summary(found: Found) -> dict[str, Any]:
@@ -89,7 +114,8 @@ def summary(found: Found) -> dict[str, Any]:
         ``understood``: a line; ``prompts``: K; ``thresholds``: K automatic ones; ``scores``: of
         each prompt its boxes' scores by falling score, four digits, never rounded up, so that a
         threshold counts those boxes that it draws; ``explained``: places of the prompts with maps,
-        the best first; ``notes``, ``hints``: on the words; ``width``, ``height``: pixels;
+        the best first; ``everything``: whether all known names were searched for; ``notes``,
+        ``hints``: on the words; ``width``, ``height``: pixels;
         ``masks``: whether there are any; ``name``.
     """
     detections = found.detections.above(0.0)
@@ -97,10 +123,24 @@ def summary(found: Found) -> dict[str, Any]:
     for label, score in zip(detections.labels.tolist(), detections.scores.tolist(), strict=True):
         scores[label].append(round(math.floor(score / SCORE_STEP + 1e-6) * SCORE_STEP, 4))
     height, width = detections.size
-    counts = np.bincount(found.detections.labels, minlength=len(detections.prompts))
-    missed = [prompt for prompt, count in zip(detections.prompts, counts, strict=True) if not count]
+    everything = found.alignment is None
     return dict(
-        understood=describe_prompts(detections.prompts), prompts=detections.prompts,
-        thresholds=found.detections.thresholds, scores=scores, explained=found.places,
-        notes=found.notes, hints=hints(detections.prompts, missed), width=width, height=height,
+        understood=f'everything: the {len(detections.prompts):,} names that the model knows'
+        if everything else describe_prompts(detections.prompts), everything=everything,
+        prompts=detections.prompts, thresholds=found.detections.thresholds, scores=scores,
+        explained=found.places, notes=found.notes, hints=_hints(found), width=width, height=height,
         masks=detections.masks is not None, name=found.name)
+
+
+def _hints(found: Found) -> list[dict[str, Any]]:
+    """Better words: those that score higher in the photograph, and spellings."""
+    if found.alignment is None:
+        return []
+    detections = found.detections
+    better = [dict(prompt=hint.prompt, better=hint.better, score=round(hint.better_score, 2))
+              for hint in detections.hints]
+    counts = np.bincount(detections.labels, minlength=len(detections.prompts))
+    known = {hint['prompt'] for hint in better}
+    missed = [prompt for prompt, count in zip(detections.prompts, counts, strict=True)
+              if not count and prompt not in known]
+    return (better + hints(detections.prompts, missed))[:MAX_HINTS]

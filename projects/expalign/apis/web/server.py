@@ -3,7 +3,7 @@
 import socket
 import threading
 from collections.abc import Iterable, Sequence
-from contextlib import ExitStack
+from contextlib import ExitStack, suppress
 from pathlib import Path
 
 import uvicorn
@@ -37,30 +37,33 @@ class PageServer:
         self._server = uvicorn.Server(uvicorn.Config(
             guard, log_level='error', access_log=False, lifespan='off', ws='none', http='h11',
             server_header=False, forwarded_allow_ips='*' if hosts.framed_by else '127.0.0.1'))
-        self._stopped = threading.Event()
-        self._thread = threading.Thread(target=self._serve, daemon=True)
+        self._stopped, self._ended = threading.Event(), threading.Event()
         self._resources = ExitStack()
 
     def start(self, resources: ExitStack) -> None:
         """Serve in a thread; ``resources`` are closed with it."""
         self._resources = resources
         threading.Thread(target=self._sweep, daemon=True).start()
-        self._thread.start()
+        threading.Thread(target=self._serve, daemon=True).start()
 
     def wait(self) -> None:
         """Return when it is stopped."""
-        while self._thread.is_alive():
-            self._thread.join(1)  # lets an interrupt through
+        # Not Thread.join: one that was interrupted takes the thread for ended.
+        while not self._ended.wait(1):
+            pass
 
     def close(self) -> None:
         """Stop."""
         self._stopped.set()
         self._server.should_exit = self._server.force_exit = True
-        self._thread.join()
+        self._ended.wait()
         self._resources.close()
 
     def _serve(self) -> None:
-        self._server.run(sockets=self._sockets)
+        try:
+            self._server.run(sockets=self._sockets)
+        finally:
+            self._ended.set()
 
     def _sweep(self) -> None:
         """Remove what is old, though nobody comes any more."""
@@ -98,7 +101,8 @@ def launch(
         server.start(stack.pop_all())
     if wait:
         try:
-            server.wait()
+            with suppress(KeyboardInterrupt):  # the usual way to stop it
+                server.wait()
         finally:
             server.close()
     return server

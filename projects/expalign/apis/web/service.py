@@ -1,6 +1,7 @@
 """Photographs and results of all visitors, and what is done with them."""
 
 import threading
+from collections import OrderedDict
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -9,10 +10,12 @@ import numpy as np
 
 from expalign.apis.inferencer import ExpAlignInferencer
 from expalign.apis.vocabularies import SOURCES, named_vocabulary
+from expalign.structures.prompt_set import PromptSet
 from expalign.structures.thresholds import ScoreThr, default_threshold
 from expalign.utils.picture_files import encode_picture, shrunk
 
 from . import limits
+from .drawn import Drawn, prompts_of_drawn
 from .photographs import PhotographError, decode, read_file
 from .requests import Refused
 from .search import SHOWN_SIDE, Found, search, summary
@@ -22,6 +25,7 @@ SAMPLE = 'sample-'
 SMALL_SIDE = 240  # pixels of a sample's small picture
 SAMPLE_RESULT = 'sample-result-'
 NAME_LETTERS = 120
+KEPT_EXAMPLES = 32  # sets of prompts that were made of drawn boxes
 
 
 class Sample(NamedTuple):
@@ -51,6 +55,7 @@ class Service:
         self._results: Shelf[Found] = Shelf(
             Amount(limits.VISITOR_RESULT_BYTES, limits.VISITOR_RESULTS),
             Amount(limits.RESULT_BYTES, limits.RESULTS))
+        self._drawn: OrderedDict[tuple[str, tuple[Drawn, ...]], PromptSet] = OrderedDict()
         self._number, self._lock = 0, threading.Lock()
 
     def sweep(self) -> None:
@@ -65,11 +70,12 @@ class Service:
             model=self.inferencer.name,
             samples=[dict(photograph=f'{SAMPLE}{number}', text=sample.text, title=sample.title)
                      for number, sample in enumerate(self.samples)],
-            own=None if own is None else list(own), vocabularies=[*SOURCES],
+            own=None if own is None else list(own),
+            everything=self.inferencer.model.known_names is not None, vocabularies=[*SOURCES],
             defaults=[default_threshold(number) for number in range(1, 81)],
             limits={name: limit.value for name, limit in dict(
                 bytes=limits.PHOTOGRAPH_BYTES, pixels=limits.PHOTOGRAPH_PIXELS,
-                photographs=limits.PHOTOGRAPHS).items()})
+                photographs=limits.PHOTOGRAPHS, examples=limits.EXAMPLES).items()})
 
     def vocabulary(self, name: str) -> list[str]:
         """The prompts of a vocabulary."""
@@ -96,9 +102,9 @@ class Service:
         name = self._photographs.add(path, len(content), visitor, holder)
         return dict(photograph=name, width=width, height=height)
 
-    def search(self, photograph: str, text: str, name: str, visitor: str, holder: str
-               ) -> dict[str, Any]:
-        """Search a visitor's photograph, or a sample.
+    def search(self, photograph: str, text: str, name: str, drawn: tuple[Drawn, ...], visitor: str,
+               holder: str) -> dict[str, Any]:
+        """Search a visitor's photograph, or a sample, for words and drawn boxes.
 
         Returns:
             ``result``: what the result is kept as; and :func:`~.search.summary`.
@@ -107,19 +113,31 @@ class Service:
             Refused: the photograph or the prompts cannot be used.
         """
         number = self._sample_number(photograph)
-        shared = number is not None and text == self.samples[number].text
+        shared = number is not None and not drawn and text == self.samples[number].text
         if shared and number in self._sample_results:
             found = self._sample_results[number]
         else:
             name = Path(self.samples[number].path).name if number is not None else _clean(name)
             found = search(self.inferencer, self._pixels(photograph, visitor), text, name,
-                           photograph)
+                           photograph, self._examples(drawn, visitor))
         if shared:
             self._sample_results[number] = found
             result = f'{SAMPLE_RESULT}{number}'
         else:
             result = self._results.add(found, found.size, visitor, holder)
         return dict(result=result, **summary(found))
+
+    def _examples(self, drawn: tuple[Drawn, ...], visitor: str) -> Sequence[str]:
+        """The prompts of drawn boxes, made once for the photographs of a gallery."""
+        if not drawn:
+            return ()
+        key = visitor, drawn
+        if key not in self._drawn:
+            self._drawn[key] = prompts_of_drawn(
+                self.inferencer, drawn, lambda photograph: self._pixels(photograph, visitor))
+            if len(self._drawn) > KEPT_EXAMPLES:
+                self._drawn.popitem(last=False)
+        return self._drawn[key]
 
     def result(self, name: str, visitor: str) -> Found:
         """A visitor's result, or that of a sample.

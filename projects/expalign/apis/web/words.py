@@ -5,7 +5,12 @@ from collections.abc import Iterable
 from difflib import get_close_matches
 
 from expalign.apis.vocabularies import SOURCES, named_vocabulary, near_vocabulary
-from expalign.structures.prompts import distinct_prompts, parse_prompts, prompt_key
+from expalign.structures.prompts import (
+    check_everything,
+    distinct_prompts,
+    parse_prompts,
+    prompt_key,
+)
 
 from . import limits
 from .requests import Refused
@@ -13,6 +18,7 @@ from .requests import Refused
 EXAMPLE = 'Write what to search for, for example: a cat, a red chair'
 ARTICLES = ('a ', 'an ', 'the ')
 CLOSE = 0.79  # of difflib's ratio: a wrong letter of five
+LETTERS = 5  # shorter words are near to too many others
 MAX_HINTS = 5
 
 
@@ -25,12 +31,14 @@ def read_prompts(text: str) -> tuple[list[str], list[str]]:
     size, limit = len(text.encode(errors='surrogatepass')), limits.TEXT_BYTES.value
     if size > limit:
         raise Refused(400, f'The prompts have {size:,} bytes; {limit:,} are the limit')
+    prompts: list[str] = []
     try:
         with warnings.catch_warnings(record=True) as notes:
             warnings.simplefilter('always')
             prompts = distinct_prompts(parse_prompts(text))
+        check_everything(prompts)
     except ValueError as error:
-        raise Refused(400, EXAMPLE) from error
+        raise Refused(400, str(error) if prompts else EXAMPLE) from error
     number, letters = limits.PROMPTS.value, limits.PROMPT_LETTERS.value
     longest = max(map(len, prompts))
     if len(prompts) > number or longest > letters:
@@ -56,7 +64,7 @@ def hints(prompts: list[str], missed: Iterable[str]) -> list[dict[str, str]]:
     for prompt in missed:
         article = next((word for word in ARTICLES if prompt.lower().startswith(word)), '')
         name = prompt_key(prompt[len(article):])
-        close = [] if name in known else get_close_matches(name, known, n=1, cutoff=CLOSE)
+        close = [] if name in known or len(name) < LETTERS else get_close_matches(name, known, n=1, cutoff=CLOSE)
         if close:
             found.append(dict(prompt=prompt, better=_article(article, close[0]) + close[0]))
         if len(found) == MAX_HINTS:

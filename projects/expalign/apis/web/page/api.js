@@ -28,10 +28,11 @@ export const start = () => ask('/api/start');
 export const vocabulary = (name) => ask(`/api/vocabularies/${name}`);
 export const maps = (result, prompt) => ask(`/api/results/${result}/maps?prompt=${prompt}`);
 
-export function search(photo, text, signal) {
+export function search(photo, text, boxes, signal) {
+  const examples = boxes.map(({ name, photo: shown, box }) => ({ name, photograph: shown.server, box }));
   return ask('/api/search', {
     method: 'POST', signal, headers: { 'content-type': 'application/json' },
-    body: JSON.stringify({ photograph: photo.server, text, name: photo.name }),
+    body: JSON.stringify({ photograph: photo.server, text, name: photo.name, examples }),
   });
 }
 

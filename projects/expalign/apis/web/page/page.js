@@ -2,7 +2,8 @@
 
 import * as api from '/api.js';
 import { element, make } from '/dom.js';
-import { showResult, clearResult, rowsOf, sentence } from '/results.js';
+import { drawn, showBoxes, startDrawing } from '/draw.js';
+import { showResult, clearResult, drawFiles, rowsOf, sentence } from '/results.js';
 
 const prompts = element('prompts'), score = element('score'), number = element('score-number');
 const auto = element('score-auto'), problem = element('problem'), gallery = element('gallery');
@@ -24,7 +25,7 @@ function complain(text) {
 
 function choose(chosen) {
   cancel();
-  for (const photo of photos) if (photo.file) URL.revokeObjectURL(photo.url);
+  for (const photo of photos) if (photo.file && !drawn().some((one) => one.photo === photo)) URL.revokeObjectURL(photo.url);
   photos = chosen;
   current = 0;
   element('chosen').textContent = photos.length === 1 ? photos[0].name : `${photos.length} photographs`;
@@ -47,14 +48,14 @@ function chooseSample(sample, place, asked = true) {
   run(asked);
 }
 
-// What was found belongs to the words: other words, nothing found yet.
+// What was found belongs to words and boxes: other ones, nothing found yet.
 function forget() {
   cancel();
   if (!photos.some((photo) => photo.result || photo.problem)) return;
   for (const photo of photos) { photo.result = null; photo.problem = ''; }
   complain('');
   show();
-  say('The words changed. Press Search.');
+  say('What to find changed. Press Search.');
 }
 
 // The search ----------------------------------------------------------------------------------
@@ -81,7 +82,7 @@ function wait(text) {
 async function run(asked = true) {
   cancel();
   if (!photos.length) { complain('Choose a photograph first.'); return; }
-  if (!prompts.value.trim() && !settings.own) {
+  if (!prompts.value.trim() && !settings.own && !drawn().length) {
     complain('Write what to search for, for example: a cat, a red chair');
     prompts.focus();
     return;
@@ -92,7 +93,8 @@ async function run(asked = true) {
     if (photo.result) continue;
     photo.problem = '';
     wait(all.length > 1 ? `Searching photograph ${place + 1} of ${all.length}` : 'Searching');
-    if (place === current) { say('Searching.'); show(); }
+    if (place === current) show();
+    say('Searching.');
     try {
       photo.result = await searchOne(photo, text, mine.signal);
     } catch (error) {
@@ -102,7 +104,11 @@ async function run(asked = true) {
       if (error.status !== 422) { running = null; wait(null); show(); return; }
     }
     if (mine.signal.aborted) return;
-    if (place !== current) { drawGallery(); continue; }
+    if (place !== current) {
+      drawGallery();
+      if (photos[current].result) drawFiles(photos[current], photos, threshold());
+      continue;
+    }
     show();
     if (asked) bringIntoView();
   }
@@ -111,14 +117,15 @@ async function run(asked = true) {
 }
 
 async function searchOne(photo, text, signal) {
+  const needed = [...new Set([photo, ...drawn().map((one) => one.photo)])];
   for (let attempt = 0; ; attempt += 1) {
-    photo.server ??= await api.upload(photo, settings.limits, signal);
+    for (const one of needed) one.server ??= await api.upload(one, settings.limits, signal);
     try {
-      return await api.search(photo, text, signal);
+      return await api.search(photo, text, drawn(), signal);
     } catch (error) {
-      // The server forgot it, or is another one now: send it again.
-      if (error.status !== 410 || attempt || !photo.file) throw error;
-      photo.server = null;
+      // The server forgot them, or is another one now: send them again.
+      if (error.status !== 410 || attempt) throw error;
+      for (const one of needed) if (one.file) one.server = null;
     }
   }
 }
@@ -133,6 +140,7 @@ function bringIntoView() {
 function show() {
   const photo = photos[current];
   drawGallery();
+  showBoxes();
   if (!photo) return;
   if (photo.problem) complain(photo.problem);
   else if (photos.some((one) => one.problem) || !problem.textContent.includes('chosen')) complain('');
@@ -142,6 +150,7 @@ function show() {
     say(sentence(photo, threshold()));
   } else {
     clearResult(photo);
+    if (photo.problem) say('');
     if (auto.checked) setScore(automatic(null));
   }
 }
@@ -154,8 +163,9 @@ function drawGallery() {
     const count = photo.result ? rowsOf(photo.result, threshold()).reduce((sum, row) => sum + row.count, 0) : null;
     const badge = photo.problem ? '!' : count ?? '…';
     const state = photo.problem || (count === null ? 'not searched yet' : `${count} found`);
-    const button = make('button', { type: 'button', title: photo.name }, make('img', { src: photo.url, alt: `${photo.name}: ${state}` }),
-      make('span', { textContent: badge, ariaHidden: 'true' }));
+    const image = make('img', { src: photo.url, alt: `${photo.name}: ${state}` });
+    image.addEventListener('error', () => image.replaceWith(make('span', { className: 'name', textContent: image.alt })));
+    const button = make('button', { type: 'button', title: photo.name }, image, make('span', { className: 'badge', textContent: badge, ariaHidden: 'true' }));
     if (place === current) button.setAttribute('aria-current', 'true');
     button.addEventListener('click', () => { current = place; show(); });
     return make('li', {}, button);
@@ -201,7 +211,8 @@ function lost(photo) {
 
 async function takeVocabulary() {
   const name = element('vocabulary').value;
-  if (!name) return;
+  if (name === '*') { prompts.value = '*'; forget(); }
+  if (!name || name === '*') return;
   try {
     prompts.value = (await api.vocabulary(name)).join('\n');
     forget();
@@ -245,6 +256,8 @@ async function begin() {
   try {
     settings = await api.start();
   } catch (error) { complain(error.message); return; }
+  startDrawing(() => photos[current], forget, settings.limits.examples);
+  if (settings.everything) element('vocabulary').append(make('option', { value: '*', textContent: 'everything that the model knows' }));
   element('model').textContent = settings.model ? `Model: ${settings.model}.` : '';
   for (const name of settings.vocabularies) element('vocabulary').append(make('option', { value: name, textContent: name }));
   if (settings.own) prompts.placeholder = `empty: the ${settings.own.length} classes of this model (${settings.own.slice(0, 5).join(', ')}${settings.own.length > 5 ? ', ...' : ''})`;

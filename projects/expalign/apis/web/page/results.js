@@ -27,8 +27,8 @@ const short = (value) => String(Math.round(value * 1000) / 1000);
 export function sentence(photo, threshold) {
   const rows = rowsOf(photo.result, threshold);
   const found = rows.filter((row) => row.count).map((row) => `${row.count} × ${row.prompt}`);
-  const missed = rows.filter((row) => !row.count).map((row) => row.prompt);
-  return `${found.length ? `Found: ${few(found)}.` : 'Nothing was found.'}${missed.length ? ` Not found: ${few(missed)}.` : ''}`;
+  const missed = photo.result.everything ? [] : rows.filter((row) => !row.count).map((row) => row.prompt);
+  return `${found.length ? `Found: ${few(found)}.` : 'Nothing was found.'}${missed.length ? ` Not found: ${missed.length > NAMED ? `${missed.length} others` : few(missed)}.` : ''}`;
 }
 
 export function clearResult(photo) {
@@ -36,6 +36,7 @@ export function clearResult(photo) {
   for (const id of ['found', 'downloads-all']) element(id).hidden = true;
   element('notes').replaceChildren(...(photo.note ? [make('p', { className: 'muted', textContent: `${photo.name}: ${photo.note}` })] : []));
   place(photo, photo.url, `${photo.name}, not searched yet`);
+  element('picture').onerror = () => { element('figure').hidden = true; };
 }
 
 export function showResult(photo, photos, threshold, actions) {
@@ -46,7 +47,7 @@ export function showResult(photo, photos, threshold, actions) {
   drawPicture(photo, threshold, rows, actions);
   drawNotes(photo, threshold, actions);
   drawTable(rows, threshold, actions);
-  drawDownloads(photo, photos, threshold);
+  drawFiles(photo, photos, threshold);
   drawChoices(photo, rows, threshold);
 }
 
@@ -111,7 +112,7 @@ function drawNotes(photo, threshold, actions) {
       element('vocabulary').value = hint.vocabulary;
       element('vocabulary').dispatchEvent(new Event('change'));
     });
-    lines.push(make('p', {}, hint.better ? `“${hint.prompt}” was not found. Did you mean ` : `“${hint.prompt}” was searched for as a word. Did you mean the list of classes `, button, '?'));
+    lines.push(make('p', {}, hint.score ? `“${hint.prompt}” is a weak prompt for this model; this scores ${hint.score.toFixed(2)}: ` : hint.better ? `“${hint.prompt}” was not found. Did you mean ` : `“${hint.prompt}” was searched for as a word. Did you mean the list of classes `, button, hint.score ? '' : '?'));
   }
   element('notes').replaceChildren(...lines);
 }
@@ -119,12 +120,13 @@ function drawNotes(photo, threshold, actions) {
 // The table -----------------------------------------------------------------------------------
 
 function drawTable(rows, threshold, actions) {
-  const listed = everything ? rows : rows.filter((row, place) => row.count || place < LISTED);
+  const searched = shown.photo.result.everything ? rows.filter((row) => row.count) : rows;
+  const listed = everything ? searched : searched.filter((row, place) => row.count || place < LISTED);
   const table = element('found').querySelector('table'), more = element('more');
   table.classList.toggle('own-off', new Set(rows.map((row) => row.lowest)).size < 2);
   element('rows').replaceChildren(...listed.map((row) => rowOf(row, actions)));
-  more.hidden = listed.length === rows.length;
-  more.textContent = `Show ${rows.length - listed.length} more that were not found`;
+  more.hidden = listed.length === searched.length;
+  more.textContent = `Show ${searched.length - listed.length} more that were not found`;
   more.onclick = () => { everything = true; drawTable(rows, threshold, actions); };
 }
 
@@ -152,7 +154,7 @@ function rowOf(row, actions) {
 
 // Files ---------------------------------------------------------------------------------------
 
-function drawDownloads(photo, photos, threshold) {
+export function drawFiles(photo, photos, threshold) {
   const stem = (photo.result.name || photo.name).replace(/\.[^.]*$/, '');
   list('downloads', null, [photo], threshold, { 'picture.jpg': `${stem}_found.jpg`, 'predictions.json': `${stem}.json`, 'coco.json': `${stem}_coco.json`, 'yolo.zip': `${stem}_yolo.zip` });
   const all = photos.filter((one) => one.result);
@@ -184,6 +186,7 @@ function explain(label) {
 }
 
 function drawChoices(photo, rows) {
+  why.hidden = !photo.result.explained.length;
   const before = explained.dataset.result === photo.result.result ? explained.value : null;
   explained.dataset.result = photo.result.result;
   explained.replaceChildren(...rows.filter((row) => photo.result.explained.includes(row.label)).map((row) => make('option', {
