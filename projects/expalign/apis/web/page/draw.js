@@ -16,7 +16,6 @@ export const drawn = () => boxes;
 export function startDrawing(photo, whenChanged, limit) {
   [photoNow, changed, most] = [photo, whenChanged, limit];
   panel.addEventListener('toggle', showBoxes);
-  name.addEventListener('change', showBoxes);
   element('add-box').addEventListener('click', () => {
     const made = add([0.35, 0.35, 0.65, 0.65]);
     if (made) layer.querySelector('button:last-of-type').focus();
