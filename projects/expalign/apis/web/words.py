@@ -64,7 +64,8 @@ def hints(prompts: list[str], missed: Iterable[str]) -> list[dict[str, str]]:
     for prompt in missed:
         article = next((word for word in ARTICLES if prompt.lower().startswith(word)), '')
         name = prompt_key(prompt[len(article):])
-        close = [] if name in known or len(name) < LETTERS else get_close_matches(name, known, n=1, cutoff=CLOSE)
+        strange = len(name) >= LETTERS and name not in known
+        close = get_close_matches(name, known, n=1, cutoff=CLOSE) if strange else []
         if close:
             found.append(dict(prompt=prompt, better=_article(article, close[0]) + close[0]))
         if len(found) == MAX_HINTS:
