@@ -21,7 +21,7 @@ def picture(index: int, size: tuple[int, int] = SIZE) -> np.ndarray:
 def write_film(
     path: Path, codec: str = 'libx264', frames: int = 10, size: tuple[int, int] = SIZE,
     fps: int = 10, times: list[float] | None = None, pixels: str = 'yuv420p', sound: str = '',
-    **options: str,
+    title: str = '', **options: str,
 ) -> Path:
     """Write a film.
 
@@ -29,10 +29,13 @@ def write_film(
         path: its name says the container.
         codec, pixels: FFmpeg's names of an encoder and of a form of pixels.
         times: seconds at which frames are shown; None: evenly.
+        title: in its metadata.
         sound: encoder of a tone of the film's length; ``''``: none.
         options: of the encoder.
     """
     with av.open(str(path), 'w') as container:
+        if title:
+            container.metadata['title'] = title
         stream = container.add_stream(codec, rate=fps, options=options)
         stream.width, stream.height, stream.pix_fmt = *size, pixels
         if times is not None:
@@ -58,7 +61,7 @@ def _tone(stream: av.AudioStream, seconds: float) -> list[av.Packet]:
     kind = stream.codec_context.format.name
     for start in range(0, round(RATE * seconds), samples):
         wave = np.sin(0.05 * np.arange(start, start + samples))[None] / 4
-        wave = (32767 * wave).astype(np.int16) if kind == 's16' else wave.astype(np.float32)
+        wave = (32767 * wave).astype(np.int16) if 's16' in kind else wave.astype(np.float32)
         frame = av.AudioFrame.from_ndarray(wave, format=kind, layout='mono')
         frame.sample_rate, frame.pts, frame.time_base = RATE, start, Fraction(1, RATE)
         packets += stream.encode(frame)

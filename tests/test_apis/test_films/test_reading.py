@@ -9,6 +9,7 @@ import numpy as np
 import PIL.Image
 import pytest
 
+from expalign.apis.films.writer import KINDS, FilmWriter
 from expalign.apis.video import VideoFrames
 from expalign.limits import LimitExceeded
 from tests.helpers.films import SIZE, picture, write_film
@@ -128,6 +129,19 @@ def test_a_still_image_is_a_film_of_one_frame(tmp_path):
 @pytest.mark.parametrize('name', ['100%03d.mp4', 'a:b.mp4', '-a.mp4', 'pipe:.mp4'])
 def test_letters_of_names_mean_nothing(tmp_path, name):
     assert len(list(VideoFrames(write_film(tmp_path / 'a.mp4').rename(tmp_path / name)))) == FRAMES
+
+
+@pytest.mark.parametrize('name', ['a.mkv', 'a.mp4', 'a.avi'])
+def test_a_title_that_is_no_unicode(tmp_path, name):
+    path = write_film(tmp_path / name, title='caf_', sound='aac')
+    assert b'caf_' in path.read_bytes()
+    path.write_bytes(path.read_bytes().replace(b'caf_', b'caf\xe9'))
+    assert len(list(VideoFrames(path).frames())) == FRAMES
+    target = tmp_path / 'b.mkv'
+    writer = FilmWriter(target, KINDS['.mkv'], SIZE, 10, sound_of=str(path))
+    writer.write(picture(0), 0)
+    writer.close(1.0)
+    assert writer.summary().startswith('its sound (aac')
 
 
 def damaged(path, seed=0, size=300):

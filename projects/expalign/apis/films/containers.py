@@ -31,6 +31,11 @@ def import_av() -> ModuleType:
     return av
 
 
+def letters(av: ModuleType) -> dict[str, str]:
+    """How PyAV is told to read titles that are no UTF-8; from version 19 on it does so itself."""
+    return dict(metadata_errors='replace') if int(av.__version__.split('.')[0]) < 19 else {}
+
+
 def is_address(source: str | Path) -> bool:
     """Whether a film's name is an address, as in ``rtsp://camera/1``."""
     return '://' in str(source)
@@ -54,7 +59,7 @@ def open_film(source: str) -> tuple[Any, Any]:
     name = source if is_address(source) else f'file:{source}'  # ':' and '%' in a name are letters
     try:
         container = av.open(
-            name, options=options, metadata_errors='replace',
+            name, options=options, **letters(av),
             timeout=(OPEN_SECONDS, READ_SECONDS) if is_address(source) else None)
     except (av.FFmpegError, OSError, ValueError) as error:
         raise OSError(f'cannot read video {source}: {reason(error)}') from error

@@ -31,7 +31,7 @@ class Stream(Decoder):
         super().__init__(source)
         self.timed = self._container.format.name not in NO_TIMES
         # A film that is fetched has a size in bytes or in seconds, a camera has none.
-        self.ends = self._container.size > 0 or bool(self._container.duration)
+        self.ends = (self._container.size or 0) > 0 or bool(self._container.duration)
 
 
 class Camera:

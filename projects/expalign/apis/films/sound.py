@@ -3,7 +3,7 @@
 from collections.abc import Iterator, Sequence
 from typing import Any
 
-from .containers import import_av, reason
+from .containers import import_av, letters, reason
 
 
 class SoundCopy:
@@ -24,7 +24,7 @@ class SoundCopy:
     def __init__(self, path: str, output: Any, allowed: Sequence[str] | None) -> None:
         self._av = import_av()
         self._output = output
-        self._input = self._av.open(f'file:{path}', metadata_errors='replace')
+        self._input = self._av.open(f'file:{path}', **letters(self._av))
         self._start = (self._input.start_time or 0) / 1e6
         self._copies: dict[int, Any] = {}
         self._last: dict[int, int] = {}
