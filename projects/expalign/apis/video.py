@@ -6,7 +6,9 @@ from pathlib import Path
 
 import numpy as np
 
-from .films.containers import is_address, reason
+from expalign.utils.file_kinds import special_kind
+
+from .films.containers import is_address, reason, shown
 from .films.decoding import Decoder, Frame
 from .films.webp import WebPDecoder
 
@@ -45,7 +47,8 @@ class VideoFrames:
 
     Raises:
         FileNotFoundError: the file does not exist.
-        OSError: it is no film that can be read, or none of its frames can be decoded.
+        OSError: it is no regular file, no film that can be read, or none of its frames can be
+            decoded.
         ImportError: PyAV is not installed.
     """
 
@@ -54,6 +57,9 @@ class VideoFrames:
     def __init__(self, path: str | Path) -> None:
         self.path = str(path)
         if not is_address(self.path) and not Path(path).is_file():
+            kind = special_kind(path)
+            if kind is not None:
+                raise OSError(f'cannot read video {path}: it is {kind}')
             raise FileNotFoundError(f'video {path} does not exist')
         self._begin()
         with closing(self._open()) as decoder:
@@ -138,5 +144,5 @@ class VideoFrames:
 
     def _nothing(self) -> OSError:
         return OSError(
-            f'no frame of video {self.path} can be decoded: its codec is {self.codec}, and the '
-            'file is empty or damaged')
+            f'no frame of video {shown(self.path)} can be decoded: its codec is {self.codec}, and '
+            'the file is empty or damaged')

@@ -115,6 +115,8 @@ def test_it_ends_when_it_is_told_to(transport):
     ('rtsp://127.0.0.1:9/a', 'cannot read video rtsp://127.0.0.1:9/a: connection refused'),
     ('foo://camera', 'cannot read video foo://camera: protocol not found'),
     ('77', 'camera 77 cannot be opened: it is not there'),
+    ('/dev/video77', 'camera 77 cannot be opened: it is not there'),
+    ('rtsp://me:secret@127.0.0.1:9/a', 'cannot read video rtsp://127.0.0.1:9/a: connection'),
 ])
 def test_what_cannot_be_opened(source, message, capfd):
     with pytest.raises(OSError, match=message):
@@ -161,8 +163,9 @@ def test_a_camera(tmp_path, monkeypatch):
 
 
 @pytest.mark.parametrize(('source', 'name'), [
-    ('films/holiday.b.mp4', 'holiday.b'), ('0', 'camera0'), ('rtsp://user:word@cam.lan/yard?x=1',
-     'cam.lan_yard'), ('http://cam:8080/a/b.ts', 'cam_8080_a_b'), ('udp://@', 'stream'),
+    ('films/holiday.b.mp4', 'holiday.b'), ('0', 'camera0'), ('/dev/video2', 'camera2'),
+    ('rtsp://user:word@cam.lan/yard?x=1', 'cam.lan_yard'),
+    ('http://cam:8080/a/b.ts', 'cam_8080_a_b'), ('udp://@', 'stream'),
     ('http://a/' + 'x' * 300, 'x' * 80)])
 def test_names_of_results(source, name, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)

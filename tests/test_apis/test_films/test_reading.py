@@ -1,5 +1,6 @@
 """Films that are read: every container and codec, their times, what is damaged in them."""
 
+import os
 import random
 import struct
 from fractions import Fraction
@@ -188,6 +189,13 @@ def test_no_film(tmp_path, content, message):
     path.write_bytes(content)
     with pytest.raises(OSError, match=rf'cannot read video .*a\.mp4: .*({message})'):
         VideoFrames(path)
+
+
+def test_special_files(tmp_path):
+    os.mkfifo(tmp_path / 'pipe.mp4')
+    for path, kind in ((tmp_path, 'a folder'), (tmp_path / 'pipe.mp4', 'a pipe')):
+        with pytest.raises(OSError, match=f'cannot read video .*: it is {kind}'):
+            VideoFrames(path)
 
 
 def test_without_its_index_a_film_cannot_be_read(tmp_path):

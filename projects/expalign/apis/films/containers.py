@@ -1,5 +1,6 @@
 """Opening of films and addresses with PyAV, which brings FFmpeg's readers and decoders."""
 
+import re
 from contextlib import suppress
 from pathlib import Path
 from types import ModuleType
@@ -29,6 +30,11 @@ def import_av() -> ModuleType:
         raise ImportError(f'films and streams need the package av: pip install av ({error})'
                           ) from error
     return av
+
+
+def shown(source: str) -> str:
+    """A film's name as it may be shown and written: without the password of an address."""
+    return re.sub(r'(?<=://)[^/@]*@', '', source)
 
 
 def letters(av: ModuleType) -> dict[str, str]:
@@ -62,9 +68,9 @@ def open_film(source: str) -> tuple[Any, Any]:
             name, options=options, **letters(av),
             timeout=(OPEN_SECONDS, READ_SECONDS) if is_address(source) else None)
     except (av.FFmpegError, OSError, ValueError) as error:
-        raise OSError(f'cannot read video {source}: {reason(error)}') from error
+        raise OSError(f'cannot read video {shown(source)}: {reason(error)}') from error
     try:
-        return container, _pictures(container, source)
+        return container, _pictures(container, shown(source))
     except BaseException:
         container.close()
         raise

@@ -10,16 +10,17 @@ import time
 from collections import deque
 from collections.abc import Callable, Iterator
 from contextlib import closing
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from .containers import is_address
+from .containers import is_address, shown
 from .decoding import DEFAULT_FPS, MAX_FPS, Decoder, Frame
 
 KEPT = 8  # newest frames that wait for the search
 PATIENCE, PAUSE = 10.0, 0.5  # seconds of trying to reconnect, and between two tries
-CAMERA = re.compile(r'\d{1,3}')
+CAMERA = re.compile(r'(?:/dev/video)?(\d{1,3})')  # its number, or its name on Linux
 # Streams of photographs have no times: those that FFmpeg makes up are as good as none.
 NO_TIMES = ('mpjpeg', 'mjpeg')
 
@@ -39,8 +40,9 @@ class Camera:
 
     codec, timed, ends = 'of the camera', False, False
 
-    def __init__(self, number: str) -> None:
+    def __init__(self, source: str) -> None:
         import cv2
+        number = CAMERA.fullmatch(source)[1]
         level = cv2.setLogLevel(0)  # it says why on the error stream, in its own words
         self._capture = cv2.VideoCapture(int(number))
         cv2.setLogLevel(level)
@@ -65,8 +67,8 @@ class Camera:
 
 
 def is_camera(source: str) -> bool:
-    """Whether a film's name is the number of a camera."""
-    return CAMERA.fullmatch(source) is not None
+    """Whether a film's name is that of a camera; a file of this name comes first."""
+    return CAMERA.fullmatch(source) is not None and not Path(source).is_file()
 
 
 class LiveFrames:
@@ -109,7 +111,8 @@ class LiveFrames:
         first = next(self._frames, None)
         if first is None:
             self._source.close()
-            raise OSError(f'no frame of {source} can be decoded: its codec is {self.codec}')
+            raise OSError(
+                f'no frame of {shown(source)} can be decoded: its codec is {self.codec}')
         self.size, self.aspect = first.pixels.shape[1::-1], first.aspect
         self._push(first)
         # From now on: a line that nobody listens to is closed by its other end.

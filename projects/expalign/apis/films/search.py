@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 from expalign.structures.detections import Detections, FilmFrame
 from expalign.structures.thresholds import ScoreThr
 
+from .containers import shown
 from .decoding import Frame
 from .sources import Film
 
@@ -91,7 +92,7 @@ def search_film(
             [frame.pixels for _, frame in batch], batch_size=batch_size, return_eam=explained)
         for (_, frame), (pixels, sample) in zip(batch, pairs, strict=True):
             found = detections_of(inferencer, pixels, sample, score_thr).of_frame(
-                FilmFrame(frames.film.path, frame.index, frame.time))
+                FilmFrame(shown(frames.film.path), frame.index, frame.time))
             if tracker is not None:
                 found = tracker(found, frame.time)
             yield Result(found, frame, sample)

@@ -21,7 +21,7 @@ def open_source(source: str, patience: float = PATIENCE) -> Film:
     Raises:
         FileNotFoundError, OSError, ImportError: it cannot be read.
     """
-    if is_camera(source) and not Path(source).exists():
+    if is_camera(source):
         return LiveFrames(source, patience)
     if is_address(source):
         connection = Stream(source)
@@ -36,8 +36,8 @@ def name_of(source: str) -> str:
 
     'holiday' for 'films/holiday.mp4', 'camera0' for camera 0, 'host_yard' for 'rtsp://host/yard'.
     """
-    if is_camera(source) and not Path(source).exists():
-        return f'camera{source}'
+    if is_camera(source):
+        return f'camera{source.removeprefix("/dev/video")}'
     if not is_address(source):
         return Path(source).stem
     rest = source.split('://', 1)[1].split('?')[0].split('@')[-1].strip('/')
