@@ -42,7 +42,7 @@ class Camera:
 
     def __init__(self, source: str) -> None:
         import cv2
-        number = CAMERA.fullmatch(source)[1]
+        number = camera_number(source)
         level = cv2.setLogLevel(0)  # it says why on the error stream, in its own words
         self._capture = cv2.VideoCapture(int(number))
         cv2.setLogLevel(level)
@@ -69,6 +69,11 @@ class Camera:
 def is_camera(source: str) -> bool:
     """Whether a film's name is that of a camera; a file of this name comes first."""
     return CAMERA.fullmatch(source) is not None and not Path(source).is_file()
+
+
+def camera_number(source: str) -> str:
+    """The number of a camera in what :func:`is_camera` takes."""
+    return CAMERA.fullmatch(source)[1]
 
 
 class LiveFrames:

@@ -5,7 +5,7 @@ from pathlib import Path
 from expalign.apis.video import EXTENSIONS, VideoFrames
 
 from .containers import is_address
-from .live import PATIENCE, LiveFrames, Stream, is_camera
+from .live import PATIENCE, LiveFrames, Stream, camera_number, is_camera
 
 MAX_NAME = 80  # letters
 Film = VideoFrames | LiveFrames
@@ -37,7 +37,7 @@ def name_of(source: str) -> str:
     'holiday' for 'films/holiday.mp4', 'camera0' for camera 0, 'host_yard' for 'rtsp://host/yard'.
     """
     if is_camera(source):
-        return f'camera{source.removeprefix("/dev/video")}'
+        return f'camera{camera_number(source)}'
     if not is_address(source):
         return Path(source).stem
     rest = source.split('://', 1)[1].split('?')[0].split('@')[-1].strip('/')
