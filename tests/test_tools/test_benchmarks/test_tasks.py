@@ -75,6 +75,12 @@ def test_stream_of_images(run_at_root):
     assert 'from the first row to the last: ' in text
 
 
+def test_labelling(run_at_root):
+    text, (table,) = run('labelling', '--model', 'none', '--images', 8)
+    assert list(table) == ['workers', '1', '2'] and 'none, 8 photographs of ' in text
+    assert float(table['1'][2]) > 50  # a row names its image
+
+
 def test_training_step(run_at_root):
     text, (table,) = run('train_step', '--config', CONFIG, '--batch', 2, '--prompts', 4,
                          '--instances', 2, '--size', 64, '--repeats', 1)

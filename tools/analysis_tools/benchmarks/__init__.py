@@ -7,4 +7,4 @@ its line below.
 
 TASKS = {name: f'benchmarks.{name}' for name in (
     'dataloader', 'eah', 'model', 'rates', 'forms', 'scaling', 'stream', 'postprocess', 'text',
-    'train_step', 'providers')}
+    'train_step', 'providers', 'labelling')}

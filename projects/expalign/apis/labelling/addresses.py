@@ -41,8 +41,7 @@ def read_file(name: str) -> bytes:
 
 def _fetch(address: str) -> bytes:
     system, path = file_system(address)
-    with system.open(path, 'rb') as file:
-        content = file.read(IMAGE_BYTES.value + 1)
+    content = system.cat_file(path)  # one request, where opening asks for the size before
     try:
         IMAGE_BYTES.check(len(content), 'it has too many bytes')
     except LimitExceeded as error:

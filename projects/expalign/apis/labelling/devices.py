@@ -1,10 +1,11 @@
-"""What the workers of a machine run on, where nobody says it."""
+"""What the workers of a machine run on, and how, where nobody says it."""
 
 import os
 
 CORES = 2  # of a processor for each worker
 MOST = 16  # workers of a processor
 READERS = 4, 16  # threads that read for one worker on a processor and, at most, on a GPU
+BATCH = 2, 16  # images of a forward pass on a processor, and on a GPU
 
 
 def plan_devices(device: str | None, workers: int | None) -> tuple[list[str], int, int]:
@@ -24,6 +25,11 @@ def plan_devices(device: str | None, workers: int | None) -> tuple[list[str], in
     count = workers or len(names)
     return ([names[number % len(names)] for number in range(count)], 1,
             max(READERS[0], min(READERS[1], cores // count)))
+
+
+def batch_for(device: str) -> int:
+    """Images of a forward pass: on a processor larger batches leave its caches."""
+    return BATCH[device != 'cpu']
 
 
 def _gpus() -> list[str]:

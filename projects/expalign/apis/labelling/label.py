@@ -17,7 +17,7 @@ from expalign.utils.tally import Tally
 
 from .assemble import DAMAGED, Summary, assemble, check_formats
 from .crew import run_crew
-from .devices import plan_devices
+from .devices import BATCH, batch_for, plan_devices
 from .labeller import Builder, ModelBuilder
 from .part_index import PartIndex, part_index
 from .ray_engine import run_on_ray
@@ -36,7 +36,7 @@ def label(
     sources: Any, texts: Any = None, out: str | Path = 'outputs/labels',
     formats: Sequence[str] = ('coco',), model: str | Path | None = None, *,
     weights: str | Path | None = None, score_thr: ScoreThr = SCORE_THR, device: str | None = None,
-    workers: int | None = None, batch_size: int = 8, retry: bool = False,
+    workers: int | None = None, batch_size: int | None = None, retry: bool = False,
     cfg_options: dict[str, Any] | None = None, engine: str = 'local',
     ray_address: str | None = None, **wrong: Any,
 ) -> Summary:
@@ -55,7 +55,7 @@ def label(
         score_thr: lowest score of a label.
         device: ``'cpu'``, ``'cuda:0'``, ...; by default all GPUs, else the processor.
         workers: processes; by default one a GPU, or what the processor has cores for.
-        batch_size: images of a forward pass.
+        batch_size: images of a forward pass; by default 2 on a processor, 16 on a GPU.
         retry: try images again that could not be read.
         engine: one of ``ENGINES``; ``'ray'``: see :mod:`.ray_engine`, ``workers`` are actors.
         ray_address: of a Ray cluster; None: this machine.
@@ -76,10 +76,11 @@ def label(
     many = [sources] if isinstance(sources, str | Path) else list(sources)
     if engine == 'ray':
         work = partial(run_on_ray, address=ray_address, workers=workers)
-        return run(many, build, build.settings(), out, formats, work, batch_size, retry=retry)
+        return run(many, build, build.settings(), out, formats, work, batch_size or BATCH[1],
+                   retry=retry)
     devices, threads, readers = plan_devices(device, workers)
     return run(many, build, build.settings(), out, formats, partial(run_crew, devices=devices),
-               batch_size, threads, readers, retry)
+               batch_size or batch_for(devices[0]), threads, readers, retry)
 
 
 def run(
