@@ -8,7 +8,7 @@ writes the forms of --format again.
 import argparse
 import sys
 
-from expalign.apis.command_line import add_model_arguments, config_settings
+from expalign.apis.command_line import add_model_arguments, check_arguments, config_settings
 from expalign.data_tools.label_writers import FORMATS
 from expalign.structures.thresholds import SCORE_THR, threshold_argument
 from expalign.utils import run_command
@@ -48,6 +48,9 @@ def parse_args() -> tuple[CommandParser, argparse.Namespace]:
     parser.add_argument('--retry', action='store_true',
                         help='try photographs again that could not be read')
     args = parser.parse_args()
+    if args.texts is None and args.model is None:
+        parser.error(f'say what to label: {parser.prog} {args.source[0]} --texts "a cat. a dog"')
+    check_arguments(parser, args)
     if args.ray_address is not None and args.engine != 'ray':
         parser.error('--ray-address belongs to --engine ray')
     return parser, args
@@ -57,13 +60,9 @@ def main() -> None:
     """Label, and say where the labels are."""
     parser, args = parse_args()
     from expalign.apis.labelling.label import label
-    from expalign.apis.texts import understood_prompts
-    prompts = None
-    if args.texts is not None:
-        prompts = understood_prompts(args.texts, args.custom_entities)
     try:
         found = label(
-            args.source, prompts, args.out, args.format, args.model, weights=args.weights,
+            args.source, args.texts, args.out, args.format, args.model, weights=args.weights,
             score_thr=args.score_thr, device=args.device, workers=args.workers,
             batch_size=args.batch_size, retry=args.retry, cfg_options=config_settings(args),
             engine=args.engine, ray_address=args.ray_address)

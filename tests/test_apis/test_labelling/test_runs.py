@@ -2,15 +2,17 @@
 
 import json
 import os
+import re
 from pathlib import Path
 
 import cv2
 import numpy as np
 import pytest
 
-from expalign.apis.labelling.labeller import ModelLabeller
+from expalign.apis.labelling.labeller import ModelBuilder, ModelLabeller
 from expalign.apis.labelling.reading import Reader
 from expalign.apis.labelling.units import Files
+from tests.helpers.mini_model import CONFIG
 from tests.helpers.stub_labeller import PROMPTS, StubBuilder, label_with_stub, write_pictures
 from tests.test_apis.test_labelling.test_sources import write_tar
 
@@ -108,6 +110,7 @@ def test_folders_that_cannot_be_used(tmp_path):
     (tmp_path / 'empty').mkdir()
     with pytest.raises(ValueError, match='there is no image in .*empty'):
         label_with_stub(tmp_path / 'empty', tmp_path / 'out')
+    assert label_with_stub(tmp_path / 'photos', tmp_path / 'out').images == 2
     with pytest.raises(ValueError, match="there is no form 'voc'; known are coco, yolo"):
         label_with_stub(tmp_path / 'photos', tmp_path / 'out', formats=['voc'])
 
@@ -159,3 +162,53 @@ def test_prompts_stay_whole_in_every_record(tmp_path):
     record = json.loads((tmp_path / 'out/run.json').read_text())
     assert record['found_with'] == dict(prompts=PROMPTS, thresholds=[0.5, 0.5], model='stub')
     assert record['settings']['prompts'] == PROMPTS
+
+
+def test_a_model_is_known_by_its_content(tmp_path):
+    (tmp_path / 'a.pth').write_bytes(b'one')
+    build = ModelBuilder('expalign-s', str(tmp_path / 'a.pth'), ('a cat',))
+    before = build.settings()
+    assert before == dict(
+        model='expalign-s', weights='a.pth, sha256 7692c3ad3540bb80', prompts=('a cat',),
+        score_thr='auto', cfg_options={})
+    (tmp_path / 'moved').mkdir()
+    (tmp_path / 'a.pth').rename(tmp_path / 'moved/a.pth')
+    moved = ModelBuilder('expalign-s', str(tmp_path / 'moved/a.pth'), ('a cat',), trust=True)
+    assert moved.settings() == before
+    (tmp_path / 'moved/a.pth').write_bytes(b'two')
+    assert moved.settings() != before
+
+
+@pytest.mark.parametrize(('arguments', 'message'), [
+    (['photos'], 'say what to label: .* photos --texts'),
+    (['photos', '--texts', 'a cat', '--model', 'absent'], 'absent does not exist, and no model'),
+    (['photos', '--texts', ' '], 'no prompt in'),
+    (['photos', '--texts', 'a cat', '--ray-address', 'auto'], 'belongs to --engine ray'),
+    (['photos', '--texts', 'a cat', '--format', 'voc'], "invalid choice: 'voc'"),
+    (['photos', '--texts', 'a cat', '--wrokers', '2'], 'did you mean --workers'),
+    (['photos', '--texts', 'a cat', '--device', 'gpu'], 'there is no such device')])
+def test_mistakes_on_the_command_line(arguments, message, run_script, capsys):
+    with pytest.raises(SystemExit) as stop:
+        run_script('tools/label_images.py', *arguments)
+    error = capsys.readouterr().err
+    assert stop.value.code == 2 and re.search(message, error.splitlines()[-1]), error
+
+
+@pytest.mark.slow
+def test_the_command(run_script, tmp_path, capsys, mini_weights):
+    """A photograph, a damaged one, and prompts where a source should be."""
+    (tmp_path / 'photos').mkdir()
+    (tmp_path / 'photos/a.jpg').symlink_to(Path(IMAGE).resolve())
+    (tmp_path / 'photos/b.jpg').touch()
+    options = ['--texts', 'a horse; "pizza, hot"', '--model', CONFIG, '--weights', mini_weights,
+               '--out', tmp_path / 'out', '--score-thr', '0.05', '--device', 'cpu', '--format',
+               'jsonl', 'labelstudio']
+    run_script('tools/label_images.py', tmp_path / 'photos', *options)
+    printed = capsys.readouterr().out
+    assert '2 prompts: a horse | pizza, hot' in printed
+    assert '1 that could not be read (damaged.jsonl says why)' in printed
+    row = json.loads((tmp_path / 'out/jsonl/labels.jsonl').read_text().splitlines()[0])
+    assert row['name'] == 'a.jpg' and len(row['detections']) > 3
+    assert {found['prompt'] for found in row['detections']} <= {'a horse', 'pizza, hot'}
+    with pytest.raises(FileNotFoundError, match='the source .*/a cat does not exist'):
+        run_script('tools/label_images.py', tmp_path / 'photos', 'a cat', *options)

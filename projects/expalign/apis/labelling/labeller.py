@@ -1,5 +1,7 @@
 """What finds things in images, as a worker uses it."""
 
+import hashlib
+import os
 from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass, field
 from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
@@ -85,7 +87,18 @@ class ModelBuilder:
         """What labels depend on, as the record of a run has it."""
         settings = asdict(self)
         del settings['trust']
-        return settings
+        return settings | {name: named_content(settings[name]) for name in ('model', 'weights')}
+
+
+def named_content(name: str | None) -> str | None:
+    """A file by its name and what is in it, wherever it lies; anything else by its name."""
+    if name is None or not os.path.isfile(name):
+        return name
+    digest = hashlib.sha256()
+    with open(name, 'rb') as file:
+        while block := file.read(2**20):
+            digest.update(block)
+    return f'{os.path.basename(name)}, sha256 {digest.hexdigest()[:16]}'
 
 
 class ModelLabeller:

@@ -75,14 +75,17 @@ def run_folder(path: str | Path, settings: dict[str, Any], outputs: list[str]
     known = _read(path / RECORD)
     if known is None:
         _check_free(path, outputs)
+    elif not any((path / PARTS).glob('*.jsonl')):
+        known = None  # of a run that found no image, or whose model could not be had
     else:
         _check_same(path, known, record)
     with run_lock(path, '--out'):
         (path / PARTS).mkdir(exist_ok=True)
         _wait_for_orphans(path)
-        record = _read(path / RECORD) or record
         if known is None:
             _write(path / RECORD, record)
+        else:
+            record = known
         yield RunFolder(path, record)
 
 
