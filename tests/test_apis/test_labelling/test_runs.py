@@ -3,6 +3,7 @@
 import json
 import os
 import re
+import time
 from pathlib import Path
 
 import cv2
@@ -13,7 +14,13 @@ from expalign.apis.labelling.labeller import ModelBuilder, ModelLabeller
 from expalign.apis.labelling.reading import Reader
 from expalign.apis.labelling.units import Files
 from tests.helpers.mini_model import CONFIG
-from tests.helpers.stub_labeller import PROMPTS, StubBuilder, label_with_stub, write_pictures
+from tests.helpers.stub_labeller import (
+    PROMPTS,
+    StubBuilder,
+    StubLabeller,
+    label_with_stub,
+    write_pictures,
+)
 from tests.test_apis.test_labelling.test_sources import write_tar
 
 IMAGE = 'demo/data/mini/val2017/000000214753.jpg'
@@ -60,6 +67,19 @@ def test_archives_are_read_once(tmp_path):
     lost = next((tmp_path / 'out/parts').glob('*.jsonl'))
     lost.unlink()
     assert label_with_stub(sources, tmp_path / 'out')[:3] == (82, 0, 82)
+
+
+def test_members_cannot_lead_out_of_the_folder(tmp_path):
+    names = ['../../../evil.png', '/etc/evil.png', 'x' * 90 + 'é' * 60 + '.png', 'a.png', 'a.bmp',
+             'a_png.png']
+    write_tar(tmp_path / 'a.tar', names)
+    assert label_with_stub(tmp_path / 'a.tar', tmp_path / 'out', formats=['yolo', 'coco'])[:3] == (
+        6, 0, 6)
+    files = list(tmp_path.rglob('*.txt'))
+    assert len(files) == 6 and all((tmp_path / 'out/yolo/labels') in path.parents for path in files)
+    content = json.loads((tmp_path / 'out/coco/annotations.json').read_text())
+    assert sorted(entry['file_name'] for entry in content['images'])[:3] == [
+        'a.tar/__/__/__/evil.png', 'a.tar/a.bmp', 'a.tar/a.png']
 
 
 def test_one_image_named_often_is_done_once(tmp_path):
@@ -212,3 +232,27 @@ def test_the_command(run_script, tmp_path, capsys, mini_weights):
     assert {found['prompt'] for found in row['detections']} <= {'a horse', 'pizza, hot'}
     with pytest.raises(FileNotFoundError, match='the source .*/a cat does not exist'):
         run_script('tools/label_images.py', tmp_path / 'photos', 'a cat', *options)
+
+
+def test_one_large_image_is_in_memory_at_a_time(tmp_path, monkeypatch):
+    from expalign.apis.labelling import reading
+    monkeypatch.setattr(reading, 'LARGE', 1000)
+    write_pictures(tmp_path, 12)
+    inside, most = [0], [0]
+
+    def prepare(pixels):
+        inside[0] += 1
+        most[0] = max(most[0], inside[0])
+        time.sleep(0.01)
+        inside[0] -= 1
+        return pixels
+
+    labeller = StubLabeller()
+    labeller.prepare = prepare
+    reader = Reader(labeller, 4, 4)
+    rows = list(reader.rows(Files(tuple(sorted(map(str, tmp_path.iterdir())))).items()))
+    assert [len(row['detections']) for row in rows] == [1] * 12 and most == [1]
+    monkeypatch.setattr(reading, 'LARGE', 10**6)
+    list(reader.rows(Files(tuple(sorted(map(str, tmp_path.iterdir())))).items()))
+    assert most[0] > 1
+    reader.close()

@@ -106,14 +106,17 @@ def _replace(new: Path, place: Path, scratch: Path) -> None:
 
 
 def _labels(number: int, row: dict[str, Any], root: str | None) -> ImageLabels:
-    source = row['image']
-    name = source
-    if root is not None and not is_address(source):
-        name = os.path.relpath(source, root).replace(os.sep, '/')
-    if row.get('within'):
-        name = name.replace(MARK, '/', 1) + row.get('suffix', '')
+    source, within = row['image'], row.get('within')
+    name = within or source
+    if root is not None and not is_address(name):
+        name = os.path.relpath(name, root).replace(os.sep, '/')
+    if within:
+        member = source[len(within) + len(MARK):] + row.get('suffix', '')
+        # A member may be called '../../etc/x.png'; nobody is to look for it there.
+        parts = ('__' if part == '..' else part for part in member.split('/'))
+        name = '/'.join([name, *(part for part in parts if part not in ('', '.'))])
     return ImageLabels(
-        number, name, source, row.get('within'), row.get('width', 0), row.get('height', 0),
+        number, name, source, within, row.get('width', 0), row.get('height', 0),
         row.get('detections', []), row.get('error'))
 
 

@@ -16,7 +16,7 @@ from typing import Any, NamedTuple
 
 from expalign.utils import finished_file
 
-ROWS, SECONDS = 256, 20.0  # after which a part is written
+ROWS, SECONDS = 4096, 20.0  # after which a part is written
 
 
 class PartWriter:

@@ -3,16 +3,22 @@
 from collections import deque
 from collections.abc import Callable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import nullcontext
+from io import BytesIO
+from threading import Lock
 from typing import Any, NamedTuple
 
 from expalign.limits import LimitExceeded
-from expalign.utils.image_files import SUFFIXES, UnreadableImage, decode
+from expalign.utils.image_files import SUFFIXES, UnreadableImage, decode, read_head
 
 from .labeller import Labeller
 from .units import Item
 
 KINDS = {b'\xff\xd8\xff': '.jpg', b'\x89PNG': '.png', b'BM': '.bmp', b'GIF8': '.gif',
          b'RIFF': '.webp', b'II': '.tif', b'MM': '.tif'}
+
+
+LARGE = 24_000_000  # pixels; of images with more, one at a time is in memory
 
 
 class End(NamedTuple):
@@ -56,6 +62,7 @@ class Reader:
         self._labeller, self.batch_size, self._stopped = labeller, batch_size, stopped
         self._ahead = batch_size + 2 * threads
         self._threads = ThreadPoolExecutor(threads, 'read')
+        self._large = Lock()
 
     def rows(self, entries: Iterator[Item | End]) -> Iterator[dict[str, Any] | End]:
         """The row of each image, and each end, in the order in which they came."""
@@ -92,11 +99,12 @@ class Reader:
         about = dict(item.about)
         try:
             content = item.read()
-            pixels = decode(content)
+            with self._large if _is_large(content) else nullcontext():
+                size, prepared = self._prepared(content)
             if about and not item.key.lower().endswith(SUFFIXES):
                 about['suffix'] = next(
                     (end for start, end in KINDS.items() if content.startswith(start)), '.img')
-            return Ready(pixels.shape[:2], self._labeller.prepare(pixels), about)
+            return Ready(size, prepared, about)
         except FileNotFoundError:
             reason = 'there is no such file'
         except (UnreadableImage, LimitExceeded) as error:
@@ -106,6 +114,10 @@ class Reader:
         except OSError as error:
             reason = f'it cannot be read: {error.strerror or error}'
         return Ready(None, reason, about)
+
+    def _prepared(self, content: bytes) -> tuple[tuple[int, int], Any]:
+        pixels = decode(content)
+        return pixels.shape[:2], self._labeller.prepare(pixels)
 
     def close(self) -> None:
         """End the threads."""
@@ -124,3 +136,8 @@ class Reader:
                 height, width = ready.size
                 yield {'image': entry.key, **ready.about, 'width': width, 'height': height,
                        'detections': next(found)}
+
+
+def _is_large(content: bytes) -> bool:
+    head = read_head(BytesIO(content))
+    return head is not None and head.width * head.height > LARGE

@@ -5,6 +5,7 @@ are written, too, the images have to be put beside them. Two images that differ 
 alone would share a file of labels: the later one gets the suffix into its name.
 """
 
+import hashlib
 import json
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -15,6 +16,7 @@ from expalign.utils.links import link
 from .target import ImageLabels, Target
 
 DIGITS = 6  # of shares of a side
+MAX_PART = 200  # bytes of a name
 
 
 @contextmanager
@@ -34,11 +36,15 @@ def writer(target: Target) -> Iterator[Callable[[ImageLabels], None]]:
 def _add(folder: Path, image: ImageLabels, target: Target) -> None:
     if image.error is not None:
         return
-    name = PurePosixPath(image.name.split('://', 1)[-1].lstrip('/'))
+    name = _inside(image.name)
     labels = folder / 'labels' / name.with_suffix('.txt')
-    if labels.exists():
-        name = name.with_name(f'{name.stem}_{name.suffix[1:]}{name.suffix}')
-        labels = folder / 'labels' / name.with_suffix('.txt')
+    taken = 0
+    while labels.exists():
+        taken += 1
+        number = '' if taken == 1 else str(taken)
+        other = name.with_name(f'{name.stem}_{name.suffix[1:]}{number}{name.suffix}')
+        labels = folder / 'labels' / other.with_suffix('.txt')
+    name = other if taken else name
     labels.parent.mkdir(parents=True, exist_ok=True)
     labels.write_text(yolo_lines(image), encoding='ascii')
     if image.within is None and '://' not in image.source:
@@ -48,6 +54,21 @@ def _add(folder: Path, image: ImageLabels, target: Target) -> None:
     else:
         target.tally.note('yolo: labels without a link to their image, which is no file here',
                           image.name)
+
+
+def _inside(name: str) -> PurePosixPath:
+    """A name as a path below a folder, whatever an archive or an address calls the image."""
+    parts = [part for part in name.split('://', 1)[-1].split('/') if part not in ('', '.')]
+    return PurePosixPath(*(_short('__' if part == '..' else part) for part in parts))
+
+
+def _short(part: str) -> str:
+    """A part of a path that file systems take; they have 255 bytes for it."""
+    content = part.encode('utf-8', 'surrogatepass')
+    if len(content) <= MAX_PART:
+        return part
+    suffix = PurePosixPath(part).suffix[:8]
+    return f'{part[:40]}-{hashlib.sha256(content).hexdigest()[:16]}{suffix}'
 
 
 def yolo_lines(image: ImageLabels) -> str:
