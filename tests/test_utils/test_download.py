@@ -191,3 +191,43 @@ def test_threads_fetch_one_file_once(server, tmp_path):
     with ThreadPoolExecutor(4) as pool:
         list(pool.map(lambda _: download(source(server), tmp_path / 'w.pth'), range(4)))
     assert len(server.requests) == 1 and names(tmp_path) == ['w.pth']
+
+
+class Windows:
+    """The module ``os`` of a system on which no open file gets another name or goes."""
+
+    name = 'nt'
+
+    def __init__(self):
+        self.changed = []
+
+    def __getattr__(self, attribute):
+        return getattr(os, attribute)
+
+    def replace(self, old, new):
+        self._check(old)
+        os.replace(old, new)
+
+    def unlink(self, path):
+        self._check(path)
+        os.unlink(path)
+
+    def _check(self, path):
+        links = (f'/proc/self/fd/{number}' for number in os.listdir('/proc/self/fd'))
+        held = [link for link in links if os.path.realpath(link) == os.path.realpath(path)]
+        assert not held
+        self.changed.append(path)
+
+
+@pytest.mark.skipif(not os.path.isdir('/proc/self/fd'), reason='open files are not listed here')
+@pytest.mark.parametrize('digest', [DIGEST[:8], 'f' * 8])
+def test_files_are_closed_before_they_are_moved_on_windows(server, tmp_path, monkeypatch, digest):
+    monkeypatch.setattr(module, 'os', windows := Windows())
+    if digest == DIGEST[:8]:
+        download(source(server), tmp_path / 'w.pth')
+        assert names(tmp_path) == ['w.pth']
+    else:
+        with pytest.raises(FetchError, match='is not the file that is expected'):
+            download(source(server, digest), tmp_path / 'w.pth')
+        assert names(tmp_path) == []
+    assert len(windows.changed) == 1
