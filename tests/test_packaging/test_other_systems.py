@@ -45,7 +45,7 @@ ALLOWED = {
 TEXT_CALLS = {'read_text': 0, 'write_text': 1}  # with the number of arguments before encoding
 SPLITS = {'split', 'rsplit', 'partition', 'rpartition'}
 PLACE = re.compile(r'path|file|folder|dir\b|root|place|target|out\b')
-# Texts of such names with '/' that are no paths of this machine: addresses, names in archives and in files.
+# Texts of such names with '/' that are no paths of this machine: addresses, names in archives.
 SLASHES = {'checkpoints/torch_archive.py', 'data_tools/lvis_minival.py', 'apis/web/guard.py'}
 
 
