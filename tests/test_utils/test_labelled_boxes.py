@@ -11,7 +11,7 @@ from expalign.utils.labelled_boxes import (
     OPACITY,
     _apart,
     _place,
-    _shared_area,
+    _shared_areas,
     draw_labelled_boxes,
 )
 
@@ -44,9 +44,16 @@ def test_labels_of_near_boxes_do_not_overlap():
         box = np.array([40 + 5 * shift, 40 + 5 * shift, 240, 210])
         place = _place(box, size, (300, 240), placed)
         assert min(place) >= 0 and place[2] <= 300 and place[3] <= 240
-        assert sum(_shared_area(place, other) for other in placed) == 0
+        assert _shared_areas(np.array([place]), np.array(placed).reshape(-1, 4)) == [0]
         placed.append(place)
     assert placed[0] == (40, 20, 100, 40)  # above the best box
+
+
+def test_areas_that_rectangles_share():
+    ones = np.array([[0, 0, 4, 4], [10, 10, 12, 12]])
+    others = np.array([[2, 2, 6, 6], [3, 0, 9, 9], [11, 0, 20, 11]])
+    assert _shared_areas(ones, others).tolist() == [4 + 4, 1]
+    assert _shared_areas(ones, np.zeros((0, 4))).tolist() == [0, 0]
 
 
 def test_a_label_beside_a_small_box_does_not_hide_it():

@@ -57,8 +57,7 @@ class InstanceMasks(Sequence[np.ndarray]):
         """The masks, one after the other, for the image in another size (h, w)."""
         import cv2
         for mask in self:
-            yield cv2.resize(mask.astype(np.uint8), (size[1], size[0]),
-                             interpolation=cv2.INTER_NEAREST).astype(bool)
+            yield cv2.resize(mask.astype(np.uint8) * 255, (size[1], size[0])) > 127
 
     def __repr__(self) -> str:
         return f'{type(self).__name__}({len(self)} masks, {self.size[1]} x {self.size[0]} pixels)'

@@ -103,7 +103,7 @@ def _apart(boxes: np.ndarray, scale: float = 1) -> np.ndarray:
     """The boxes, with those that lie on an earlier one moved inside of it."""
     boxes, inset, same = boxes.copy(), INSET * scale, SAME * scale - 1
     for number in range(len(boxes)):
-        while any(np.abs(boxes[number] - other).max() < same for other in boxes[:number]):
+        while (np.abs(boxes[:number] - boxes[number]).max(1, initial=0) < same).any():
             boxes[number] += (inset, inset, -inset, -inset)
             if (boxes[number][2:] - boxes[number][:2]).min() < 2 * inset:
                 break
@@ -129,10 +129,11 @@ def _place(
         x = min(max(x, 0), max(picture[0] - width, 0))
         y = min(max(y, 0), max(picture[1] - height, 0))
         places.append((x, y, x + width, y + height))
-    return min(places, key=lambda place: sum(_shared_area(place, other) for other in placed))
+    return places[int(_shared_areas(np.array(places), np.array(placed).reshape(-1, 4)).argmin())]
 
 
-def _shared_area(one: Rectangle, other: Rectangle) -> float:
-    width = min(one[2], other[2]) - max(one[0], other[0])
-    height = min(one[3], other[3]) - max(one[1], other[1])
-    return max(width, 0) * max(height, 0)
+def _shared_areas(ones: np.ndarray, others: np.ndarray) -> np.ndarray:
+    """The area (n) that each of n rectangles shares with m others, together."""
+    low = np.maximum(ones[:, None, :2], others[None, :, :2])
+    high = np.minimum(ones[:, None, 2:], others[None, :, 2:])
+    return (high - low).clip(0).prod(-1).sum(1)

@@ -1,9 +1,11 @@
 """What is kept of a search, and its pictures, without a server."""
 
 import io
+import json
 
 import numpy as np
 import PIL.Image
+import pycocotools.mask as coco_mask
 import pytest
 
 from expalign.apis.web import pictures
@@ -32,7 +34,7 @@ def test_kept_maps_belong_to_their_boxes(page_inferencer):
     about = summary(found)
     assert max(map(max, filter(None, about['scores']))) == pytest.approx(scores.max(), abs=1e-4)
     assert sum(map(len, about['scores'])) == len(found.detections.data_sample.pred_instances)
-    assert 100_000 < found.size < 10_000_000
+    assert 100_000 < found.weight < 10_000_000
 
 
 def test_misspelled_words_are_met(page_inferencer):
@@ -46,7 +48,16 @@ def test_large_photographs_are_shown_small(page_inferencer):
     """Boxes are those of the photograph; pictures of the page are no larger than it shows."""
     large = np.full((1500, 2000, 3), 90, np.uint8)
     found = search(page_inferencer, large, 'a cat')
-    assert found.detections.size == (1500, 2000)
+    about = summary(found)
+    assert (about['height'], about['width']) == found.size == (1500, 2000)
+    record = json.loads(pictures.json_file([found], 0.0).content)
+    assert (record['width'], record['height'], len(record['detections'])) == (2000, 1500, 20)
+    assert found.detections.size == (1200, 1600)
+    np.testing.assert_allclose([row['box'] for row in record['detections']],
+                               found.detections.above(0.0).boxes * 1.25, atol=0.01)
+    coco, threshold = json.loads(pictures.coco_file([found], 0.9).content), 0.9
+    assert len(coco['annotations']) == len(found.detections.above(threshold))
+    assert len(json.loads(pictures.json_file([found], 1.0).content)['best_scores']) == 1
     assert shown(pictures.picture(found, 0.0, 1600, 15)).shape == (1200, 1600, 3)
     assert shown(pictures.picture(found, 0.0, 400, 15)).shape == (300, 400, 3)
     assert shown(pictures.pictures_file([found], 0.0, [large])).shape == large.shape
@@ -55,7 +66,7 @@ def test_large_photographs_are_shown_small(page_inferencer):
     # The box is at the same place in pictures of every size.
     box = found.detections.above(0.0).boxes[0]
     drawn = shown(pictures.picture(found, 0.0, 400, 8)).astype(int)
-    x, y = (box[:2] * 0.2).round().astype(int).clip(2, 397)
+    x, y = (box[:2] * 0.25).round().astype(int).clip(2, 397)
     assert np.abs(drawn[y:y + 4, x:x + 4] - 90).max() > 60
     tall = search(page_inferencer, large.transpose(1, 0, 2), 'a cat')
     assert shown(pictures.picture(tall, 0.0, 300, 15)).shape == (400, 300, 3)
@@ -71,7 +82,6 @@ def test_masks_are_drawn_and_in_the_results(tmp_path):
     assert summary(found)['masks'] is True
     best = found.detections.data_sample.pred_instances[:1]
     threshold = best.scores.item() - 1e-4
-    import json
     row = json.loads(pictures.json_file([found], threshold).content)['detections'][0]
     assert row['mask']['size'] == [60, 80]
     mask = best.masks.to_ndarray()[0]
@@ -79,3 +89,12 @@ def test_masks_are_drawn_and_in_the_results(tmp_path):
     assert (np.abs(drawn[mask] - 90).max(-1) > 10).mean() > 0.95
     coco = json.loads(pictures.coco_file([found], threshold).content)
     assert coco['annotations'][0]['segmentation']['size'] == [60, 80]
+    # Of a large photograph masks come in its own pixels.
+    large = search(inferencer, np.repeat(np.repeat(PHOTOGRAPH, 40, 0), 40, 1), 'a cat. a dog')
+    assert large.detections.size == (1200, 1600)
+    best = large.detections[:1]
+    row = json.loads(pictures.json_file(
+        [large], float(best.scores[0]) - 1e-4).content)['detections'][0]
+    grown = coco_mask.decode(row['mask'])
+    assert grown.shape == (2400, 3200)
+    assert grown.sum() == pytest.approx(4 * best.masks[0].sum(), rel=0.02)

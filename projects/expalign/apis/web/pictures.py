@@ -18,7 +18,7 @@ from expalign.visualization.panels import level_title
 
 from .photographs import decode
 from .requests import Refused
-from .search import Found
+from .search import Found, in_own_pixels
 
 JPEG, PNG, JSON, ZIP = 'image/jpeg', 'image/png', 'application/json', 'application/zip'
 
@@ -69,7 +69,7 @@ def map_of_level(found: Found, prompt: int, level: str, threshold: ScoreThr) -> 
         raise Refused(404, 'there is no such map')
     image = decode(found.shown)
     shown = found.detections.above(threshold)
-    boxes = shown.boxes[shown.labels == prompt] * (image.shape[1] / shown.size[1])
+    boxes = shown.boxes[shown.labels == prompt]
     drawn = map_picture(image, found.alignment, row, level, boxes)
     return File(_encoded(drawn, '.jpg'), JPEG)
 
@@ -79,13 +79,10 @@ def explanation_picture(found: Found, prompts: Sequence[int], threshold: ScoreTh
     alignment = found.alignment
     rows = [_row(found, prompt) for prompt in prompts]
     lowest = found.detections.above(threshold).thresholds
-    instances = found.instances
     image = decode(found.shown)
-    if image.shape[:2] != tuple(alignment.image_shape):
-        instances = instances.clone()
-        instances.bboxes = instances.bboxes * (image.shape[1] / alignment.image_shape[1])
-    drawn = draw_explanation(image, alignment, instances, [alignment.prompts[row] for row in rows],
-                             [lowest[place] for place in found.places])
+    drawn = draw_explanation(
+        image, alignment, found.instances, [alignment.prompts[row] for row in rows],
+        [lowest[place] for place in found.places])
     return File(_encoded(drawn, '.png'), PNG)
 
 
@@ -101,14 +98,14 @@ def pictures_file(found: Sequence[Found], threshold: ScoreThr, pixels: Iterable[
 
 def json_file(found: Sequence[Found], threshold: ScoreThr) -> File:
     """The project's JSON form: an object, or a list of them for several photographs."""
-    records = [one.detections.above(threshold).to_dict() | dict(image=one.name or None)
+    records = [in_own_pixels(one, threshold).to_dict() | dict(image=one.name or None)
                for one in found]
     return _json(records[0] if len(records) == 1 else records)
 
 
 def coco_file(found: Sequence[Found], threshold: ScoreThr) -> File:
     """A data set in COCO's form with all photographs."""
-    return _json(coco_dataset([one.detections.above(threshold) for one in _alike(found)],
+    return _json(coco_dataset([in_own_pixels(one, threshold) for one in _alike(found)],
                               [one.name or f'{stem}.jpg' for one, stem in zip(
                                   found, _stems(found), strict=True)]))
 
@@ -119,7 +116,7 @@ def yolo_file(found: Sequence[Found], threshold: ScoreThr) -> File:
                       for label, prompt in enumerate(_alike(found)[0].detections.prompts))
     files = {'data.yaml': f'names:\n{names}\n'.encode()}
     for one, stem in zip(found, _stems(found), strict=True):
-        files[f'labels/{stem}.txt'] = one.detections.above(threshold).to_yolo().encode()
+        files[f'labels/{stem}.txt'] = in_own_pixels(one, threshold).to_yolo().encode()
     return _archive(files)
 
 

@@ -11,6 +11,7 @@ from expalign.apis.found import detections_of
 from expalign.apis.inferencer import ExpAlignInferencer
 from expalign.structures.alignment import Alignment
 from expalign.structures.detections import Detections
+from expalign.structures.instance_masks import InstanceMasks
 from expalign.structures.prompts import (
     asks_everything,
     check_everything,
@@ -18,6 +19,7 @@ from expalign.structures.prompts import (
     distinct_prompts,
     parse_prompts,
 )
+from expalign.structures.thresholds import ScoreThr
 from expalign.utils.picture_files import encode_picture, shrunk
 from expalign.visualization.explanation import best_scores
 
@@ -25,7 +27,9 @@ from .requests import Refused
 from .words import MAX_HINTS, hints, read_prompts
 
 EXPLAINED = 20  # prompts whose maps are kept
-SHOWN_SIDE = 1600  # pixels of the longer side of pictures on the page
+# Pixels of the longer side of a photograph as it is searched and shown. The network sees 640 of
+# them; masks of more take seconds.
+SHOWN_SIDE = 1600
 MASK_BYTES = 16_000  # about what a mask takes before it is drawn
 SCORE_STEP = 1e-4
 
@@ -36,8 +40,10 @@ class Found(NamedTuple):
     Attributes:
         name: of the photograph's file, '' where it has none.
         photograph: what it is kept as.
-        shown: the photograph as it is shown, a JPEG of at most ``SHOWN_SIDE`` pixels a side.
-        detections: all of them, without the image.
+        size: its height and width in pixels.
+        shown: the photograph as it is searched and shown, at most ``SHOWN_SIDE`` pixels a side, as
+            a JPEG.
+        detections: all of them, in pixels of ``shown`` and without the image.
         alignment: maps of the prompts with the best scores; None where everything was searched.
         instances: their detections; labels index ``alignment.prompts``.
         places: of these prompts in ``detections.prompts``.
@@ -46,6 +52,7 @@ class Found(NamedTuple):
 
     name: str
     photograph: str
+    size: tuple[int, int]
     shown: bytes
     detections: Detections
     alignment: Alignment | None
@@ -54,7 +61,7 @@ class Found(NamedTuple):
     notes: list[str]
 
     @property
-    def size(self) -> int:
+    def weight(self) -> int:
         """About how many bytes it takes."""
         masks = 0 if self.detections.masks is None else MASK_BYTES
         candidates = len(self.detections.data_sample.pred_instances)
@@ -75,13 +82,15 @@ def search(inferencer: ExpAlignInferencer, pixels: np.ndarray, text: str, name: 
     own = None if text.strip() or examples else inferencer.model.own_prompts()
     prompts, notes = _prompts(inferencer, text, examples) if own is None else (list(own), [])
     everything = asks_everything(prompts)
+    size, pixels = pixels.shape[:2], shrunk(pixels, SHOWN_SIDE)
     bgr = np.ascontiguousarray(pixels[..., ::-1])
     ((_, sample),) = inferencer.stream(
         [bgr], [prompts] if own is None else None, return_eam=not everything, hints=True)
-    shown = encode_picture(shrunk(pixels, SHOWN_SIDE), '.jpg') or b''
+    shown = encode_picture(pixels, '.jpg') or b''
     detections = detections_of(inferencer, None, sample, 'auto')
     if everything:
-        return Found(name, photograph, shown, detections, None, sample.pred_instances, [], notes)
+        return Found(name, photograph, size, shown, detections, None, sample.pred_instances, [],
+                     notes)
     alignment = sample.metainfo['alignment']
     sample.set_metainfo(dict(alignment=None))
     instances = sample.pred_instances
@@ -90,8 +99,8 @@ def search(inferencer: ExpAlignInferencer, pixels: np.ndarray, text: str, name: 
     places[best.copy()] = places.new_tensor(range(len(best)))
     kept = instances[places[instances.labels] >= 0]
     kept.labels = places[kept.labels]
-    return Found(name, photograph, shown, detections, alignment.select(best), kept, best.tolist(),
-                 notes)
+    return Found(name, photograph, size, shown, detections, alignment.select(best), kept,
+                 best.tolist(), notes)
 
 
 def _prompts(inferencer: ExpAlignInferencer, text: str, examples: Sequence[str]
@@ -122,7 +131,7 @@ def summary(found: Found) -> dict[str, Any]:
     scores: list[list[float]] = [[] for _ in detections.prompts]
     for label, score in zip(detections.labels.tolist(), detections.scores.tolist(), strict=True):
         scores[label].append(round(math.floor(score / SCORE_STEP + 1e-6) * SCORE_STEP, 4))
-    height, width = detections.size
+    height, width = found.size
     everything = found.alignment is None
     return dict(
         understood=f'everything: the {len(detections.prompts):,} names that the model knows'
@@ -130,6 +139,32 @@ def summary(found: Found) -> dict[str, Any]:
         prompts=detections.prompts, thresholds=found.detections.thresholds, scores=scores,
         explained=found.places, notes=found.notes, hints=_hints(found), width=width, height=height,
         masks=detections.masks is not None, name=found.name)
+
+
+class _Grown(NamedTuple):
+    """One of the masks, for the photograph in its own size, when it is asked for."""
+
+    masks: InstanceMasks
+    index: int
+
+    def on_image(self, size: tuple[int, int]) -> np.ndarray:
+        """The mask, (H, W) bool."""
+        (mask,) = self.masks[self.index:self.index + 1].resized(size)
+        return mask
+
+
+def in_own_pixels(found: Found, threshold: ScoreThr) -> Detections:
+    """What was found above a threshold, in pixels of the photograph."""
+    shown = found.detections.above(threshold)
+    if shown.size == tuple(found.size):
+        return shown
+    every = found.detections.above(0.0)
+    scale = found.size[1] / shown.size[1], found.size[0] / shown.size[0]
+    masks = every.masks
+    return Detections(
+        every.boxes * (*scale, *scale), every.scores, every.labels, every.prompts, found.size,
+        None if masks is None else [_Grown(masks, index) for index in range(len(masks))],
+        threshold=shown.thresholds, model=shown.model)
 
 
 def _hints(found: Found) -> list[dict[str, Any]]:

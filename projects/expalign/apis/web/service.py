@@ -124,7 +124,7 @@ class Service:
             self._sample_results[number] = found
             result = f'{SAMPLE_RESULT}{number}'
         else:
-            result = self._results.add(found, found.size, visitor, holder)
+            result = self._results.add(found, found.weight, visitor, holder)
         return dict(result=result, **summary(found))
 
     def _examples(self, drawn: tuple[Drawn, ...], visitor: str) -> Sequence[str]:

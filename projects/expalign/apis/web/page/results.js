@@ -63,15 +63,16 @@ function place(photo, url, alt) {
 
 // The picture ---------------------------------------------------------------------------------
 
-let due = 0;
+let due = 0, coming = null;
 function drawPicture(photo, threshold, rows, actions) {
   const mine = shown, url = `/api/results/${photo.result.result}/picture.jpg?threshold=${threshold}&${size(photo.result)}`;
   const alt = describe(photo, rows);
   clearTimeout(due);
+  if (coming) coming.src = ''; // nobody waits for it any more
   if (element('picture').getAttribute('src') === url) { place(photo, url, alt); return; }
   element('stage').classList.add('waiting');
   due = setTimeout(async () => {
-    const next = new Image();
+    const next = coming = new Image();
     next.src = url;
     try {
       await next.decode();
