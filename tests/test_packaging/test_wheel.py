@@ -71,6 +71,8 @@ def test_contents(wheel, repo_root):
     for path in (repo_root / 'configs').rglob('*'):
         if path.suffix in ('.py', '.yml'):
             assert f'expalign/.mim/configs/{path.relative_to(repo_root / "configs")}' in names
+    page = repo_root / 'projects' / 'expalign' / 'apis' / 'web' / 'page'
+    assert {f'expalign/apis/web/page/{path.name}' for path in page.iterdir()} <= names
     for name in ('py.typed', '.mim/model-index.yml',
                  'weights/expalign_v8s_minilm_text.safetensors',
                  '.mim/tools/train.py', '.mim/demo/image_demo.py',
