@@ -205,7 +205,7 @@ def test_gallery(page, tmp_path):
         page.locator('#gallery button').nth(place - 1).click()
         page.wait_for_selector(f'#gallery li:nth-child({place}) [aria-current=true]')
         wait_for_picture(page)
-    assert page.get_attribute('#picture', 'alt').startswith('000000160012.jpg with')
+    page.wait_for_selector('#picture[alt^="000000160012.jpg with"]')
     page.locator('#gallery button').nth(3).click()
     assert 'bad.jpg cannot be read' in page.inner_text('#problem')
     page.locator('#gallery button').nth(0).click()

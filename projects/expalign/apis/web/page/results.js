@@ -69,7 +69,9 @@ function drawPicture(photo, threshold, rows, actions) {
   const alt = describe(photo, rows);
   clearTimeout(due);
   if (coming) coming.src = ''; // nobody waits for it any more
-  if (element('picture').getAttribute('src') === url) { place(photo, url, alt); return; }
+  const now = element('picture').getAttribute('src') ?? '', same = now.includes(`/${photo.result.result}/`);
+  if (now === url) { place(photo, url, alt); return; }
+  if (!same && now !== photo.url) place(photo, photo.url, alt); // never another one's picture
   element('stage').classList.add('waiting');
   due = setTimeout(async () => {
     const next = coming = new Image();
@@ -85,7 +87,7 @@ function drawPicture(photo, threshold, rows, actions) {
       return;
     }
     if (shown === mine) place(photo, url, alt);
-  }, element('picture').src.includes(photo.result.result) ? 120 : 0);
+  }, same ? 120 : 0);
 }
 
 // How large the picture is asked for: as it is seen, with letters that can be read there.
