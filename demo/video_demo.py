@@ -127,6 +127,15 @@ def _explain(args: argparse.Namespace, result) -> None:
 
 def main() -> None:
     """Detect, and say where everything is."""
+    try:
+        search()
+    except KeyboardInterrupt:  # before the search, or for the second time
+        print('stopped; nothing is written', file=sys.stderr)
+        sys.exit(INTERRUPTED)
+
+
+def search() -> None:
+    """Detect as the command line says."""
     parser, args = parse_args()
     try:
         inferencer = build_inferencer(parser, args)
@@ -135,8 +144,6 @@ def main() -> None:
             done, frames = run(inferencer, args, outputs)
     except OSError as error:
         parser.error(str(error))
-    except KeyboardInterrupt:  # before the search, or for the second time
-        parser.fail(INTERRUPTED, 'stopped; nothing is written')
     notes = f'; {outputs.notes}' if outputs.notes else ''
     stopped = f', stopped at {args.frames.end:.1f} s' if frames.stopped else ''
     print(f'{done} frames searched{stopped}; {args.frames.summary()}{notes}. Written:',

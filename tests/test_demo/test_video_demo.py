@@ -120,7 +120,7 @@ def test_a_second_ctrl_c_drops_it(search, tmp_path, monkeypatch, capsys):
     with pytest.raises(SystemExit) as error:
         search(write_film(tmp_path / 'a.mp4'), '--out-dir', tmp_path / 'o')
     assert error.value.code == 130
-    assert 'error: stopped; nothing is written' in capsys.readouterr().err
+    assert 'stopped; nothing is written' in capsys.readouterr().err
     assert list((tmp_path / 'o').iterdir()) == []
 
 
