@@ -18,6 +18,7 @@ import numpy as np
 import PIL.Image
 import pytest
 
+from expalign.structures.known_classes import KnownClasses
 from tests.helpers.mini_model import CONFIG, write_mini_weights
 
 pytest.importorskip('uvicorn', reason='uvicorn is not installed: pip install -e ".[web]"')
@@ -284,6 +285,40 @@ def test_boxes_as_examples(page):
     page.locator('#examples button').click()
     page.click('#search')
     assert 'Write what to search for' in page.inner_text('#problem')
+
+
+def test_a_box_by_finger(page):
+    choose(page, PHOTOGRAPHS[0])
+    page.click('#drawing-title')
+    page.locator('#figure').scroll_into_view_if_needed()
+    area, touch = page.locator('#layer').bounding_box(), page.context.new_cdp_session(page)
+    for kind, share in (('touchStart', 0.2), ('touchMove', 0.4), ('touchMove', 0.6),
+                        ('touchEnd', None)):
+        points = [] if share is None else [dict(
+            x=area['x'] + share * area['width'], y=area['y'] + share * area['height'])]
+        touch.send('Input.dispatchTouchEvent', dict(type=kind, touchPoints=points))
+    page.wait_for_selector('#layer .box')
+    label = page.locator('#layer .box').get_attribute('aria-label')
+    assert [float(number) for number in re.findall(r'[\d.]+(?=%)', label)] == pytest.approx(
+        [20, 60, 20, 60], abs=1.5)
+
+
+def test_classes_of_a_model_at_their_thresholds(page, inferencer, monkeypatch):
+    known = KnownClasses(('cat', 'dog', 'owl'), (0.99, 0.75, None))
+    monkeypatch.setattr(inferencer.model, 'known_classes', known)
+    page.reload()
+    wait_for_picture(page)
+    assert 'the 3 classes of this model (cat, dog, owl)' in page.get_attribute(
+        '#prompts', 'placeholder')
+    search(page, '')
+    lowest = dict(page.locator('#rows tr').evaluate_all(
+        'rows => rows.map(row => [row.children[0].textContent, row.children[3].textContent])'))
+    assert lowest == dict(cat='0.99', dog='0.75', owl='0.092')
+    assert page.is_visible('th.own') and page.is_checked('#score-auto')
+    assert rows(page)['cat'][0].startswith('none above 0.99')
+    page.fill('#score-number', '0.5')  # one for all
+    page.wait_for_selector('#picture[src*="threshold=0.5&"]')
+    assert not page.is_visible('th.own')
 
 
 def test_maps(page):

@@ -81,37 +81,42 @@ class PageRequest:
                               status, connection='close')
 
     async def body(self, limit: int) -> bytes:
-        """The whole body.
+        """The whole body; raises what :meth:`copy` does."""
+        body = bytearray()
+        await self.copy(limit, body.extend)
+        return bytes(body)
+
+    async def copy(self, limit: int, write: Callable[[bytes], object]) -> None:
+        """Hand on the body, piece by piece.
 
         Raises:
             Refused: it is too large, or too slow.
+            Gone: the connection was closed before its end.
         """
         length = self.headers.get('content-length', ['0'])[0]
         if not length.isdecimal() or int(length) > limit:
             await self._drain()
             raise Refused(413, _too_large(limit))
-        body = bytearray()
 
         async def read() -> None:
-            more = True
+            more, size = True, 0
             while more:
                 message = await asyncio.wait_for(self.receive(), IDLE_SECONDS)
                 if message['type'] == 'http.disconnect':
                     raise Gone
-                body.extend(message.get('body', b''))
-                more = message.get('more_body', False)
-                if len(body) > limit:
+                piece, more = message.get('body', b''), message.get('more_body', False)
+                size += len(piece)
+                if size > limit:
                     raise TooMuch
+                write(piece)
 
         try:
             await asyncio.wait_for(read(), limits.SECONDS.value)
         except TooMuch as error:
-            body.clear()
             await self._drain()
             raise Refused(413, _too_large(limit)) from error
         except asyncio.TimeoutError as error:
             raise Refused(408, 'the request took too long') from error
-        return bytes(body)
 
     async def json(self) -> dict[str, Any]:
         """The body, an object in JSON.

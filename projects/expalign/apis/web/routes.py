@@ -88,11 +88,14 @@ class Routes:
     async def _upload(self, request: PageRequest, _: dict[str, str]) -> None:
         if request.headers.get('content-type') != [UPLOAD]:
             raise Refused(415, f'a photograph is sent as {UPLOAD}')
-        async with self._uploading:
-            content = await request.body(limits.PHOTOGRAPH_BYTES.value)
-        async with self._drawing.take(request.holder):
-            await request.answer_json(await in_thread(
-                self._service.add, content, request.visitor, request.holder))
+        with self._service.new_file() as path:  # many uploads at a time fill no memory
+            async with self._uploading:
+                with path.open('wb') as file:
+                    await request.copy(limits.PHOTOGRAPH_BYTES.value, file.write)
+            async with self._drawing.take(request.holder):
+                added = await in_thread(
+                    self._service.add, path, request.visitor, request.holder)
+        await request.answer_json(added)
 
     async def _search(self, request: PageRequest, _: dict[str, str]) -> None:
         call = await request.json()

@@ -2,7 +2,8 @@
 
 import threading
 from collections import OrderedDict
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -88,17 +89,26 @@ class Service:
         pixels = self._pixels(f'{SAMPLE}{number}', '')
         return encode_picture(shrunk(pixels, SMALL_SIDE if small else SHOWN_SIDE), '.jpg') or b''
 
-    def add(self, content: bytes, visitor: str, holder: str) -> dict[str, Any]:
+    @contextmanager
+    def new_file(self) -> Iterator[Path]:
+        """A name for a photograph that is coming; it goes where the block ends by an error."""
+        with self._lock:
+            self._number += 1
+            path = self._folder / f'{self._number}'
+        try:
+            yield path
+        except BaseException:
+            _remove(path)
+            raise
+
+    def add(self, path: Path, visitor: str, holder: str) -> dict[str, Any]:
         """Keep a photograph; what it is kept as, and its size in pixels.
 
         Raises:
             Refused: it is none.
         """
+        content = path.read_bytes()
         height, width = _decoded(content).shape[:2]
-        with self._lock:
-            self._number += 1
-            path = self._folder / f'{self._number}'
-        path.write_bytes(content)
         name = self._photographs.add(path, len(content), visitor, holder)
         return dict(photograph=name, width=width, height=height)
 
