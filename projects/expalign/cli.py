@@ -50,6 +50,9 @@ SCRIPTS = {
     'suggest': Script(
         'tools/suggest_prompts.py', 'find the words that work best for the classes of a data set',
         'expalign suggest my_photos --images 24 --out prompts.json'),
+    'tune': Script(
+        'tools/tune_prompts.py', 'fit prompts to labelled photographs; the model stays as it is',
+        'expalign tune my_photos --out mine.safetensors'),
     'export': Script(
         'tools/deploy/export_onnx.py', 'write ONNX files that need no PyTorch (extra "export")',
         'expalign export CONFIG CHECKPOINT model.onnx'),

@@ -55,9 +55,9 @@ def sources() -> list[Path]:
     return [path for path in files if not RESEARCH.search(path.relative_to(ROOT).as_posix())]
 
 
-def guarded(nodes: list[ast.AST]) -> set[ast.AST]:
+def guarded(tree: ast.AST) -> set[ast.AST]:
     """Imports of a ``try`` that goes on where there is no such module."""
-    return {inner for node in nodes if isinstance(node, ast.Try)
+    return {inner for node in ast.walk(tree) if isinstance(node, ast.Try)
             and any('ImportError' in ast.unparse(handler.type or ast.Constant(''))
                     for handler in node.handlers)
             for statement in node.body for inner in ast.walk(statement)}
@@ -78,13 +78,12 @@ def trees() -> dict[str, ast.Module]:
 
 def faults(tree: ast.AST) -> Iterator[tuple[int, str]]:
     """Lines and what is wrong in them."""
-    nodes = list(ast.walk(tree))
-    docstrings = {id(node.value) for node in nodes if isinstance(node, ast.Expr)}
-    tried = guarded(nodes)
-    for node in nodes:
+    docstrings = {id(node.value) for node in ast.walk(tree) if isinstance(node, ast.Expr)}
+    tried = guarded(tree)
+    for node in ast.walk(tree):
         line = getattr(node, 'lineno', 0)
-        modules = () if node in tried else names_of_modules(node)
-        for name in POSIX_MODULES.intersection(modules):
+        for name in POSIX_MODULES.intersection(names_of_modules(node)) - (
+                POSIX_MODULES if node in tried else set()):
             yield line, f'import {name}'
         if isinstance(node, ast.Attribute) and isinstance(node.value, ast.Name) \
                 and node.attr in POSIX_NAMES.get(node.value.id, ()):
@@ -97,18 +96,10 @@ def faults(tree: ast.AST) -> Iterator[tuple[int, str]]:
             yield from ((line, fault) for fault in faults_of_call(node))
 
 
-def dotted(node: ast.AST) -> str:
-    """A name with its dots; of what is no name a dot alone stands before its attribute."""
-    if isinstance(node, ast.Attribute):
-        return f'{dotted(node.value)}.{node.attr}'
-    return node.id if isinstance(node, ast.Name) else ''
-
-
 def faults_of_call(node: ast.Call) -> Iterator[str]:
-    called = dotted(node.func)
+    called = ast.unparse(node.func)
     name = called.rsplit('.', 1)[-1]
-    given = {keyword.arg: ast.unparse(keyword.value) for keyword in node.keywords
-             if keyword.arg in ('shell', 'encoding', 'mode', 'text', 'universal_newlines')}
+    given = {keyword.arg: ast.unparse(keyword.value) for keyword in node.keywords}
     if given.get('shell') == 'True' or called in ('os.system', 'os.popen'):
         yield 'a shell'
     if called in ('os.open', 'os.kill', 'os.symlink', 'os.rename'):

@@ -78,6 +78,7 @@ def test_contents(wheel, repo_root):
                  '.mim/tools/train.py', '.mim/demo/image_demo.py',
                  'weights/expalign_v8s_minilm_masks.safetensors',
                  'weights/clip_vitb32_names.safetensors',
+                 'weights/expalign_v8s_background.safetensors',
                  # What a training on own data costs is measured on them, and replay mixes them in.
                  '.mim/demo/data/mini/ATTRIBUTION.md',
                  '.mim/demo/data/mini/annotations/instances_train2017.json',

@@ -45,6 +45,10 @@ def add_model_arguments(parser: argparse.ArgumentParser, positional: bool = True
         "of one prompt, or of all, where a thing is of one class; default: the config's")
     parser.add_argument('--nms-thr', type=share, metavar='IOU',
                         help='overlap above which they do, 0 to 1')
+    parser.add_argument(
+        '--guides', choices=('prompts', 'fixed'), help='what gates the pyramid: the prompts that '
+        "are asked for, or fixed names, with which a prompt's scores do not depend on the others; "
+        "default: the config's")
     parser.add_argument('--top-k', type=whole_number, metavar='N', help='at most N boxes an image')
     parser.add_argument(
         '--cfg-options', nargs='+', action=DictAction, metavar='KEY=VALUE',
@@ -55,6 +59,7 @@ def add_model_arguments(parser: argparse.ArgumentParser, positional: bool = True
 def config_settings(args: argparse.Namespace) -> dict[str, Any]:
     """The settings of the config that the options stand for, by dotted name."""
     settings = {
+        'model.guides': args.guides,
         'model.test_cfg.nms.class_agnostic': args.nms and args.nms == 'agnostic',
         'model.test_cfg.nms.iou_threshold': args.nms_thr, 'model.test_cfg.max_per_img': args.top_k}
     said = {name: value for name, value in settings.items() if value is not None}

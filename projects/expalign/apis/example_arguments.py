@@ -27,6 +27,9 @@ def add_example_arguments(parser: argparse.ArgumentParser) -> None:
         f'photographs show: {FORM}; several of one name count together; or a file that '
         '--save-prompts wrote')
     parser.add_argument(
+        '--examples-and-words', action='store_true', help='the names of --examples mean something '
+        'as words, too: examples correct what these find')
+    parser.add_argument(
         '--save-prompts', metavar='FILE.safetensors', help='keep what the examples give: a file '
         'of prompts, which may stand wherever words do')
 
@@ -66,7 +69,7 @@ def prompts_with_examples(
         from expalign.checkpoints.prompt_file import save_prompts
 
         from .examples import prompts_of_examples
-        made = prompts_of_examples(inferencer, args.examples)
+        made = prompts_of_examples(inferencer, args.examples, args.examples_and_words)
         sets.append(made)
         if args.save_prompts is not None:
             save_prompts(made, args.save_prompts)

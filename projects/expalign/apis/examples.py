@@ -1,6 +1,5 @@
 """``expalign.examples``: prompts made of boxes in photographs."""
 
-from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -10,8 +9,9 @@ from mmengine.dataset import pseudo_collate
 from torch import Tensor
 
 from expalign.models.prompt_fitting.background import Background
-from expalign.models.prompt_fitting.best_cells import LEAST_IOU, best_cells
-from expalign.models.prompt_fitting.discriminant import discriminant
+from expalign.models.prompt_fitting.contrast import example_cells
+from expalign.models.prompt_fitting.example_features import ExampleFeatures
+from expalign.models.prompt_fitting.fit import PULL, PULL_TO_WORDS, fit_tokens
 from expalign.models.prompt_fitting.image_cells import ImageCells, ImageSide, cells_of_images
 from expalign.models.prompt_fitting.shipped import shipped_background
 from expalign.models.prompt_fitting.space import prompt_space
@@ -21,6 +21,7 @@ from expalign.structures.token_prompt import TokenPrompt
 
 from .detect import kept_inferencer
 from .example_photographs import ExamplePhotograph, Examples, read_examples
+from .images import Image
 
 if TYPE_CHECKING:
     from .inferencer import ExpAlignInferencer
@@ -34,10 +35,12 @@ def examples(
 
     Args:
         boxes: by name a list of photographs, each with a box or several, x1, y1, x2, y2 in pixels:
-            ``{'mug': [('photo.jpg', (40, 60, 210, 300))]}``.
+            ``{'mug': [('photo.jpg', (40, 60, 210, 300))]}``. What one name shows, the others are
+            not.
+        words: start from what the names say as words, and let the examples correct it: for names
+            that mean something to the model. Otherwise a name is a label.
         model, weights, device: as of :func:`expalign.detect`, which takes prompts of the same
             model alone.
-        words: whether the name counts beside the examples: where it says what it is.
 
     Returns:
         A prompt for each name, to search with, alone or beside words: ``expalign.detect(photos,
@@ -45,7 +48,7 @@ def examples(
 
     Raises:
         TypeError, ValueError: see :func:`~.example_photographs.read_examples`; a box that is not
-            in its photograph; or one that no cell of the model's stands for.
+            in its photograph; or a name for whose examples the model has no cell.
         OSError: a photograph cannot be read.
     """
     return prompts_of_examples(kept_inferencer(model, weights, device), boxes, words)
@@ -59,61 +62,51 @@ def prompts_of_examples(
     names, photographs = read_examples(boxes)
     model = inferencer.model
     side, space = ImageSide.of(model), prompt_space(model)
-    found: list[list[tuple[Tensor, int]]] = [[] for _ in names]
-    images = []
+    found, seen = ExampleFeatures(names, side), []
     for photograph in photographs:
         cells, goals = _cells(inferencer, photograph)
-        images.append(cells)
-        _gather(photograph, cells, goals, side, names, found)
-    background = shipped_background(space) or Background.gather(images, space)
+        found.add(cells, goals, photograph.labels.tolist())
+        seen.append((cells, goals, photograph.labels.tolist()))
+    found.check()
+    background = shipped_background(space) or Background.gather(
+        (cells for cells, _, _ in seen), space)
     mean, covariance = background.features(side)
-    prompts = []
-    for name, features in zip(names, found, strict=True):
-        rows = torch.stack([feature for feature, _ in features])
-        levels = [level for _, level in features]
-        scale = float(np.mean([side.scales[level] for level in levels]))
-        bias = float(np.mean([side.biases[level] for level in levels]))
-        token = discriminant(rows, mean.to(rows), covariance.to(rows), scale, bias)
-        prompts.append(TokenPrompt(name, token[None].numpy(force=True), space))
-    return PromptSet(prompts)
+    if words:
+        tokens, masks = (part.clone() for part in model._encode_text(names))
+    else:
+        tokens = found.tokens(mean, covariance).to(side.weights[0])[:, None]
+        masks = torch.ones_like(tokens[..., 0], dtype=torch.bool)
+    folded = side.fold(tokens)
+    labelled = [example_cells(*one, side.logits(one[0], folded, masks)) for one in seen]
+    tokens = fit_tokens(tokens, masks, labelled, side, covariance + torch.outer(mean, mean),
+                        pull=PULL_TO_WORDS if words else PULL)
+    return PromptSet(TokenPrompt(name, row[mask].numpy(force=True), space)
+                     for name, row, mask in zip(names, tokens, masks, strict=True))
 
 
 def _cells(inferencer: 'ExpAlignInferencer', photograph: ExamplePhotograph
            ) -> tuple[ImageCells, Tensor]:
     """The cells of a photograph, and its boxes (n, 4) in pixels of the network's input."""
-    model = inferencer.model
-    image = photograph.image
-    request = dict(img_path=image) if isinstance(image, str) else dict(img=image)
-    sample = inferencer.pipeline({**request, 'text': ['thing'], 'custom_entities': False})
-    photograph.check_inside(sample['data_samples'].ori_shape)
-    data = model.data_preprocessor(pseudo_collate([sample]), False)
-    guides = None if model.neck.inject == 'none' else model.fixed_guides()
-    (cells,) = cells_of_images(model, data['inputs'], guides)
-    scale, pad = scale_and_pad(data['data_samples'][0].metainfo)
+    cells, meta = cells_of_image(inferencer, photograph.image)
+    photograph.check_inside(meta['ori_shape'])
+    scale, pad = scale_and_pad(meta)
     boxes = photograph.boxes * np.float32(scale * 2) + np.float32(pad * 2)
     return cells, torch.from_numpy(boxes).to(cells.boxes)
 
 
-def _gather(
-    photograph: ExamplePhotograph, cells: ImageCells, boxes: Tensor, side: ImageSide,
-    names: Sequence[str], found: list[list[tuple[Tensor, int]]],
-) -> None:
-    """Add the features of the cells that stand for the boxes, with their levels.
+@torch.no_grad()
+def cells_of_image(
+    inferencer: 'ExpAlignInferencer', image: Image
+) -> tuple[ImageCells, dict[str, Any]]:
+    """The cells of an image under the fixed guides, and the metainfo of its data sample.
 
     Raises:
-        ValueError: no cell stands for a box.
+        OSError: it cannot be read.
     """
-    places, ious = best_cells(cells.boxes, boxes)
-    starts = np.cumsum((0, *cells.sizes))
-    for label, own, overlaps, box in zip(
-            photograph.labels, places.tolist(), ious.tolist(), photograph.boxes, strict=True):
-        if overlaps[0] < LEAST_IOU:
-            raise ValueError(
-                f'no box of the model fits the example {box.round().tolist()} of {names[label]!r} '
-                f'in {photograph.shown_name} (best IoU {overlaps[0]:.2f}): draw the box closely '
-                'around one thing')
-        for place, overlap in zip(own, overlaps, strict=True):
-            if overlap >= LEAST_IOU:
-                level = int(np.searchsorted(starts, place, side='right')) - 1
-                feature = side.features(cells.hidden[place:place + 1], level)[0]
-                found[label].append((feature, level))
+    model = inferencer.model
+    request = dict(img_path=image) if isinstance(image, str) else dict(img=image)
+    sample = inferencer.pipeline({**request, 'text': ['thing'], 'custom_entities': False})
+    data = model.data_preprocessor(pseudo_collate([sample]), False)
+    guides = None if model.neck.inject == 'none' else model.fixed_guides()
+    (cells,) = cells_of_images(model, data['inputs'], guides)
+    return cells, data['data_samples'][0].metainfo

@@ -205,8 +205,8 @@ class _Search:
                 detections.update(detect(self.model, example, prompts))
             for label, own in enumerate(found):
                 for text, parts in own.items():
-                    _judge(example, label, *detections[prompt_key(text)], parts)
-        return [{text: _summary(text, parts) for text, parts in own.items()} for own in found]
+                    judge_class(example, label, *detections[prompt_key(text)], parts)
+        return [{text: summary(text, parts) for text, parts in own.items()} for own in found]
 
     def _check(self, result: Suggestions, examples: list[Example], others: bool) -> None:
         """Names against the chosen wordings, each as one list; the better list is kept."""
@@ -238,7 +238,7 @@ def detect(model: nn.Module, example: Example, prompts: list[str]
             for i, text in enumerate(prompts)}
 
 
-def _judge(example: Example, label: int, boxes: np.ndarray, scores: np.ndarray,
+def judge_class(example: Example, label: int, boxes: np.ndarray, scores: np.ndarray,
            parts: list[list[Judged]]) -> None:
     """Add what detections of a class in an image are worth, by IoU."""
     truth, crowd = example.of_class(label)
@@ -249,7 +249,8 @@ def _judge(example: Example, label: int, boxes: np.ndarray, scores: np.ndarray,
                              np.array([(~crowd).sum()])))
 
 
-def _summary(text: str, parts: list[list[Judged]]) -> Tried:
+def summary(text: str, parts: list[list[Judged]]) -> Tried:
+    """What a prompt found of its class, from what :func:`judge_class` added, by IoU."""
     judged = [gather(part, 1) for part in parts]
     best = judged[0].best_threshold() or (float('nan'), 0.0)
     return Tried(text, float(np.mean([j.average_precision() for j in judged])), best[1], best[0])

@@ -145,30 +145,6 @@ def test_tar_archives(suffix, tmp_path):
 
 
 @pytest.mark.parametrize('suffix', ['tar', 'tar.gz'])
-def test_links_in_archives_are_told(suffix, tmp_path):
-    path = tmp_path / f'a.{suffix}'
-    with tarfile.open(path, f'w:{suffix[4:]}') as archive:
-        for kind, name in ((tarfile.SYMTYPE, 'a.png'), (tarfile.LNKTYPE, 'b.png')):
-            entry = tarfile.TarInfo(name)
-            entry.type, entry.linkname = kind, '/etc/hostname'
-            archive.addfile(entry)
-    assert {row['error'] for row in rows_of(path).values()} == {
-        'it is a link, which is not followed in an archive'}
-    os.mkfifo(tmp_path / 'pipe.tar')
-    assert rows_of(tmp_path)[f'{tmp_path}/pipe.tar']['error'] == 'it is a pipe (FIFO), not a file'
-
-
-def test_what_webdataset_writes(tmp_path):
-    webdataset = pytest.importorskip('webdataset')
-    with webdataset.ShardWriter(str(tmp_path / 's-%03d.tar'), maxcount=2, verbose=0) as writer:
-        for number in range(5):
-            writer.write({'__key__': f'k/{number}', 'png': encoded(number), 'cls': 1,
-                          'json': dict(a=1)})
-    keys = [f'{tmp_path}/s-{number // 2:03d}.tar{MARK}k/{number}.png' for number in range(5)]
-    check_numbered(rows_of(f'{tmp_path}/s-{{000..002}}.tar'), keys)
-
-
-@pytest.mark.parametrize('suffix', ['tar', 'tar.gz'])
 def test_an_archive_that_breaks_off(suffix, tmp_path):
     path = tmp_path / f'a.{suffix}'
     write_tar(path, [f'{number:03d}.png' for number in range(80)], f'w:{suffix[4:]}')

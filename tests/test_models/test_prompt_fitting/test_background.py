@@ -58,7 +58,7 @@ def test_logits_are_those_of_the_literal_equations():
         scores = torch.einsum('nd,kld->nkl', SIDE.features(hidden, level), tokens)
         pi = (scores.mean(0) / tau).masked_fill(~masks, -torch.inf).softmax(1)
         expected.append((scores * pi).sum(2) * SIDE.scales[level] + SIDE.biases[level])
-    torch.testing.assert_close(side.logits(cells, tokens, masks), torch.cat(expected))
+    torch.testing.assert_close(side.logits(cells, side.fold(tokens), masks), torch.cat(expected))
 
 
 def test_cells_are_those_whose_boxes_overlap_most():

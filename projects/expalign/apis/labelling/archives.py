@@ -13,7 +13,6 @@ from dataclasses import dataclass
 from typing import Any, NamedTuple
 
 from expalign.limits import IMAGE_BYTES
-from expalign.utils.file_kinds import special_kind
 from expalign.utils.image_files import SUFFIXES, UnreadableImage
 
 from .addresses import EXTRA, is_address, open_file
@@ -28,16 +27,12 @@ ROWS_READ = 16  # of a table at a time
 # Names of columns with images, the likeliest first.
 COLUMNS = ('image', 'img', 'jpg', 'jpeg', 'png', 'webp', 'image_bytes', 'bytes', 'content', 'data')
 BLOCK = 512  # of tar
-LINK = 'it is a link, which is not followed in an archive'
 DAMAGED = 'the archive is damaged or ends early; images before that are labelled'
 
 
 def units_of_archive(name: str) -> Iterator[Unit]:
     """The units of an archive."""
-    kind = None if is_address(name) else special_kind(name)
-    if kind is not None:
-        yield Broken(name, f'it is {kind}')
-    elif name.lower().endswith(PARQUET):
+    if name.lower().endswith(PARQUET):
         yield from _row_groups(name)
     elif name.lower().endswith(TAR) and not is_address(name):
         yield from _members(name)
@@ -86,8 +81,6 @@ def _members(path: str) -> Iterator[Unit]:
                 archive.members.clear()  # or all are kept
                 if _is_image(member):
                     found.append((member.name, member.offset_data, member.size))
-                elif _is_link(member):
-                    yield Broken(f'{path}{MARK}{member.name}', LINK)
                 if len(found) == CHUNK:
                     yield Members(path, tuple(found))
                     found = []
@@ -109,16 +102,8 @@ def _ends_well(path: str, offset: int) -> bool:
 
 
 def _is_image(member: tarfile.TarInfo) -> bool:
-    return member.isfile() and _is_image_name(member.name)
-
-
-def _is_link(member: tarfile.TarInfo) -> bool:
-    return (member.issym() or member.islnk()) and _is_image_name(member.name)
-
-
-def _is_image_name(path: str) -> bool:
-    name = path.rpartition('/')[2]
-    return name.lower().endswith(SUFFIXES) and not name.startswith('.')
+    name = member.name.rpartition('/')[2]
+    return member.isfile() and name.lower().endswith(SUFFIXES) and not name.startswith('.')
 
 
 @dataclass(frozen=True)
@@ -137,8 +122,6 @@ class Shard:
                     archive.members = []  # or all are kept
                     if _is_image(member):
                         yield self._item(archive, member)
-                    elif _is_link(member):
-                        yield broken_item(f'{self.name}{MARK}{member.name}', LINK)
         except (OSError, EOFError, ValueError, tarfile.TarError) as error:
             yield broken_item(self.name, f'{DAMAGED} ({error})')
 

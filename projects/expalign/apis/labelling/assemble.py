@@ -5,7 +5,7 @@ import os
 import sys
 from collections.abc import Callable, Sequence
 from contextlib import ExitStack
-from pathlib import Path, PurePosixPath
+from pathlib import Path
 from typing import Any, NamedTuple
 
 from expalign.data_tools.label_writers import FORMATS, format_module
@@ -113,8 +113,8 @@ def _labels(number: int, row: dict[str, Any], root: str | None) -> ImageLabels:
     if within:
         member = source[len(within) + len(MARK):] + row.get('suffix', '')
         # A member may be called '../../etc/x.png'; nobody is to look for it there.
-        parts = ('__' if part == '..' else part for part in PurePosixPath(member).parts)
-        name = '/'.join([name, *(part for part in parts if part != '/')])
+        parts = ('__' if part == '..' else part for part in member.split('/'))
+        name = '/'.join([name, *(part for part in parts if part not in ('', '.'))])
     return ImageLabels(
         number, name, source, within, row.get('width', 0), row.get('height', 0),
         row.get('detections', []), row.get('error'))

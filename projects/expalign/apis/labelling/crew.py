@@ -223,10 +223,7 @@ class Crew:
     def _end(self) -> None:
         """Let workers finish their batches and write them; nobody goes on after this."""
         for worker in self._crew:
-            if worker.ready:
-                self._send(worker, STOP)
-            else:  # it loads its model, and has nothing to finish
-                worker.process.kill()
+            self._send(worker, STOP)
         for worker in self._crew:
             with contextlib.suppress(EOFError, OSError):
                 while worker.pipe.poll(ENDING):  # or its messages fill the pipe, and it waits

@@ -105,8 +105,8 @@ class PartIndex:
     def ends(self) -> tuple[str, str] | None:
         """The first and the last image of this machine, by path; None where there is none."""
         ends = self._base.execute(
-            'SELECT MIN(key), MAX(key) FROM rows WHERE part >= 0 AND instr(key, ?) = 0',
-            (b'://',)).fetchone()
+            'SELECT MIN(key), MAX(key) FROM rows WHERE part >= 0 AND key >= ? AND key < ?',
+            (b'/', b'0')).fetchone()  # the sign behind '/' is '0'
         return None if ends[0] is None else (_text(ends[0]), _text(ends[1]))
 
     def rows(self) -> Iterator[dict[str, Any]]:

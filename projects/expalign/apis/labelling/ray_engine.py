@@ -72,11 +72,8 @@ def _cluster(ray: Any, address: str | None, workers: int | None) -> Iterator[Non
         yield
         return
     local = dict(num_cpus=workers, object_store_memory=STORE_BYTES, include_dashboard=False)
-    try:
-        ray.init(address, log_to_driver=False, logging_level=logging.ERROR,
-                 **(local if address in (None, 'local') else {}))
-    except Exception as error:  # of many kinds, some of which are plain ones
-        raise RuntimeError(f'Ray cannot be started or reached: {error}') from error
+    ray.init(address, log_to_driver=False, logging_level=logging.ERROR,
+             **(local if address in (None, 'local') else {}))
     try:
         yield
     finally:

@@ -6,7 +6,6 @@ import os
 import re
 from collections.abc import Iterator, Sequence
 from pathlib import Path
-from typing import Any
 
 from expalign.utils.file_kinds import special_kind
 from expalign.utils.image_files import SUFFIXES
@@ -153,24 +152,14 @@ class Sources:
         elif web or lowered.endswith(SUFFIXES + ARCHIVES) and not glob.has_magic(path):
             yield address
         else:
-            empty = True
-            for name in _names_there(system, path):
-                empty = False
+            found = sorted(system.glob(path) if glob.has_magic(path) else system.find(path))
+            if not found:
+                yield Broken(address, 'there is no image at this address')
+            for name in found:
                 if name.lower().endswith(SUFFIXES + ARCHIVES):
                     yield system.unstrip_protocol(name)
                 else:
                     tally.note('files left out: no images', name)
-            if empty:
-                yield Broken(address, 'there is no image at this address')
-
-
-def _names_there(system: Any, path: str) -> Iterator[str]:
-    """What fits a pattern, or lies below a folder of another machine; one folder at a time."""
-    if glob.has_magic(path):
-        yield from sorted(system.glob(path))
-        return
-    for folder, _, files in system.walk(path):
-        yield from (f'{folder.rstrip("/")}/{name}' for name in sorted(files) if name)
 
 
 def _expanded(name: str) -> Iterator[str]:

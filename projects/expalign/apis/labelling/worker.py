@@ -26,8 +26,6 @@ from dataclasses import dataclass
 from multiprocessing.connection import Connection
 from pathlib import Path
 
-import cv2
-
 from expalign.utils.command import show_own_warnings
 
 from .labeller import Builder
@@ -66,7 +64,6 @@ def run_worker(pipe: Connection, plan: WorkerPlan, name: str, device: str) -> No
     """Work until told to stop; the target of a process."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # whoever gives the tasks says when to stop
     show_own_warnings()
-    cv2.setNumThreads(1)  # images are read by several threads already
     inbox = _Inbox(pipe)
     try:
         with holding_parts(plan.folder):

@@ -58,9 +58,8 @@ def _add(folder: Path, image: ImageLabels, target: Target) -> None:
 
 def _inside(name: str) -> PurePosixPath:
     """A name as a path below a folder, whatever an archive or an address calls the image."""
-    parts = PurePosixPath(name.partition('://')[2] or name).parts
-    return PurePosixPath(*(_short('__' if part == '..' else part) for part in parts
-                           if part.strip('/')))
+    parts = [part for part in name.split('://', 1)[-1].split('/') if part not in ('', '.')]
+    return PurePosixPath(*(_short('__' if part == '..' else part) for part in parts))
 
 
 def _short(part: str) -> str:

@@ -56,22 +56,34 @@ class ImageSide(NamedTuple):
         return cls(weights, offsets, tuple(scale.exp().item() for scale in head.logit_scales),
                    tuple(bias.item() for bias in head.biases), neck.tau)
 
+    def to(self, device: str) -> 'ImageSide':
+        """The same on another device."""
+        return self._replace(weights=tuple(x.to(device) for x in self.weights),
+                             offsets=tuple(x.to(device) for x in self.offsets))
+
     def features(self, hidden: Tensor, level: int) -> Tensor:
         """F of cells of one level: (m, C) to (m, D)."""
         return hidden @ self.weights[level].T + self.offsets[level]
 
-    def logits(self, cells: ImageCells, txt_feats: Tensor, txt_masks: Tensor) -> Tensor:
+    def fold(self, txt_feats: Tensor) -> list[tuple[Tensor, Tensor]]:
+        """Tokens (K, L, D) in the coordinates of the hidden maps: per level (K, L, C) and (K, L).
+        """
+        return [(txt_feats @ weight, txt_feats @ offset)
+                for weight, offset in zip(self.weights, self.offsets, strict=True)]
+
+    def logits(
+        self, cells: ImageCells, folded: list[tuple[Tensor, Tensor]], txt_masks: Tensor
+    ) -> Tensor:
         """Logits (N, K) of an image's cells for prompts, Eqs 1-4.
 
         Args:
             cells: of the image.
-            txt_feats: (K, L, D) tokens.
+            folded: tokens, see :meth:`fold`.
             txt_masks: (K, L) bool, True at real ones.
         """
         found = []
         for level, hidden in enumerate(cells.hidden.float().split(cells.sizes)):
-            keys = txt_feats @ self.weights[level]  # (K, L, C)
-            constants = txt_feats @ self.offsets[level]  # (K, L)
+            keys, constants = folded[level]
             pi = masked_softmax((keys @ hidden.mean(0) + constants) / self.tau, txt_masks)
             expected = torch.einsum('kl,klc->kc', pi, keys)
             eam = hidden @ expected.T + (pi * constants).sum(1)

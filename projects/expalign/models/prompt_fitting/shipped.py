@@ -6,7 +6,7 @@ from expalign.models.utils.pretrained import resolve_model_source
 
 from .background import Background
 
-FILES: tuple[str, ...] = ()
+FILES = ('package:expalign/weights/expalign_v8s_background.safetensors',)
 
 
 @cache
