@@ -1,6 +1,7 @@
 """Consistency regularisation of the alignment maps, for the second training stage."""
 
 from collections.abc import Sequence
+from typing import Any
 
 from mmdet.utils import InstanceList
 from mmengine.config import ConfigDict
@@ -10,6 +11,7 @@ from expalign.registry import MODELS
 from expalign.structures.truth_batch import TruthBatch
 
 from .fusion import fuse_to_coarsest, fuse_to_finest
+from .gaco_loss import GACOLoss
 from .map_ops import check_choice, full_precision
 from .target_masks import positive_prompts, target_masks
 
@@ -86,12 +88,12 @@ class ConsistencyRegularizer(nn.Module):
             masks = target_masks(truth, num_prompts, input_size, map_size)
             arguments = (fuse_to_finest(eams), masks, prompt_masks, truth.labels.shape[1])
             losses['loss_geo'] = self.loss_geo(*arguments)
-            if self.watched:
+            if self.watched and isinstance(self.loss_geo, GACOLoss):  # not a loss of others
                 losses.update(self.loss_geo.shares(*arguments))
         return losses
 
 
-def _build(config: dict | None, defaults: dict) -> nn.Module | None:
+def _build(config: dict | None, defaults: dict) -> Any:
     """The loss of a config, or None where it has no weight."""
     if config is None:
         return None
