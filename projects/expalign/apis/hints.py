@@ -15,7 +15,7 @@ from expalign.structures.hint import Hint
 from expalign.structures.thresholds import thresholds_of
 from expalign.structures.token_prompt import TokenPrompt
 
-from .word_table import same_words
+from .hint_words import better_names
 
 LEAST = 0.3  # score of another word that is worth saying
 
@@ -24,7 +24,7 @@ class Hinter:
     """Gives the hints of a call's images.
 
     Only a prompt that finds nothing in an image is looked at, and nothing is computed where all
-    find something. The other words are those of :func:`~.word_table.same_words` that have exact
+    find something. The other words are those of :func:`~.hint_words.better_names` that have exact
     vectors in the model (``known_names``). They are compared with the maps that are there: neither
     image encoder nor pyramid runs again, and other words do not gate the pyramid, so the scores of
     the prompts stay as they are. Prompts that bring their tokens, models without a table of names,
@@ -89,7 +89,7 @@ class Hinter:
             known = self.model.known_names.table
             asked = {known.row_of(prompt) for prompt in prompts}
             rows = [[] if isinstance(prompt, TokenPrompt) else list(dict.fromkeys(
-                row for word in same_words(prompt)
+                row for word in better_names(prompt)
                 if (row := known.row_of(word)) is not None and row not in asked))
                 for prompt in prompts]
             every = [row for own in rows for row in own]

@@ -183,16 +183,6 @@ def _read(text: str) -> list[list[str]]:
 _SAME, _KINDS = _read(SAME), _read(KINDS)
 
 
-def same_words(name: str) -> Iterator[str]:
-    """Words for the very thing that a name says: no wider and no narrower ones of its last word."""
-    keys = set(name_keys(name))
-    for line in _SAME:
-        if line[0] in keys:
-            yield from line[1:]
-        elif keys.intersection(line):
-            yield line[0]
-
-
 def other_words(name: str) -> Iterator[str]:
     """Words for the thing that a name says, then for its kind; perhaps some twice.
 
