@@ -22,6 +22,7 @@ def table():
     ('people', 'person'), ('The people', 'person'), ('mice', 'mouse'), ('knives', 'knife'),
     ('ponies', 'pony'), ('boxes', 'box'), ('buses', 'bus'), ('firemen', 'fireman'), ('axes', 'ax'),
     ('scissors', 'scissors'), ('scissor', 'scissors'), ('sneaker', 'sneakers'),
+    ('a photo of the dogs', 'dog'), ('There is a hot-dog in the picture', 'hot dog'),
     # Names of their own, before what they could be the plural of.
     ('glasses', 'glasses'), ('shorts', 'shorts'), ('boots', 'boots'), ('boot', 'boot'),
     ('wine glasses', 'wine glass'), ('bus', 'bus')])

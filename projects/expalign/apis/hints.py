@@ -17,7 +17,7 @@ from expalign.structures.token_prompt import TokenPrompt
 
 from .hint_words import better_names
 
-LEAST = 0.3  # score of another word that is worth saying
+LEAST = 0.4  # score of another word that is worth saying
 
 
 class Hinter:

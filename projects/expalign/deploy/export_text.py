@@ -135,7 +135,8 @@ def export_text_side(model: ExpAlignDetector, path: str | Path, config: str = ''
         tokenizer=file.name, tokenizer_sha256=hashlib.sha256(file.read_bytes()).hexdigest(),
         max_length=encoder.max_length, padding=encoder.padding,
         pad_id=encoder.tokenizer.pad_token_id, pad_token=encoder.tokenizer.pad_token,
-        embed_dims=model.neck.embed_dims, config=config, known_names=names)
+        embed_dims=model.neck.embed_dims, config=config, known_names=names,
+        bare=encoder.bare)
     example = encoder.tokenize(['a cat', 'a very small red chair'])
     example['known_rows'] = torch.tensor([0, -1])
     inputs = {name: example[name] for name in graph.inputs}

@@ -78,7 +78,7 @@ CHECKS: dict[str, Callable[[Any], bool]] = dict(
     max_per_prompt=_none_or(_count), score_thr=_share, iou_threshold=_share,
     pad_value=lambda value: type(value) in (int, float) and 0 <= value <= 255,
     channel_order=lambda value: value in ('RGB', 'BGR'), class_agnostic=_flag, multi_label=_flag,
-    nms_inside=_flag, prototype_stride=_none_or(lambda value: value in STRIDES),
+    nms_inside=_flag, bare=_flag, prototype_stride=_none_or(lambda value: value in STRIDES),
     vocabulary=_none_or(_names), known_classes=_none_or(_classes), known_names=_none_or(_names),
     config=_text, pad_token=_text, image_side=_text,
     guides=lambda value: value in ('prompts', 'fixed', 'none'),

@@ -79,6 +79,8 @@ class TextSettings:
         embed_dims: D, the width of the text features.
         config: name of the config.
         known_names: prompts whose exact vectors are in the graph, by row; None for none.
+        bare: whether prompts are encoded in their bare form, see
+            :func:`~expalign.structures.bare_prompt.bare_prompt`.
     """
 
     tokenizer: str
@@ -90,6 +92,7 @@ class TextSettings:
     embed_dims: int
     config: str = ''
     known_names: list[str] | None = None
+    bare: bool = False
 
 
 def to_metadata(settings: DetectorSettings | TextSettings) -> dict[str, str]:

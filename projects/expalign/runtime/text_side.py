@@ -12,6 +12,7 @@ from typing import Any
 import numpy as np
 
 from expalign.limits import Limit
+from expalign.structures.bare_prompt import bare_prompt
 from expalign.structures.name_keys import NameTable
 from expalign.utils.file_kinds import describe_file
 
@@ -83,7 +84,10 @@ class OnnxTextSide:
         return feats, masks
 
     def _encode(self, prompts: Sequence[str]) -> tuple[np.ndarray, np.ndarray]:
-        encodings = self.tokenizer.encode_batch(list(prompts))
+        texts = list(prompts)
+        if self.settings.bare:
+            texts = [bare_prompt(text, self._is_word) for text in texts]
+        encodings = self.tokenizer.encode_batch(texts)
         for prompt, encoding in zip(prompts, encodings, strict=True):
             if encoding.overflowing:
                 warnings.warn(
@@ -100,6 +104,9 @@ class OnnxTextSide:
             {name: value for name, value in inputs.items() if name in self._inputs})
         used = masks.any(axis=0)  # special tokens are nobody's
         return feats[:, used], masks[:, used]
+
+    def _is_word(self, letters: str) -> bool:
+        return self.tokenizer.token_to_id(letters) is not None
 
 
 def _row(known: NameTable, prompt: str) -> int:

@@ -1,4 +1,4 @@
-"""Spellings of one name: case, white space, hyphens, a leading article, and the plural.
+"""Spellings of one name: case, white space, hyphens, article, a sentence around it, the plural.
 
 Words alone decide here, not meanings: a key is a guess that counts where a table has that name.
 """
@@ -8,7 +8,8 @@ from collections.abc import Iterator, Sequence
 
 from expalign.structures.prompts import prompt_key
 
-ARTICLE = re.compile(r'(?:an?|the) (?=\S)')
+from .bare_prompt import without_frame
+
 # Plurals that no ending tells.
 IRREGULAR = {
     'people': 'person', 'men': 'man', 'children': 'child', 'feet': 'foot', 'teeth': 'tooth',
@@ -34,12 +35,12 @@ def name_keys(name: str) -> Iterator[str]:
 
     Yields:
         The name without regard to case and white space; the same with blanks for hyphens and
-        underscores, and without its article; and each of these in the singular.
+        underscores, and without its article and a frame such as 'a photo of'; and each of these in
+        the singular.
     """
     plain = prompt_key(name)
     spellings = dict.fromkeys((plain, ' '.join(plain.replace('-', ' ').replace('_', ' ').split())))
-    spellings |= dict.fromkeys(ARTICLE.sub('', key, count=1) if ARTICLE.match(key) else key
-                               for key in tuple(spellings))
+    spellings |= dict.fromkeys(map(without_frame, tuple(spellings)))
     yield from filter(None, spellings)
     for key in spellings:
         yield from singulars(key)

@@ -140,3 +140,16 @@ def test_errors(folder):
         HFTokenEncoder(decoder, tokenizer=folder)
     with pytest.raises(ValueError, match=r"BertConfig has no \['widht'\]"):
         HFTokenEncoder(tiny_bert_config(widht=3), tokenizer=folder)
+
+
+def test_bare_prompts_have_the_very_same_tokens(folder):
+    """Articles, sentences around and plurals; the tokens are those of the name as it is."""
+    plain, bare = HFTokenEncoder(folder), HFTokenEncoder(folder, bare=True)
+    texts = ['a cat', 'the cats', 'a photo of a cat', 'there is a cat in the picture', 'cat']
+    tokens, masks = bare(texts)
+    wanted, wanted_masks = plain(['cat'])
+    for row in range(len(texts)):
+        assert torch.equal(tokens[row], wanted[0]) and torch.equal(masks[row], wanted_masks[0])
+    assert bare.token_strings(['the red cats']) == [['red', 'cat', '<sentence>']]
+    assert plain.token_strings(['a red cats'])[0][:2] == ['a', 'red']
+    assert torch.equal(bare(PROMPTS[1:])[0], plain(PROMPTS[1:])[0])  # a phrase

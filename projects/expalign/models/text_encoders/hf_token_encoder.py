@@ -45,7 +45,7 @@ class HFTokenEncoder(TokenEncoder):
         max_length: Tokens a prompt may have. None: the smallest limit that the tokenizer, the
             model and ``sentence_bert_config.json`` beside it state.
         frozen: Whether to freeze the encoder.
-        kwargs: ``cache_size``, ``batch_size``, ``cache_dir`` of :class:`TokenEncoder`.
+        kwargs: ``cache_size``, ``batch_size``, ``cache_dir``, ``bare`` of :class:`TokenEncoder`.
 
     Raises:
         PretrainedModelError: Weights or tokenizer cannot be had.

@@ -8,6 +8,7 @@ import json
 import warnings
 from collections.abc import Sequence
 from contextlib import ExitStack
+from functools import cached_property
 from typing import Any
 
 import numpy as np
@@ -18,6 +19,7 @@ from expalign.checkpoints.encoder_fingerprint import encoder_fingerprint
 from expalign.models.utils.freeze import FreezableModule
 from expalign.models.utils.own_lock import OwnLock
 from expalign.models.utils.upload import upload
+from expalign.structures.bare_prompt import bare_prompt
 
 from .token_cache import CacheInfo, TokenCache
 from .token_disk_cache import MIN_PROMPTS, TokenDiskCache
@@ -45,6 +47,8 @@ class TokenEncoder(FreezableModule):
         batch_size: Prompts encoded at a time.
         cache_dir: Folder in which a frozen encoder keeps the tokens of whole vocabularies (64
             prompts or more) that it encodes for prediction, for later runs; None for none.
+        bare: Encode prompts without articles and sentences around them and in the singular, see
+            :func:`~expalign.structures.bare_prompt.bare_prompt`; else they are used as given.
 
     Raises:
         ValueError: The tokenizer does not suit the network.
@@ -56,7 +60,7 @@ class TokenEncoder(FreezableModule):
     def __init__(self, model: nn.Module, tokenizer: Any, out_channels: int,
                  max_length: int | None = None, padding: str = 'longest', frozen: bool = True,
                  cache_size: int = 10000, batch_size: int = 256,
-                 cache_dir: str | None = None) -> None:
+                 cache_dir: str | None = None, bare: bool = False) -> None:
         super().__init__(model, frozen)
         self.tokenizer = tokenizer
         # The start token is first and padding is last, whatever the tokenizer's files say.
@@ -64,6 +68,7 @@ class TokenEncoder(FreezableModule):
         self.out_channels = out_channels
         self.padding = padding
         self.batch_size = batch_size
+        self.bare = bare
         self.max_length = self._token_limit(max_length)
         self._cache = TokenCache(cache_size if frozen else 0)
         self._kept = TokenRows()
@@ -102,7 +107,7 @@ class TokenEncoder(FreezableModule):
         """Encode prompts, each distinct one once.
 
         Args:
-            texts: N prompts, used as given; they may repeat.
+            texts: N prompts; they may repeat.
 
         Returns:
             tokens: (N, L, D) float32, zero where masked.
@@ -116,6 +121,7 @@ class TokenEncoder(FreezableModule):
             raise TypeError(f'{type(self).__name__} takes a list of prompts, got {texts!r}.')
         if not texts:
             raise ValueError(f'{type(self).__name__} got an empty list of prompts.')
+        texts = self.bare_texts(texts)
         # In training, prompts are drawn anew for every batch: no vocabulary to come back to.
         use_disk = self._disk_cache is not None and not torch.is_grad_enabled()
         with self._encoding_context():
@@ -133,13 +139,24 @@ class TokenEncoder(FreezableModule):
 
         The sentence vector is ``<sentence>``, CLIP's end-of-text token ``<eot>``.
         """
-        batch = self.tokenize_on_host(list(texts))
+        batch = self.tokenize_on_host(self.bare_texts(texts))
         keep = batch['attention_mask'].astype(bool) & ~batch['special_tokens_mask'].astype(bool)
         words = (self.tokenizer.convert_ids_to_tokens(ids[kept].tolist())
                  for ids, kept in zip(batch['input_ids'], keep, strict=True))
         # Without the marks of words' ends (CLIP) and beginnings (sentencepiece).
         return [[*(word.replace('</w>', '').replace('\u2581', '') for word in row),
                  self.sentence_name] for row in words]
+
+    def bare_texts(self, texts: Sequence[str]) -> list[str]:
+        """Return what is encoded of N prompts: they themselves, or their bare forms."""
+        if not self.bare:
+            return list(texts)
+        return [bare_prompt(text, self._words.__contains__) for text in texts]
+
+    @cached_property
+    def _words(self) -> frozenset[str]:
+        """What the tokenizer does not split."""
+        return frozenset(self.tokenizer.get_vocab())
 
     def _find_or_encode(
         self, texts: list[str], use_disk: bool
