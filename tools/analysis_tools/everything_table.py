@@ -101,11 +101,11 @@ def main() -> None:
 
 def write_part(source: Path, target: str, every: int) -> None:
     """Write the annotations of each so-many-th photograph."""
-    content = json.loads(source.read_text())
+    content = json.loads(source.read_text(encoding='utf-8'))
     content['images'] = content['images'][::every]
     kept = {image['id'] for image in content['images']}
     content['annotations'] = [x for x in content['annotations'] if x['image_id'] in kept]
-    Path(target).write_text(json.dumps(content))
+    Path(target).write_text(json.dumps(content), encoding='utf-8')
 
 
 def compare(folder: Path, ann_file: str) -> None:

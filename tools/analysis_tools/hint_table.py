@@ -49,7 +49,8 @@ class Photographs:
     """
 
     def __init__(self, folder: Path, count: int) -> None:
-        content = json.loads((folder / 'annotations/instances_val2017.json').read_text())
+        content = json.loads(
+            (folder / 'annotations/instances_val2017.json').read_text(encoding='utf-8'))
         self.files = {image['id']: str(folder / 'val2017' / image['file_name'])
                       for image in content['images']}
         self.count, names = count, {entry['id']: entry['name'] for entry in content['categories']}
