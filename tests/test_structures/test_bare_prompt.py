@@ -2,7 +2,8 @@
 
 import pytest
 
-from expalign.structures.bare_prompt import bare_prompt, without_frame
+from expalign.structures.bare_prompt import bare_prompt
+from expalign.structures.prompt_frame import without_frame
 
 WORDS = {'cat', 'cats', 'box', 'person', 'mouse', 'horse', 'bus', 'glass', 'len', 'ski', 'knife',
          'a', 'berry', 'chip', 'jean'}

@@ -8,7 +8,7 @@ from collections.abc import Iterator, Sequence
 
 from expalign.structures.prompts import prompt_key
 
-from .bare_prompt import without_frame
+from .prompt_frame import without_frame
 
 # Plurals that no ending tells.
 IRREGULAR = {
