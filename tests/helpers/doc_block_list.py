@@ -110,7 +110,7 @@ DRY = {
         'label-studio-ml; test_label_studio_backend.py',
     'docs/prompting.md: expalign suggest $EXPALIGN_DATA/own/nuts_coco --images 12': DATA,
     'docs/prompting.md: python -c "': DATA,
-    'docs/prompting.md: python tools/analysis_tools/prompt_tables.py cells coco_trai': DATA,
+    'docs/results.md: T=$EXPALIGN_DATA/odinw/thermalDogsAndPeople A=annotations_wi': DATA,
     'docs/prompting.md: expalign detect photos "a person" --examples mug=kitchen.jpg': READERS,
     "docs/prompting.md: mug = expalign.examples({'mug': [('kitchen.jpg', (40, 60, 21": READERS,
     'docs/prompting.md: expalign tune path/to/folder --out mine.safetensors': READERS,
