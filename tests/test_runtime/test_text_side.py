@@ -48,6 +48,22 @@ def test_token_pooling(exports, tmp_path, pooling):
     assert side.encode(PROMPTS)[0].shape[1] == 1
 
 
+def test_bare_prompts(exports, tmp_path):
+    """What the encoder leaves out of a prompt, the exported text side leaves out, too."""
+    from copy import deepcopy
+
+    from expalign.deploy.export_text import export_text_side
+    model = deepcopy(exports('none').model)
+    model.text_encoder.bare = True
+    export_text_side(model, tmp_path / 'text.onnx')
+    side = OnnxTextSide(tmp_path / 'text.onnx', threads=1)
+    assert side.settings.bare and not exports('none').model.text_encoder.bare
+    assert_same_features(model, side, [*PROMPTS, 'a red cat', 'a photo of dogs'])
+    feats, masks = side.encode(['cat', 'a photo of the cats'])
+    np.testing.assert_array_equal(feats[0], feats[1])
+    assert masks.sum(1).tolist() == [2, 2]  # the word and the sentence vector
+
+
 def test_prompts_padded_to_the_limit(exports, tmp_path):
     from copy import deepcopy
 
