@@ -256,3 +256,15 @@ def test_one_large_image_is_in_memory_at_a_time(tmp_path, monkeypatch):
     list(reader.rows(Files(tuple(sorted(map(str, tmp_path.iterdir())))).items()))
     assert most[0] > 1
     reader.close()
+
+
+def test_ctrl_c_on_the_command_line(run_script, monkeypatch, capsys):
+    def interrupted(*_, **__):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr('expalign.apis.labelling.label.label', interrupted)
+    with pytest.raises(SystemExit) as stop:
+        run_script('tools/label_images.py', 'photos', '--texts', 'a cat', '--out', 'here')
+    assert stop.value.code == 130
+    assert capsys.readouterr().err == (
+        'stopped; what is done is in here: the same command goes on\n')

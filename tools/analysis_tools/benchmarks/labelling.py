@@ -39,12 +39,15 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument('--batch', type=int, default=2)
     parser.add_argument('--model', default='expalign-s',
                         help="'none': photographs are read and scaled, and nothing is searched for")
+    parser.add_argument('--wait', type=float, default=0.0, metavar='MS', help="milliseconds an "
+                        "image that 'none' waits, as for a GPU")
 
 
 @dataclass(frozen=True)
 class Nothing:
-    """A labeller that scales photographs and finds nothing."""
+    """A labeller that scales photographs, waits and finds nothing."""
 
+    seconds: float = 0.0
     facts: Facts = Facts(list(PROMPTS), [0.5] * len(PROMPTS), NONE)
 
     def __call__(self, device: str, threads: int) -> 'Nothing':
@@ -59,12 +62,13 @@ class Nothing:
 
     def label(self, prepared: Sequence[Any]) -> list[list[dict[str, Any]]]:
         """Nothing in any of them."""
+        time.sleep(self.seconds * len(prepared))
         return [[] for _ in prepared]
 
 
 def run(args: argparse.Namespace) -> str:
     """Measure and describe."""
-    build: Builder = Nothing() if args.model == NONE else ModelBuilder(
+    build: Builder = Nothing(args.wait / 1000) if args.model == NONE else ModelBuilder(
         args.model, prompts=PROMPTS)
     table = PrettyTable(['workers', 'images/s', 'CPU ms an image', 'bytes written an image'],
                         align='r')
