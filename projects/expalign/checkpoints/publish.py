@@ -125,8 +125,8 @@ def _check_available(cfg: Config, record: Mapping[str, dict], built: Mapping[str
     for part, entry in record.items():
         if not isinstance(cfg.model[part].get('model'), str):
             raise PublishError(
-                f'the frozen {part} of the config is drawn at random (model={entry["source"]}), so '
-                'nobody else can have its weights: publish --with-frozen')
+                f'the config names no weights of the frozen {part} (model={entry["source"]}), so '
+                'nobody else can have them: publish --with-frozen')
         if entry['sha256'] != built[part]:
             raise PublishError(
                 f'the frozen {part} in {checkpoint} (sha256 {entry["sha256"]}) is not '
