@@ -93,7 +93,7 @@ DRY = {
         HOURS.format('test_recipe_runs.py'),
     "docs/own_data.md: data = recognise('path/to/folder', 'work_dirs/own_data')": READERS,
     'docs/own_data.md: epochs = 10': FRAGMENT,
-    'docs/own_data.md: python tools/misc/own_data_table.py rows.jsonl --sets packag': DATA,
+    'docs/own_data.md: python tools/misc/own_data_table.py rows.jsonl --modes tune': DATA,
     'docs/own_data.md: python tools/misc/own_data_thresholds.py trained/photos_tune':
         'needs runs; test_own_data_thresholds.py',
     'docs/own_data.md: expalign train path/to/folder': HOURS.format('test_train_own_data.py'),
