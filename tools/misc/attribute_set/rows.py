@@ -9,6 +9,7 @@ from .training import Recipe
 
 LOSSES = dict(sem=0.5, geo=1.0)
 ROWS = {
+    'untrained': Recipe(steps=0),
     # Table 5, without and with the losses of the second stage
     'expectation': Recipe(),
     'eot': Recipe(pooling='eot'),

@@ -18,7 +18,6 @@ from expalign.utils import finished_file
 from expalign.utils.load_config import load_config
 from expalign.utils.progress import progress
 
-from .branches import Branches
 from .figures import figures, questions
 from .layout import SPLITS
 from .maps import Maps, read_annotations
@@ -97,13 +96,6 @@ class Bench:
                     tau=float(trained.branches.log_tau.detach().exp()),
                     minutes=[(middle - started) / 60, (cpu_seconds() - middle) / 60])
 
-    def start(self, vectors: Path, seed: int, recipe: Recipe) -> dict[str, Any]:
-        """The figures before any training."""
-        state = Trained(Branches(self.model, recipe.tau).eval(), self.adapter(vectors, seed).eval(),
-                        self.tokens(recipe.pooling), {})
-        return figures(questions(self.records['test'], self.detect(state)),
-                       len(self.records['test']))
-
     @torch.no_grad()
     def detect(self, trained: Trained) -> Iterator[tuple[np.ndarray, ...]]:
         """Boxes, scores and labels of every test picture."""
@@ -124,7 +116,7 @@ class Bench:
 def report(steps: int):
     """A bar of the steps with the present losses."""
     bar = iter(progress(range(steps), 'train', steps, 'step'))
-    next(bar)
+    next(bar, None)
 
     def show(step: int, losses: dict[str, float]) -> None:
         next(bar, None)

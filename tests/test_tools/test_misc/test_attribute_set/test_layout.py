@@ -1,6 +1,5 @@
 """The attribute set's files: the same for a seed, resumed, and read by what trains and tests."""
 
-import json
 from dataclasses import replace
 from functools import partial
 
@@ -8,9 +7,11 @@ import cv2
 import numpy as np
 import pytest
 from attribute_set import layout
-from attribute_set.layout import Settings, join, make_set, outline
+from attribute_set.layout import join, make_set, outline
 from attribute_set.maps import offset, read_annotations, read_picture
 from attribute_set.records import read_records, truth_of
+
+from tests.helpers.attribute_photographs import write_photographs
 
 PART = 4
 
@@ -34,24 +35,7 @@ def small_parts(monkeypatch):
 
 @pytest.fixture
 def settings(tmp_path):
-    """Two photographs with a chair and a dog each."""
-    rng = np.random.default_rng(0)
-    images, annotations = [], []
-    for number in (1, 2):
-        cv2.imwrite(str(tmp_path / f'{number}.png'), rng.integers(60, 200, (120, 200, 3), np.uint8))
-        images.append(dict(id=number, file_name=f'{number}.png', width=200, height=120))
-        for place, category in ((10, 1), (110, 2)):
-            box = [place, 20 * number, 60, 50]
-            x, y, w, h = box
-            annotations.append(dict(
-                id=len(annotations) + 1, image_id=number, category_id=category, bbox=box,
-                area=w * h, iscrowd=0, segmentation=[[x, y, x + w, y, x + w, y + h, x, y + h]]))
-    content = dict(images=images, annotations=annotations, categories=[
-        dict(id=1, name='chair'), dict(id=2, name='dog')])
-    file = tmp_path / 'coco.json'
-    file.write_text(json.dumps(content))
-    pair = str(file), str(tmp_path)
-    return Settings(*pair, *pair, train=6, test=5, side=160, seed=3)
+    return write_photographs(tmp_path)
 
 
 def files(folder):
