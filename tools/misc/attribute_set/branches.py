@@ -1,8 +1,8 @@
 """The parts that are trained on cached maps, and alignment with them.
 
-Per level: F = A [X; Z] + b with Z = SiLU(W P + w), X the last hidden map of the class branch and P
-the pyramid's. A and b start as the branch's own 1x1 convolution and norm on X, and as zero on Z; so
-the start is the detector as it is, and Z brings in what the branch has dropped. Logits as in the
+Per level: F = A X + C Z + b with Z = SiLU(W Q + w), X the last hidden map of the class branch and Q
+the backbone's first two maps, where colours and textures still are. A and b start as the branch's
+own 1x1 convolution and norm, turned into the space of the tokens, and C as zero. Logits as in the
 head: exp(scale) EAM + bias.
 
 Axes: B images, K prompts, L tokens, N_s cells of level s, D embedding width.
@@ -24,35 +24,43 @@ class Branches(nn.Module):
 
     Args:
         model: the detector that they start from.
+        early: width of Q.
+        turn: (D, D of the detector), from its space into that of the tokens.
         tau: the temperature; 'learned': it starts at 1.
         width: of Z.
     """
 
-    def __init__(self, model: nn.Module, tau: float | str = 1.0, width: int = WIDTH) -> None:
+    def __init__(self, model: nn.Module, early: int, turn: Tensor, tau: float | str = 1.0
+                 ) -> None:
         super().__init__()
         neck, head = model.neck, model.bbox_head.head_module
-        widths = [branch[0].conv.in_channels for branch in neck.embed_branches]
-        self.split = widths
-        self.looks = nn.ModuleList(nn.Linear(channels, width) for channels in widths)
-        self.embeds = nn.ModuleList()
+        self.early = early
+        self.looks = nn.ModuleList(nn.Linear(early, WIDTH) for _ in neck.embed_branches)
+        self.embeds, self.adds = nn.ModuleList(), nn.ModuleList()
         for branch, norm in zip(neck.embed_branches, neck.embed_norms, strict=True):
-            weight, offset = (x.detach() for x in embedding_map(branch[-1], norm))  # (D, C), (D)
-            embed = nn.Linear(weight.shape[1] + width, len(weight))
+            weight, offset = (turn @ x.detach() for x in embedding_map(branch[-1], norm))
+            embed = nn.Linear(weight.shape[1], len(weight))  # C to D
             with torch.no_grad():
-                embed.weight.copy_(torch.cat([weight, weight.new_zeros(len(weight), width)], 1))
+                embed.weight.copy_(weight)
                 embed.bias.copy_(offset)
             self.embeds.append(embed)
+            self.adds.append(nn.Linear(WIDTH, len(weight), bias=False))
+            nn.init.zeros_(self.adds[-1].weight)
         self.scales = nn.Parameter(torch.stack([x.detach().clone() for x in head.logit_scales]))
         self.biases = nn.Parameter(torch.stack([x.detach().clone() for x in head.biases]))
         learned = tau == 'learned'
         self.log_tau = nn.Parameter(
             torch.tensor(float(tau) if not learned else 1.0).log(), requires_grad=learned)
 
+    def new_parameters(self) -> list[nn.Parameter]:
+        """Those of W, w and C, which learn from nothing."""
+        return [*self.looks.parameters(), *self.adds.parameters()]
+
     def forward(self, features: Sequence[Tensor], tokens: Tensor, masks: Tensor) -> list[Tensor]:
         """Alignment maps (B, K, N_s) of every level, Eqs 1-4.
 
         Args:
-            features: per level (B, N_s, P_s + C), see :class:`~.maps.Maps`.
+            features: per level Q and X side by side, (B, N_s, early + C), see :class:`~.maps.Maps`.
             tokens: (B, K, L, D).
             masks: (B, K, L) bool.
         """
@@ -60,20 +68,19 @@ class Branches(nn.Module):
 
     def _align(self, features: Tensor, level: int, tokens: Tensor, masks: Tensor) -> Tensor:
         """As :func:`~expalign.models.layers.expectation_alignment`, F never being built."""
-        pyramid, hidden = features.split(
-            [self.split[level], features.shape[2] - self.split[level]], 2)
-        look, embed = self.looks[level], self.embeds[level]
+        seen, hidden = features.split([self.early, features.shape[2] - self.early], 2)
+        look, embed, add = self.looks[level], self.embeds[level], self.adds[level]
         # Rows of a wider matrix, which a product reads where they are.
-        seen = F.silu(torch.addmm(look.bias, pyramid.flatten(0, 1), look.weight.T))
+        seen = F.silu(torch.addmm(look.bias, seen.flatten(0, 1), look.weight.T))
         seen = seen.view(*hidden.shape[:2], -1)
-        pooled = embed(torch.cat([hidden.mean(1), seen.mean(1)], 1))  # (B, D)
+        pooled = embed(hidden.mean(1)) + add(seen.mean(1))  # (B, D)
         scores = torch.einsum('bd,bkld->bkl', pooled, tokens)
         pi = masked_softmax(scores / self.log_tau.exp(), masks)
         prompts = torch.einsum('bkl,bkld->bkd', pi, tokens)
-        keys, shifts = prompts @ embed.weight, prompts @ embed.bias  # (B, K, C), (B, K)
-        of_hidden, of_seen = keys.split([hidden.shape[2], seen.shape[2]], 2)
+        shifts = prompts @ embed.bias  # (B, K)
         return torch.baddbmm(
-            torch.baddbmm(shifts[..., None], of_hidden, hidden.mT), of_seen, seen.mT)
+            torch.baddbmm(shifts[..., None], prompts @ embed.weight, hidden.mT),
+            prompts @ add.weight, seen.mT)
 
     def logits(self, maps: Sequence[Tensor]) -> list[Tensor]:
         """Class logits of the maps."""

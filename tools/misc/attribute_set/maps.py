@@ -1,10 +1,10 @@
 """What the frozen image side says about pictures, kept on disk in half precision.
 
-Of every level: the pyramid's map and the last hidden map of the class branch side by side, cell by
-cell, and the decoded boxes. Both depend on the image alone: the prompts that gate the pyramid are
-fixed (the set's nouns that training may name).
+Of every level, side by side, cell by cell: the means of the backbone's first two maps, and the last
+hidden map of the class branch; and the decoded boxes. All depend on the image alone: the prompts
+that gate the pyramid are fixed (the set's nouns that training may name).
 
-Axes: n pictures, N_s cells of level s, P_s width of the pyramid, C width of the branch.
+Axes: n pictures, N_s cells of level s, E width of the early maps, C width of the branch.
 """
 
 import hashlib
@@ -16,6 +16,7 @@ import cv2
 import numpy as np
 import torch
 from torch import Tensor, nn
+from torch.nn import functional as F
 
 from expalign.models.layers.max_sigmoid import masked_token_mean
 from expalign.utils import finished_file
@@ -64,14 +65,13 @@ class Maps:
             raise FileNotFoundError(f'{folder} has no complete maps: run attribute_table.py cache')
         self.names: list[str] = content['names']
         self.side: int = content['side']
-        self.widths: list[int] = content['widths']
-        self.digest: str = content['weights']
+        self.early: int = content['early']
         self._levels = [np.load(folder / f'level{s}.npy', mmap_mode='r') for s in range(3)]
         self._boxes = np.load(folder / 'boxes.npy', mmap_mode='r')
 
     def features(self, rows: Sequence[int]) -> list[Tensor]:
-        """Per level (B, N_s, P_s + C) float32."""
-        return [torch.from_numpy(level[list(rows)].astype(np.float32)) for level in self._levels]
+        """Per level (B, N_s, E + C) float32."""
+        return [torch.from_numpy(level[list(rows)]).float() for level in self._levels]
 
     def boxes(self, rows: Sequence[int]) -> Tensor:
         """Decoded boxes (B, N, 4) xyxy in pixels of the input."""
@@ -106,13 +106,13 @@ def cache(model: nn.Module, weights: Path, set_folder: Path, out: Path, split: s
     """
     names = picture_names(read_annotations(set_folder, split), limit)
     guides = guides_of(model, read_annotations(set_folder, SPLITS[0]))
-    widths = [branch[0].conv.in_channels for branch in model.neck.embed_branches]
-    hidden = model.neck.embed_branches[0][1].conv.out_channels
-    state = dict(names=names, side=side, widths=widths, done=0,
+    early = sum(x.shape[1] for x in first_maps(model.backbone, torch.zeros(1, 3, side, side)))
+    width = early + model.neck.embed_branches[0][1].conv.out_channels
+    state = dict(names=names, side=side, early=early, done=0,
                  set=hashlib.sha256((set_folder / 'settings.json').read_bytes()).hexdigest(),
                  weights=hashlib.sha256(weights.read_bytes()).hexdigest())
     done = _done(out / 'state.json', state)
-    files = _open(out, len(names), side, [width + hidden for width in widths], done)
+    files = _open(out, len(names), side, width, done)
     starts = range(done, len(names), BATCH)
     for first in progress(starts, f'maps of {split}', len(starts), f'{BATCH} pictures'):
         rows = slice(first, min(first + BATCH, len(names)))
@@ -150,15 +150,32 @@ def offset(height: int, width: int, side: int) -> tuple[int, int]:
 
 @torch.no_grad()
 def look(model: nn.Module, images: Tensor, guides: tuple[Tensor, Tensor]) -> Iterator[np.ndarray]:
-    """Per level (B, N_s, P_s + C), then boxes (B, N, 4), of images (B, 3, side, side)."""
+    """Per level (B, N_s, E + C), then boxes (B, N, 4), of images (B, 3, side, side)."""
     many = [guide.expand(len(images), *guide.shape[1:]) for guide in guides]
     pyramid, hidden = model.neck.trunk(model.backbone(images), *many)
-    for pair in zip(pyramid, hidden, strict=True):
-        yield torch.cat(pair, 1).flatten(2).transpose(1, 2).numpy()
+    early = first_maps(model.backbone, images)
+    for x in hidden:
+        both = torch.cat([early_cells(early, x.shape[2:]), x], 1)
+        yield both.flatten(2).transpose(1, 2).numpy()
     (dists,) = model.bbox_head.head_module.maps(pyramid)
     priors, strides = model.bbox_head._priors(dists)
     flat = torch.cat([x.flatten(2).transpose(1, 2) for x in dists], 1)
     yield model.bbox_head._decode(flat, priors[:, :2], strides[:, 0]).numpy()
+
+
+@torch.no_grad()
+def first_maps(backbone: nn.Module, images: Tensor) -> list[Tensor]:
+    """The maps of strides 2 and 4, which a pyramid does not read."""
+    first = backbone.stem(images)
+    return [first, backbone.stage1(first)]
+
+
+def early_cells(early: Sequence[Tensor], size: Sequence[int]) -> Tensor:
+    """Means over the cells of a level (B, E, H, W); of the finest one with their neighbours."""
+    cells = torch.cat([F.adaptive_avg_pool2d(x, tuple(size)) for x in early], 1)
+    if early[1].shape[2] == 2 * size[0]:  # a cell of P3 is smaller than a stripe
+        cells = F.avg_pool2d(cells, 3, 1, 1, count_include_pad=False)
+    return cells
 
 
 def _done(path: Path, state: dict) -> int:
@@ -171,12 +188,12 @@ def _done(path: Path, state: dict) -> int:
     return known['done']
 
 
-def _open(out: Path, count: int, side: int, widths: Sequence[int], done: int) -> list[np.memmap]:
+def _open(out: Path, count: int, side: int, width: int, done: int) -> list[np.memmap]:
     """The files of the levels and of the boxes."""
     out.mkdir(parents=True, exist_ok=True)
     cells = [(side // stride)**2 for stride in STRIDES]
     shapes = [(f'level{level}.npy', np.float16, (count, number, width))
-              for level, (number, width) in enumerate(zip(cells, widths, strict=True))]
+              for level, number in enumerate(cells)]
     shapes.append(('boxes.npy', np.float32, (count, sum(cells), 4)))
     return [np.lib.format.open_memmap(out / name, 'r+' if done else 'w+', dtype, shape)
             for name, dtype, shape in shapes]

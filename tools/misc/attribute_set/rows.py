@@ -7,19 +7,29 @@ from collections.abc import Sequence
 from .prompts import SPLITS
 from .training import Recipe
 
-LOSSES = dict(sem=0.5, geo=1.0)
+# Half of the steps at a fifth of the rates, from the seed's own first stage.
+SECOND = dict(second=True, steps=120, lr=2e-4, new_lr=1e-3)
+TARGET = dict(form='target')
+FIRST, SECOND_BASE = 'expectation', 'second stage, 0, 0'
 ROWS = {
     'untrained': Recipe(steps=0),
-    # Table 5, without and with the losses of the second stage
-    'expectation': Recipe(),
+    # Table 5
+    FIRST: Recipe(),
     'eot': Recipe(pooling='eot'),
     'mean': Recipe(pooling='mean'),
-    # Table 6
+    # Table 6, the losses from the start
     '0.5, 0': Recipe(sem=0.5),
     '0, 1': Recipe(geo=1.0),
-    '0.5, 1': Recipe(**LOSSES),
-    '0.5, target 1': Recipe(**LOSSES, geo_options=dict(form='target')),
-    '0, target 1': Recipe(geo=1.0, geo_options=dict(form='target')),
+    '0.5, 1': Recipe(sem=0.5, geo=1.0),
+    # Table 6, the losses in a second stage, as in the paper
+    SECOND_BASE: Recipe(**SECOND),
+    'second stage, 0.5, 0': Recipe(sem=0.5, **SECOND),
+    'second stage, 0, 1': Recipe(geo=1.0, **SECOND),
+    'second stage, 0.5, 1': Recipe(sem=0.5, geo=1.0, **SECOND),
+    # GACO with a target in place of the paper's form
+    'target, 0, 1': Recipe(geo=1.0, geo_options=TARGET),
+    'second stage, target, 0, 1': Recipe(geo=1.0, geo_options=TARGET, **SECOND),
+    'second stage, target, 0.5, 1': Recipe(sem=0.5, geo=1.0, geo_options=TARGET, **SECOND),
     # what the paper leaves open
     'tau 0.1': Recipe(tau=0.1),
     'tau 10': Recipe(tau=10.0),
@@ -52,19 +62,25 @@ def by_row(rows: Sequence[dict]) -> dict[str, dict[int, dict]]:
 
 
 def markdown(rows: Sequence[dict]) -> str:
-    """Mean and standard deviation over seeds, and below the differences from the first row."""
+    """Mean and standard deviation over seeds, and below the differences from their bases."""
     found = by_row(rows)
     lines = ['| row | ' + ' | '.join(COLUMNS) + ' |', '|' + '---|' * (len(COLUMNS) + 1)]
     for name in (x for x in ROWS if x in found):
         cells = [spread([cell(run, column) for run in found[name].values()])
                  for column in COLUMNS]
         lines.append(f'| {name} | ' + ' | '.join(cells) + ' |')
-    lines += ['', '| minus expectation | ' + ' | '.join(COLUMNS) + ' |',
-              '|' + '---|' * (len(COLUMNS) + 1)]
-    for name in (x for x in ROWS if x in found and x != 'expectation'):
-        cells = [verdict(found[name], found['expectation'], column) for column in COLUMNS]
-        lines.append(f'| {name} | ' + ' | '.join(cells) + ' |')
+    for base in (x for x in (FIRST, SECOND_BASE) if x in found):
+        lines += ['', f'| minus {base} | ' + ' | '.join(COLUMNS) + ' |',
+                  '|' + '---|' * (len(COLUMNS) + 1)]
+        for name in (x for x in ROWS if x in found and x != base and base_of(x) == base):
+            cells = [verdict(found[name], found[base], column) for column in COLUMNS]
+            lines.append(f'| {name} | ' + ' | '.join(cells) + ' |')
     return '\n'.join(lines)
+
+
+def base_of(name: str) -> str:
+    """The row that another one is compared with."""
+    return SECOND_BASE if ROWS[name].second and name != SECOND_BASE else FIRST
 
 
 def spread(values: Sequence[float]) -> str:

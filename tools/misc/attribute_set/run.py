@@ -22,8 +22,8 @@ from .figures import figures, questions
 from .layout import SPLITS
 from .maps import Maps, read_annotations
 from .records import Record, read_records
-from .texts import PromptTokens, start_adapter
-from .training import Recipe, Trained, train
+from .texts import PromptTokens, text_map
+from .training import FIRST_STAGE, Recipe, Trained, train
 
 CONFIG = 'configs/warm_start/expalign_v8s_minilm.py'
 # A prompt is a question of its own: each keeps its best cells, and the best boxes of these.
@@ -70,31 +70,43 @@ class Bench:
             self._tokens[pooling] = PromptTokens(self.model.text_encoder, self.prompts, pooling)
         return self._tokens[pooling]
 
-    def adapter(self, vectors: Path, seed: int) -> nn.Module:
-        """Where the text side of a seed starts; fitted once."""
-        path = self.folder / f'adapter_{seed}.safetensors'
+    def text_map(self, vectors: Path) -> torch.Tensor:
+        """Of the text encoder, fitted once."""
         from safetensors.torch import load_file, save_file
+        path = self.folder / 'text_map.safetensors'
         if not path.is_file():
-            fitted = start_adapter(self.model.text_encoder, vectors, seed)
+            fitted = text_map(self.model.text_encoder, vectors)
             with finished_file(path) as file:
-                save_file(fitted.state_dict(), file)
-        adapter = MODELS.build(dict(
-            type='expalign.TextAdapter', in_channels=384, out_channels=512))
-        adapter.load_state_dict(load_file(path))
-        return adapter
+                save_file(dict(text_map=fitted.contiguous()), file)
+        return load_file(path)['text_map']
 
     def run(self, recipe: Recipe, vectors: Path, seed: int) -> dict[str, Any]:
         """Train and test; the figures, the last losses and the processor's minutes."""
         started = cpu_seconds()
-        tokens = self.tokens(recipe.pooling)
-        trained = train(recipe, self.model, self.adapter(vectors, seed), tokens,
-                        self.maps['train'], self.records['train'], seed, report(recipe.steps))
+        start = self.first_stage(vectors, seed) if recipe.second else None
+        trained = self.train(recipe, vectors, seed, start)
         middle = cpu_seconds()
         found = figures(questions(self.records['test'], self.detect(trained)),
                         len(self.records['test']))
         return dict(figures=found, losses=trained.losses,
                     tau=float(trained.branches.log_tau.detach().exp()),
                     minutes=[(middle - started) / 60, (cpu_seconds() - middle) / 60])
+
+    def train(self, recipe: Recipe, vectors: Path, seed: int,
+              start: dict[str, torch.Tensor] | None = None) -> Trained:
+        """:func:`~.training.train` on the maps."""
+        return train(recipe, self.model, self.text_map(vectors), self.tokens(recipe.pooling),
+                     self.maps['train'], self.records['train'], seed, report(recipe.steps), start)
+
+    def first_stage(self, vectors: Path, seed: int) -> dict[str, torch.Tensor]:
+        """What a second stage starts from, trained once."""
+        from safetensors.torch import load_file, save_file
+        path = self.folder / f'first_stage_{seed}.safetensors'
+        if not path.is_file():
+            state = self.train(FIRST_STAGE, vectors, seed).state()
+            with finished_file(path) as file:
+                save_file({name: value.contiguous() for name, value in state.items()}, file)
+        return load_file(path)
 
     @torch.no_grad()
     def detect(self, trained: Trained) -> Iterator[tuple[np.ndarray, ...]]:

@@ -10,13 +10,13 @@ from pathlib import Path
 import torch
 from torch import Tensor, nn
 
-from expalign.models.text_encoders.token_pooling import pool_tokens
+from expalign.models.text_encoders.token_pooling import normalize_tokens, pool_tokens
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[2] / 'distillation'))
 from distill.name_tokens import encode_names, read_name_vectors, token_rows  # noqa: E402
-from distill.ridge_fit import fit_adapter  # noqa: E402
 
 FUNCTION_WORDS = frozenset(('a', 'an', 'the', 'of', 'in', 'is', 'that', 'with'))
+WORD_WEIGHT, RIDGE = 0.2, 0.01  # of a word beside a sentence; of the penalty, a name
 # Expectation over all tokens, the sentence vector alone, the mean of the tokens (Table 5); and
 # expectation over the tokens that are no function words.
 POOLINGS = ('expectation', 'eot', 'mean', 'content')
@@ -79,7 +79,16 @@ def function_words(encoder: nn.Module, prompts: Sequence[str], masks: Tensor) ->
     return found
 
 
-def start_adapter(encoder: nn.Module, vectors: Path, seed: int) -> nn.Module:
-    """The closed-form fit to vectors of names: the start of every pooling. It pools nothing."""
+def text_map(encoder: nn.Module, vectors: Path) -> Tensor:
+    """W (D, E), by which unit tokens of names become the names' vectors, by ridge regression.
+
+    Since <F, t W> = <F W^T, t>, the image side can be turned into the space of the encoder's own
+    tokens: there an adapter starts as the identity (paper, Section 4.1), and no word is lost.
+    """
     names, targets = read_name_vectors(vectors)
-    return fit_adapter(token_rows(encode_names(encoder, names)), targets, 'expectation', seed=seed)
+    rows = token_rows(encode_names(encoder, names))
+    tokens = normalize_tokens(rows.tokens).double()
+    weighted = tokens * torch.where(rows.is_sentence, 1.0, WORD_WEIGHT)[:, None]
+    gram = weighted.T @ tokens
+    gram.diagonal().add_(RIDGE * len(targets))
+    return torch.linalg.solve(gram, weighted.T @ targets[rows.owners].double()).float()

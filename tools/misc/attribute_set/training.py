@@ -5,7 +5,6 @@ consistency losses have the weights that they have beside it in a detector's tra
 depend on what is trained here, so that their losses have no gradient and are left out.
 """
 
-import copy
 import random
 from collections.abc import Callable
 from dataclasses import dataclass, field
@@ -15,6 +14,7 @@ import torch
 from torch import Tensor, nn
 
 from expalign.models.dense_heads.levels import flatten_levels
+from expalign.models.text_encoders import TextAdapter
 from expalign.registry import MODELS
 
 from .branches import Branches
@@ -36,6 +36,8 @@ class Recipe:
         topk_of: of L_sem, see :class:`~expalign.models.losses.ConsistencyRegularizer`.
         geo_options: further arguments of the geometric loss.
         steps, batch, lr: of AdamW with a cosine.
+        new_lr: of the parameters that learn from nothing.
+        second: whether it goes on from what ``FIRST_STAGE`` has trained with the same seed.
     """
 
     pooling: str = 'expectation'
@@ -44,9 +46,11 @@ class Recipe:
     tau: float | str = 1.0
     topk_of: str = 'p3'
     geo_options: dict[str, Any] = field(default_factory=dict)
-    steps: int = 600
-    batch: int = 12
-    lr: float = 5e-4
+    steps: int = 240
+    batch: int = 8
+    lr: float = 1e-3
+    new_lr: float = 5e-3
+    second: bool = False
 
     def regulariser(self) -> nn.Module | None:
         """The consistency losses, or None."""
@@ -55,6 +59,9 @@ class Recipe:
         return MODELS.build(dict(
             type='expalign.ConsistencyRegularizer', topk_of=self.topk_of,
             sem=dict(loss_weight=self.sem), geo=dict(loss_weight=self.geo, **self.geo_options)))
+
+
+FIRST_STAGE = Recipe()
 
 
 @dataclass
@@ -66,28 +73,54 @@ class Trained:
     tokens: PromptTokens
     losses: dict[str, float]
 
+    def state(self) -> dict[str, Tensor]:
+        """All that is trained, by name."""
+        return {f'{part}.{name}': value for part in ('branches', 'adapter')
+                for name, value in getattr(self, part).state_dict().items()}
 
-def train(recipe: Recipe, model: nn.Module, adapter: nn.Module, tokens: PromptTokens, maps: Maps,
+    def load(self, state: dict[str, Tensor]) -> None:
+        """Take over what :meth:`state` gave."""
+        for part in ('branches', 'adapter'):
+            getattr(self, part).load_state_dict({
+                name.removeprefix(f'{part}.'): value for name, value in state.items()
+                if name.startswith(f'{part}.')})
+
+
+def train(recipe: Recipe, model: nn.Module, text_map: Tensor, tokens: PromptTokens, maps: Maps,
           records: list[Record], seed: int,
-          report: Callable[[int, dict[str, float]], None] | None = None) -> Trained:
+          report: Callable[[int, dict[str, float]], None] | None = None,
+          start: dict[str, Tensor] | None = None) -> Trained:
     """Train branches and adapter.
 
     Args:
         recipe: of the row.
         model: the detector that they start from; it is not changed.
-        adapter: where the text side starts; it is not changed.
+        text_map: see :func:`~.texts.text_map`.
         tokens: of all prompts, pooled as the recipe says.
         maps: of the pictures.
         records: of training.
-        seed: of the order of pictures and of the choice of prompts.
+        seed: of the first weights, the order of pictures and the choice of prompts.
         report: called with the step and the losses of it.
+        start: of the stage before; None: the first weights.
     """
     draw = random.Random(seed)
     torch.manual_seed(seed)
-    branches, adapter = Branches(model, recipe.tau), copy.deepcopy(adapter).train()
+    width, out = text_map.shape
+    adapter = TextAdapter(width, out).train()
+    with torch.no_grad():
+        # Of what the projection keeps of a token: a widening one keeps all.
+        turn = adapter.proj.weight @ text_map if width != out else text_map
+    branches = Branches(model, maps.early, turn, recipe.tau)
+    result = Trained(branches, adapter, tokens, {})
+    if start is not None:
+        result.load(start)
     regulariser = recipe.regulariser()
-    parameters = [p for p in (*branches.parameters(), *adapter.parameters()) if p.requires_grad]
-    optimiser = torch.optim.AdamW(parameters, lr=recipe.lr, weight_decay=0.0)
+    new = branches.new_parameters()
+    fresh = set(map(id, new))
+    old = [p for p in (*branches.parameters(), *adapter.parameters())
+           if p.requires_grad and id(p) not in fresh]
+    optimiser = torch.optim.AdamW(
+        [dict(params=old, lr=recipe.lr), dict(params=new, lr=recipe.new_lr)], weight_decay=0.0)
     schedule = torch.optim.lr_scheduler.CosineAnnealingLR(optimiser, recipe.steps)
     order: list[int] = []
     last: dict[str, float] = {}
@@ -100,13 +133,15 @@ def train(recipe: Recipe, model: nn.Module, adapter: nn.Module, tokens: PromptTo
                               regulariser)
         optimiser.zero_grad()
         sum(losses.values()).backward()
-        nn.utils.clip_grad_norm_(parameters, 10.0)
+        nn.utils.clip_grad_norm_([*old, *new], 10.0)
         optimiser.step()
         schedule.step()
         last = {name: float(loss.detach()) / recipe.batch for name, loss in losses.items()}
         if report is not None:
             report(step, last)
-    return Trained(branches.eval(), adapter.eval(), tokens, last)
+    branches.eval(), adapter.eval()
+    result.losses = last
+    return result
 
 
 def choose(record: Record, draw: random.Random) -> list[int]:

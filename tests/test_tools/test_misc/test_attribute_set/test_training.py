@@ -9,13 +9,15 @@ import numpy as np
 import pytest
 import torch
 from attribute_set import maps as maps_module
+from attribute_set import texts
 from attribute_set.branches import Branches
-from attribute_set.maps import STRIDES, Maps, cache, look
+from attribute_set.maps import STRIDES, Maps, cache, early_cells, look
 from attribute_set.records import Record
 from attribute_set.rows import ROWS
 from attribute_set.run import missing, read_rows
-from attribute_set.texts import PromptTokens, function_words
+from attribute_set.texts import PromptTokens, function_words, text_map
 from attribute_set.training import MOST_PROMPTS, Recipe, batch_losses, choose, class_loss, train
+from distill.refine import NameBank
 from mmengine.config import ConfigDict
 from torch import nn
 
@@ -25,6 +27,8 @@ from expalign.models.text_encoders import TextAdapter
 from expalign.structures.truth_batch import TruthBatch
 
 SIDE, HIDDEN, WIDE, EMBED = 64, 8, (6, 10, 12), 16
+EARLY = 5
+SHORT = dict(steps=12, batch=2, lr=0.02, new_lr=0.02)
 CELLS = [(SIDE // stride)**2 for stride in STRIDES]
 
 
@@ -43,10 +47,19 @@ class Neck(nn.Module):
                          for branch, x in zip(self.embed_branches, pyramid, strict=True)]
 
 
-def image_side(images):
-    pooled = [nn.functional.avg_pool2d(images, stride) for stride in STRIDES]
-    return [x.mean(1, keepdim=True) * torch.linspace(-3, 3, wide)[:, None, None]
-            for x, wide in zip(pooled, WIDE, strict=True)]
+class Backbone(nn.Module):
+    """A backbone whose maps are means of the image, in several widths."""
+
+    def stem(self, images):
+        return nn.functional.avg_pool2d(images, 2)[:, :2]
+
+    def stage1(self, stem):
+        return nn.functional.avg_pool2d(stem, 2).mean(1, keepdim=True).repeat(1, 3, 1, 1)
+
+    def forward(self, images):
+        pooled = [nn.functional.avg_pool2d(images, stride) for stride in STRIDES]
+        return [x.mean(1, keepdim=True) * torch.linspace(-3, 3, wide)[:, None, None]
+                for x, wide in zip(pooled, WIDE, strict=True)]
 
 
 @pytest.fixture
@@ -64,7 +77,7 @@ def model():
         nn.init.normal_(norm.weight)
         nn.init.normal_(norm.bias)
     stub = nn.Module()
-    stub.neck, stub.bbox_head, stub.backbone = neck, head, image_side
+    stub.neck, stub.bbox_head, stub.backbone = neck, head, Backbone()
     return stub.eval()
 
 
@@ -96,9 +109,9 @@ def full_maps(branches, model, features, tokens, masks, tau=1.0):
     """The same by the method's own function on maps F of full width."""
     found = []
     for level, x in enumerate(features):
-        pyramid, hidden = x.split([WIDE[level], HIDDEN], 2)
-        seen = nn.functional.silu(branches.looks[level](pyramid))
-        full = branches.embeds[level](torch.cat([hidden, seen], 2))
+        early, hidden = x.split([EARLY, HIDDEN], 2)
+        seen = nn.functional.silu(branches.looks[level](early))
+        full = branches.embeds[level](hidden) + branches.adds[level](seen)
         side = SIDE // STRIDES[level]
         full = full.transpose(1, 2).unflatten(2, (side, side))
         found.append(expectation_alignment(full, tokens, masks, tau)[0].flatten(2))
@@ -107,8 +120,7 @@ def full_maps(branches, model, features, tokens, masks, tau=1.0):
 
 def inputs(batch=2, prompts=3, length=4):
     gen = torch.Generator().manual_seed(1)
-    features = [torch.randn(batch, cells, wide + HIDDEN, generator=gen)
-                for cells, wide in zip(CELLS, WIDE, strict=True)]
+    features = [torch.randn(batch, cells, EARLY + HIDDEN, generator=gen) for cells in CELLS]
     tokens = torch.randn(batch, prompts, length, EMBED, generator=gen)
     masks = torch.rand(batch, prompts, length, generator=gen) > 0.3
     masks[..., 0] = True
@@ -116,15 +128,20 @@ def inputs(batch=2, prompts=3, length=4):
 
 
 @torch.no_grad()
-def test_branches_start_as_the_detector(model):
-    features, tokens, masks = inputs()
-    branches = Branches(model)
-    maps = branches(features, tokens, masks)
+def test_branches_start_as_the_detector_with_a_linear_text_side(model):
+    torch.manual_seed(0)
+    width, text_map = 6, torch.randn(6, EMBED)  # W: tokens of six numbers to the detector's space
+    adapter = TextAdapter(width, EMBED)
+    features, _, masks = inputs()
+    raw = nn.functional.normalize(torch.randn(*masks.shape, width), dim=-1)
+    tokens, _ = adapter(raw.flatten(0, 1), torch.ones_like(masks).flatten(0, 1))
+    branches = Branches(model, EARLY, adapter.proj.weight @ text_map)
+    maps = branches(features, tokens.view(*masks.shape, EMBED), masks)
     for level, (x, norm, branch) in enumerate(zip(
             features, model.neck.embed_norms, model.neck.embed_branches, strict=True)):
         side = SIDE // STRIDES[level]
-        hidden = x[..., WIDE[level]:].transpose(1, 2).unflatten(2, (side, side))
-        expected, _ = expectation_alignment(norm(branch[-1](hidden)), tokens, masks)
+        hidden = x[..., EARLY:].transpose(1, 2).unflatten(2, (side, side))
+        expected, _ = expectation_alignment(norm(branch[-1](hidden)), raw @ text_map, masks)
         torch.testing.assert_close(maps[level], expected.flatten(2), atol=1e-4, rtol=1e-4)
     logits = branches.logits(maps)
     scale = model.bbox_head.head_module.logit_scales[0].exp()
@@ -132,12 +149,26 @@ def test_branches_start_as_the_detector(model):
         logits[0], maps[0] * scale + model.bbox_head.head_module.biases[0])
 
 
+def test_the_text_map_is_that_of_the_names(tmp_path, monkeypatch):
+    true = torch.randn(EMBED, 4, generator=torch.Generator().manual_seed(0))
+    names = [f'{first}{second}' for first in 'abcdefg' for second in 'uvwxyz']
+    sentences = nn.functional.normalize(torch.stack([Encoder.vector(x) for x in names]), dim=1)
+    np.savez(tmp_path / 'v.npz', names=names, vectors=(sentences @ true).numpy())
+    monkeypatch.setattr(texts, 'RIDGE', 1e-9)
+    monkeypatch.setattr(texts, 'encode_names', lambda encoder, names: NameBank(
+        *((x,) for x in Encoder()(names))))
+    found = text_map(Encoder(), tmp_path / 'v.npz')
+    units = nn.functional.normalize(sentences @ true, dim=1)  # vectors are read as unit ones
+    fitted = torch.linalg.lstsq(sentences, units).solution
+    torch.testing.assert_close(sentences @ found, sentences @ fitted, atol=2e-3, rtol=1e-2)
+
+
 @pytest.mark.parametrize('tau', [0.1, 1.0, 10.0, 'learned'])
 def test_trained_branches_align_as_the_method_does(model, tau):
     features, tokens, masks = inputs()
-    branches = Branches(model, tau)
-    for embed in branches.embeds:
-        nn.init.normal_(embed.weight, std=0.2)
+    branches = Branches(model, EARLY, torch.eye(EMBED), tau)
+    for add in branches.adds:
+        nn.init.normal_(add.weight, std=0.2)
     maps = branches(features, tokens, masks)
     expected = full_maps(branches, model, features, tokens, masks, 1.0 if tau == 'learned' else tau)
     for ours, theirs in zip(maps, expected, strict=True):
@@ -204,12 +235,12 @@ def test_the_class_loss_is_the_heads(model):
 class Kept:
     """Maps in memory."""
 
-    side = SIDE
+    side, early = SIDE, EARLY
 
     def __init__(self, count):
         gen = torch.Generator().manual_seed(3)
-        self._features = [torch.randn(count, cells, wide + HIDDEN, generator=gen)
-                          for cells, wide in zip(CELLS, WIDE, strict=True)]
+        self._features = [torch.randn(count, cells, EARLY + HIDDEN, generator=gen)
+                          for cells in CELLS]
         self._boxes = torch.rand(count, sum(CELLS), 4, generator=gen) * 30
         self._boxes[..., 2:] += 20
 
@@ -221,18 +252,15 @@ class Kept:
 
 
 @pytest.mark.parametrize('recipe', [
-    Recipe(steps=12, batch=2, lr=0.02), Recipe(sem=0.5, geo=1.0, steps=12, batch=2, lr=0.02),
-    Recipe(tau='learned', pooling='content', steps=12, batch=2, lr=0.02)])
-def test_a_run_learns_is_that_of_its_seed_and_leaves_its_start_alone(model, recipe):
-    torch.manual_seed(0)
-    adapter = TextAdapter(EMBED, EMBED)
-    before = copy.deepcopy(adapter.state_dict())
+    Recipe(**SHORT), Recipe(sem=0.5, geo=1.0, **SHORT),
+    Recipe(tau='learned', pooling='content', **SHORT)])
+def test_a_run_learns_and_is_that_of_its_seed(model, recipe):
     tokens = PromptTokens(Encoder(), PROMPTS, recipe.pooling)
     losses = []
-    arguments = (recipe, model, adapter, tokens, Kept(4), [record(row) for row in range(4)])
+    records = [record(row) for row in range(4)]
+    arguments = (recipe, model, torch.eye(EMBED), tokens, Kept(4), records)
     trained = train(*arguments, 0, lambda step, found: losses.append(found['loss_cls']))
     assert np.mean(losses[-3:]) < np.mean(losses[:3])
-    assert all(torch.equal(value, before[name]) for name, value in adapter.state_dict().items())
     again, other = (train(*arguments, seed) for seed in (0, 1))
     same = [torch.equal(a, b) for a, b in zip(
         trained.branches.parameters(), again.branches.parameters(), strict=True)]
@@ -244,7 +272,8 @@ def test_a_run_learns_is_that_of_its_seed_and_leaves_its_start_alone(model, reci
 
 def test_consistency_losses_have_their_weights(model):
     tokens, adapter = PromptTokens(Encoder(), PROMPTS, 'expectation'), TextAdapter(EMBED, EMBED)
-    arguments = (Branches(model), adapter, tokens, Kept(2), [record(0), record(1)],
+    branches = Branches(model, EARLY, torch.eye(EMBED))
+    arguments = (branches, adapter, tokens, Kept(2), [record(0), record(1)],
                  [[0, 1, 2], [0, 1]], model.bbox_head)
     one = batch_losses(*arguments, Recipe(sem=0.5, geo=1.0).regulariser())
     two = batch_losses(*arguments, Recipe(sem=1.0, geo=2.0).regulariser())
@@ -314,10 +343,18 @@ def test_maps_are_what_the_image_side_says_and_go_on_where_they_were_stopped(
     for ours, theirs in zip(maps.features(range(10)), levels, strict=True):
         torch.testing.assert_close(ours.numpy(), theirs, atol=2e-2, rtol=2e-3)
     torch.testing.assert_close(maps.boxes([9, 0]).numpy(), boxes[[9, 0]])
-    assert maps.widths == list(WIDE)
+    assert maps.early == EARLY
     (tmp_path / 'set' / 'weights').write_bytes(b'other')
     with pytest.raises(ValueError, match='of other pictures or weights'):
         cache(*arguments)
+
+
+def test_early_maps_are_means_over_cells():
+    early = [torch.arange(64.).view(1, 1, 8, 8), torch.arange(16.).view(1, 1, 4, 4)]
+    cells = early_cells(early, (1, 1))
+    assert cells.flatten().tolist() == [31.5, 7.5]
+    near = early_cells(early, (2, 2))  # all four cells are neighbours
+    assert near[0, :, 0, 0].tolist() == [31.5, 7.5]
 
 
 def test_runs_that_have_a_row_are_not_repeated(tmp_path):
