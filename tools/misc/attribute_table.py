@@ -16,11 +16,12 @@ from pathlib import Path
 
 os.environ.setdefault('OMP_WAIT_POLICY', 'PASSIVE')
 
-from attribute_set.rows import ROWS, lengths, markdown
+from attribute_set.rows import ROWS, markdown, parts
 
 from expalign.utils import run_command
 
 WEIGHTS = 'expalign://s-boxes'
+PARTS = (('splits', 'binding'), ('words', 'ap50'), ('words', 'binding'), ('words', 'alarms'))
 VECTORS = 'clip-names/clip_vitb32_names.npz'
 
 
@@ -35,8 +36,8 @@ def parse_args() -> argparse.Namespace:
         command.add_argument('set', type=Path, help='folder of make_attribute_set.py')
         command.add_argument('maps', type=Path, help='folder of the maps')
         command.add_argument('--weights', default=WEIGHTS, help='default: %(default)s')
-    cache.add_argument('--train', type=int, default=2400, help='pictures (default: %(default)s)')
-    cache.add_argument('--test', type=int, default=600, help='pictures (default: %(default)s)')
+    cache.add_argument('--train', type=int, default=1000, help='pictures (default: %(default)s)')
+    cache.add_argument('--test', type=int, default=400, help='pictures (default: %(default)s)')
     cache.add_argument('--side', type=int, default=320, help='of the input in pixels')
     train.add_argument('results', type=Path, help='file of rows, JSON lines')
     train.add_argument('--rows', nargs='+', choices=ROWS, default=list(ROWS), metavar='ROW',
@@ -99,8 +100,8 @@ def main() -> None:
         from attribute_set.run import read_rows
         rows = read_rows(args.results)
         print(markdown(rows))
-        for figure in ('ap50', 'binding', 'alarms'):
-            print(f'\n{lengths(rows, figure)}')
+        for part, figure in PARTS:
+            print(f'\n{parts(rows, part, figure)}')
 
 
 if __name__ == '__main__':

@@ -106,14 +106,23 @@ def decided(difference: float, deviation: float) -> bool:
     return abs(difference) > 2 * deviation
 
 
-def lengths(rows: Sequence[dict], figure: str) -> str:
-    """A figure by the number of words of a prompt: ``'ap50'``, ``'alarms'`` or ``'binding'``."""
+def parts(rows: Sequence[dict], part: str, figure: str) -> str:
+    """A figure by parts of the questions.
+
+    Args:
+        rows: runs.
+        part: ``'splits'`` or ``'words'``, the number of them in a prompt.
+        figure: ``'ap50'``, ``'binding'`` or ``'alarms'``.
+    """
     found = by_row(rows)
-    counts = sorted({int(count) for row in rows for count in row['figures']['words']})
-    lines = [f'| {figure} by words | ' + ' | '.join(map(str, counts)) + ' |',
-             '|' + '---|' * (len(counts) + 1)]
-    for name in (x for x in ROWS if x in found):
-        cells = [spread([run['figures']['words'][str(count)][figure]
-                         for run in found[name].values()]) for count in counts]
-        lines.append(f'| {name} | ' + ' | '.join(cells) + ' |')
+    if part == 'splits':
+        names = [name for name in SPLITS if figure != 'binding' or name != 'nouns']
+    else:
+        names = sorted({count for row in rows for count in row['figures']['words']}, key=int)
+    lines = [f'| {figure} by {part} | ' + ' | '.join(names) + ' |',
+             '|' + '---|' * (len(names) + 1)]
+    for row in (x for x in ROWS if x in found):
+        cells = [spread([run['figures'][part][name][figure] for run in found[row].values()])
+                 for name in names]
+        lines.append(f'| {row} | ' + ' | '.join(cells) + ' |')
     return '\n'.join(lines)

@@ -15,7 +15,7 @@ from attribute_set.figures import (
     threshold_of_recall,
 )
 from attribute_set.records import Record
-from attribute_set.rows import decided, markdown, spread, verdict
+from attribute_set.rows import FIRST, SECOND_BASE, decided, markdown, parts, spread, verdict
 
 BOX = np.array([[0., 0, 10, 10]])
 FAR = np.array([[50., 50, 60, 60]])
@@ -86,10 +86,21 @@ def test_the_table_says_what_is_beyond_twice_the_spread():
     rows = [run(seed, ap) for seed, ap in enumerate((0.50, 0.52, 0.54))]
     rows += [run(seed, ap, 'eot') for seed, ap in enumerate((0.40, 0.42, 0.44))]
     rows += [run(seed, ap, 'mean') for seed, ap in enumerate((0.49, 0.51, 0.53))]
+    rows += [run(seed, ap + 0.2, SECOND_BASE) for seed, ap in enumerate((0.50, 0.52, 0.54))]
+    rows += [run(seed, ap, 'second stage, 0.5, 0') for seed, ap in enumerate((0.71, 0.73, 0.75))]
     text = markdown(rows).splitlines()
     assert text[2].startswith('| expectation | 0.520 ± 0.020 |')
-    assert text[-2].startswith('| eot | **-0.100** |')
-    assert text[-1].startswith('| mean | -0.010 |')
+    first, second = (text.index(next(line for line in text if line.startswith(f'| minus {base}')))
+                     for base in (FIRST, SECOND_BASE))
+    assert text[first + 2].startswith('| eot | **-0.100** |')
+    assert text[first + 3].startswith('| mean | -0.010 |')
+    assert text[first + 4].startswith(f'| {SECOND_BASE} | **+0.200** |')
+    assert text[second + 2].startswith('| second stage, 0.5, 0 | +0.010 |')
+    assert text[-1] == text[second + 2]
+    assert parts(rows, 'words', 'ap50').splitlines()[::2] == [
+        '| ap50 by words | 2 |', '| expectation | 0.520 ± 0.020 |', '| mean | 0.510 ± 0.020 |',
+        '| second stage, 0.5, 0 | 0.730 ± 0.020 |']
+    assert parts(rows, 'splits', 'binding').splitlines()[0].count('|') == 9
     assert spread([0.25]) == '0.250'
     assert verdict({0: rows[0]}, {0: rows[3]}, 'seen') == '+0.100'
     assert decided(-0.05, 0.02) and not decided(0.04, 0.02)

@@ -270,6 +270,18 @@ def test_a_run_learns_and_is_that_of_its_seed(model, recipe):
     assert moved == (recipe.tau == 'learned')
 
 
+def test_a_second_stage_starts_where_the_first_ended(model):
+    tokens = PromptTokens(Encoder(), PROMPTS, 'expectation')
+    arguments = (model, torch.eye(EMBED), tokens, Kept(4), [record(row) for row in range(4)])
+    first = train(Recipe(**SHORT), *arguments, 0).state()
+    kept = train(Recipe(**dict(SHORT, steps=0)), *arguments, 5, start=first).state()
+    assert kept.keys() == first.keys() and len(first) > 15
+    assert all(torch.equal(value, kept[name]) for name, value in first.items())
+    moved = train(Recipe(sem=0.5, **SHORT), *arguments, 0, start=first).state()
+    assert not torch.equal(moved['branches.embeds.0.weight'], first['branches.embeds.0.weight'])
+    assert all(ROWS[name].second == name.startswith('second') for name in ROWS)
+
+
 def test_consistency_losses_have_their_weights(model):
     tokens, adapter = PromptTokens(Encoder(), PROMPTS, 'expectation'), TextAdapter(EMBED, EMBED)
     branches = Branches(model, EARLY, torch.eye(EMBED))
