@@ -127,6 +127,10 @@ def test_folders_that_cannot_be_used(tmp_path):
     with pytest.raises(ValueError, match=r"mine has 'jsonl', which no run of this command made"):
         label_with_stub(tmp_path / 'photos', tmp_path / 'mine')
     assert os.listdir(tmp_path / 'mine') == ['jsonl']
+    label_with_stub(tmp_path / 'photos', tmp_path / 'mixed', formats=['coco'])
+    (tmp_path / 'mixed/yolo').mkdir()
+    with pytest.raises(ValueError, match=r"mixed has 'yolo', which no run of this command made"):
+        label_with_stub(tmp_path / 'photos', tmp_path / 'mixed', formats=['coco', 'yolo'])
     (tmp_path / 'empty').mkdir()
     with pytest.raises(ValueError, match='there is no image in .*empty'):
         label_with_stub(tmp_path / 'empty', tmp_path / 'out')

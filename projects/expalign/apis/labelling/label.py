@@ -108,6 +108,7 @@ def run(
         if facts is None:
             raise ValueError(f'there is no image in {", ".join(map(str, sources))}')
         check_formats(formats, facts.prompts)
+        folder.note_made([*formats, DAMAGED])
         return assemble(index, out, formats, facts, found.folders)
 
 

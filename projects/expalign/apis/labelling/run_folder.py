@@ -53,6 +53,11 @@ class RunFolder:
             raise OtherSettings(_difference(
                 self.path, self._record['found_with'], facts._asdict()))
 
+    def note_made(self, names: list[str]) -> None:
+        """Record what is in the folder by this run, and may be replaced by it."""
+        self._record['made'] = sorted({*self._record.get('made', []), *names})
+        _write(self.path / RECORD, self._record)
+
 
 @contextmanager
 def run_folder(path: str | Path, settings: dict[str, Any], outputs: list[str]
@@ -74,18 +79,21 @@ def run_folder(path: str | Path, settings: dict[str, Any], outputs: list[str]
     record = dict(schema=SCHEMA, version=VERSION, settings=json.loads(json.dumps(settings)))
     known = _read(path / RECORD)
     if known is None:
-        _check_free(path, outputs)
-    elif not any((path / PARTS).glob('*.jsonl')):
-        known = None  # of a run that found no image, or whose model could not be had
+        _check_free(path, [*outputs, PARTS])
     else:
-        _check_same(path, known, record)
+        begun = any((path / PARTS).glob('[!.]*.jsonl'))
+        if begun:
+            _check_same(path, known, record)
+        _check_free(path, [name for name in outputs if name not in known.get('made', [])])
+        # Without a part it is of a run that found no image, or whose model could not be had.
+        known = known if begun else None
     with run_lock(path, '--out'):
         (path / PARTS).mkdir(exist_ok=True)
         _wait_for_orphans(path)
         if known is None:
             _write(path / RECORD, record)
         else:
-            record = known
+            record = _read(path / RECORD) or known
         yield RunFolder(path, record)
 
 
@@ -117,7 +125,7 @@ def _wait_for_orphans(path: Path) -> None:
 
 
 def _check_free(path: Path, outputs: list[str]) -> None:
-    taken = [name for name in [*outputs, PARTS] if (path / name).exists()]
+    taken = [name for name in outputs if (path / name).exists()]
     if taken:
         raise ValueError(f"the folder {path} has '{taken[0]}', which no run of this command made "
                          'and which this one would replace: give another --out')
