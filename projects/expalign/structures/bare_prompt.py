@@ -9,6 +9,11 @@ LONGEST = 3
 INNER = frozenset((
     'a', 'an', 'and', 'are', 'at', 'by', 'for', 'from', 'in', 'is', 'of', 'on', 'or', 'that', 'the',
     'to', 'under', 'with', 'without'))
+# Of rare words: endings that are no plural's, and those of plurals with what they are without.
+NO_ENDINGS = ('ss', 'us', 'is', 'as', 'os')
+RARE_ENDINGS = (
+    ('ches', 'ch'), ('shes', 'sh'), ('xes', 'x'), ('sses', 'ss'), ('ies', 'y'), ('s', ''))
+SHORTEST_RARE = 5
 # Words that have no singular, or one that means something else.
 PAIRS = frozenset((
     'binoculars', 'chess', 'chips', 'crisps', 'dice', 'fries', 'gas', 'goggles', 'headphones',
@@ -18,7 +23,9 @@ PAIRS = frozenset((
 
 
 def bare_prompt(text: str, is_word: Callable[[str], bool]) -> str:
-    """:func:`without_frame` with the last word in the singular, where that is a word.
+    """:func:`without_frame` with the last word in the singular.
+
+    That is a word that is known; or the word itself is not, and its ending tells.
 
     It is for names. A phrase, of more than ``LONGEST`` words or with one of ``INNER`` in it, stays
     as it is: there an article changes little and belongs to the sentence that the encoder reads.
@@ -34,5 +41,15 @@ def bare_prompt(text: str, is_word: Callable[[str], bool]) -> str:
     before, blank, last = bare.rpartition(' ')
     if not last.isalpha() or last.lower() in PAIRS:
         return bare
-    single = next((word for word in singulars(last.lower()) if is_word(word)), None)
+    known = (word for word in singulars(last.lower()) if is_word(word))
+    single = next(known, None) or (None if is_word(last.lower()) else rare_singular(last.lower()))
     return bare if single is None else before + blank + single
+
+
+def rare_singular(word: str) -> str | None:
+    """The singular of a word that is in no list, by its ending alone; None for what looks like one.
+    """
+    if len(word) < SHORTEST_RARE or word.endswith(NO_ENDINGS):
+        return None
+    return next((word.removesuffix(ending) + single for ending, single in RARE_ENDINGS
+                 if word.endswith(ending)), None)
