@@ -198,7 +198,7 @@ def test_gallery(page, tmp_path):
     (tmp_path / 'bad.jpg').write_text('no image')
     choose(page, *names, str(tmp_path / 'bad.jpg'))
     search(page, f'a horse, {HTML}')
-    page.wait_for_selector('#gallery li:nth-child(4) .name >> text=cannot be read')
+    page.wait_for_selector('#gallery li:nth-child(4) [title*="cannot be read"] .name')
     badges = page.locator('#gallery .badge').all_inner_texts()
     assert all(badge.isdecimal() for badge in badges[:3]) and badges[3] == '!'
     assert HTML in rows(page)  # as text
@@ -207,6 +207,7 @@ def test_gallery(page, tmp_path):
         page.wait_for_selector(f'#gallery li:nth-child({place}) [aria-current=true]')
         wait_for_picture(page)
     page.wait_for_selector('#picture[alt^="000000160012.jpg with"]')
+    assert page.inner_text('#status').startswith('Found: ')
     page.locator('#gallery button').nth(3).click()
     assert 'bad.jpg cannot be read' in page.inner_text('#problem')
     page.locator('#gallery button').nth(0).click()

@@ -114,6 +114,9 @@ async function run(asked = true) {
   }
   running = null;
   wait(null);
+  const now = photos[current];
+  say(now.result ? sentence(now, threshold()) : '');
+  if (now.result) drawFiles(now, photos, threshold());
 }
 
 async function searchOne(photo, text, signal) {
@@ -162,10 +165,10 @@ function drawGallery() {
   gallery.replaceChildren(...photos.map((photo, place) => {
     const count = photo.result ? rowsOf(photo.result, threshold()).reduce((sum, row) => sum + row.count, 0) : null;
     const badge = photo.problem ? '!' : count ?? '…';
-    const state = photo.problem || (count === null ? 'not searched yet' : `${count} found`);
-    const image = make('img', { src: photo.url, alt: `${photo.name}: ${state}` });
-    image.addEventListener('error', () => image.replaceWith(make('span', { className: 'name', textContent: image.alt })));
-    const button = make('button', { type: 'button', title: photo.name }, image, make('span', { className: 'badge', textContent: badge, ariaHidden: 'true' }));
+    const state = photo.problem || `${photo.name}: ${count === null ? 'not searched yet' : `${count} found`}`;
+    const image = make('img', { src: photo.url, alt: state });
+    image.addEventListener('error', () => image.replaceWith(make('span', { className: 'name', textContent: photo.name })));
+    const button = make('button', { type: 'button', title: state }, image, make('span', { className: 'badge', textContent: badge, ariaHidden: 'true' }));
     if (place === current) button.setAttribute('aria-current', 'true');
     button.addEventListener('click', () => { current = place; show(); });
     return make('li', {}, button);
