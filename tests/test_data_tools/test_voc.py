@@ -202,6 +202,13 @@ def test_bad_ones_can_be_allowed(tmp_path):
         convert(root, tmp_path / 'more', max_bad=1)
 
 
+def test_namespaces_do_not_count(tmp_path):
+    root = one_image(tmp_path, '')
+    write_text(root / 'a.xml', voc_file('a.jpg', voc_object()).replace(
+        '<annotation>', '<annotation xmlns="http://labels.example/1" verified="yes">'))
+    assert boxes(convert(root, tmp_path / 'out')[0]) == [[25, 20, 50, 40]]
+
+
 def test_encodings_and_line_ends(tmp_path):
     root = one_image(tmp_path, '')
     text = voc_file('a.jpg', voc_object('R\u00f6hre \u732b')).replace('><', '>\r\n<')

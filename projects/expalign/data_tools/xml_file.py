@@ -1,7 +1,7 @@
 """XML files of strangers, one child of the root after the other.
 
-expat reads them. Declarations of entities, with which a file of a few lines fills all memory or
-names other files, are refused, and so is a depth that no annotation has.
+defusedxml reads them: it refuses declarations of entities, with which a file of a few lines fills
+all memory or names other files. A depth that no annotation has is refused here.
 """
 
 import codecs
@@ -9,8 +9,10 @@ import re
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import NamedTuple
-from xml.etree.ElementTree import Element, TreeBuilder
-from xml.parsers import expat
+from xml.etree.ElementTree import Element, ParseError, TreeBuilder
+
+from defusedxml.common import EntitiesForbidden
+from defusedxml.ElementTree import XMLParser
 
 from expalign.limits import ANNOTATION_BYTES, XML_DEPTH
 from expalign.utils.file_kinds import describe_file, special_kind
@@ -35,16 +37,17 @@ class Child(NamedTuple):
 
 def root_of(path: Path) -> str | None:
     """The name of the root; None where the file is no XML, or none that is read here."""
-    found: list[str] = []
     try:
         with open(path, 'rb') as file:
             decode, encoding = _decoder(path)
-            parser = expat.ParserCreate(encoding)
-            parser.StartElementHandler = lambda name, _: found.append(name)
-            parser.Parse(decode(file.read(HEAD)), False)
-    except (expat.ExpatError, OSError, ValueError, LookupError):
-        pass  # what comes before the fault counts
-    return found[0] if found else None
+            # Entities are refused when the file is read; here nothing behind the root's name is.
+            parser = XMLParser(target=_Root(), encoding=encoding, forbid_entities=False)
+            parser.feed(decode(file.read(HEAD)))
+    except _RootFound as found:
+        return found.name
+    except (ParseError, OSError, ValueError, LookupError):
+        pass
+    return None
 
 
 def children(path: Path, root: str) -> Iterator[Child]:
@@ -64,13 +67,20 @@ def children(path: Path, root: str) -> Iterator[Child]:
         raise BadLabel(f'it is {kind}')
     ANNOTATION_BYTES.check(path.stat().st_size, f"'{path}'")
     decode, encoding = _decoder(path)
-    builder = _Children(path, root, encoding)
+    builder = _Children(path, root)
+    parser = builder.parser = XMLParser(target=builder, encoding=encoding)
     with open(path, 'rb') as file:
         while True:
             content = file.read(CHUNK)
             try:
-                builder.parser.Parse(decode(content, not content), not content)
-            except (expat.ExpatError, LookupError, UnicodeError) as error:
+                parser.feed(decode(content, not content))
+                if not content:
+                    parser.close()
+            except EntitiesForbidden as error:
+                raise BadLabel(
+                    f'it declares the entity {shown(error.name)}, which no annotation needs and '
+                    'which can fill all memory: remove the declaration') from None
+            except (ParseError, LookupError, UnicodeError) as error:
                 what = describe_file(path)
                 raise BadLabel(f'not XML ({error})' + (
                     '' if what == 'an XML file' else f': it is {what}')) from None
@@ -80,23 +90,34 @@ def children(path: Path, root: str) -> Iterator[Child]:
                 return
 
 
-class _Children:
-    """Collects the children of the root as expat reports them."""
+class _RootFound(Exception):
+    """The root has begun, and the rest of the file does not matter."""
 
-    def __init__(self, path: Path, root: str, encoding: str | None) -> None:
+    def __init__(self, name: str) -> None:
+        self.name = name
+
+
+class _Root:
+    """Stops a parser at the root."""
+
+    def start(self, name: str, attributes: dict[str, str]) -> None:
+        """An element begins."""
+        raise _RootFound(_plain(name))
+
+
+class _Children:
+    """Collects the children of the root as the parser reports them."""
+
+    def __init__(self, path: Path, root: str) -> None:
         self.path, self.root = path, root
+        self.parser: XMLParser | None = None
         self.finished: list[Child] = []
         self._depth = self._line = 0
         self._tree: TreeBuilder | None = None
-        self.parser = expat.ParserCreate(encoding)
-        self.parser.EntityDeclHandler = _refuse_entity
-        self.parser.StartElementHandler = self._start
-        self.parser.EndElementHandler = self._end
-        self.parser.CharacterDataHandler = self._text
-        self.parser.buffer_text = True
 
-    def _start(self, name: str, attributes: dict[str, str]) -> None:
-        line = self.parser.CurrentLineNumber
+    def start(self, name: str, attributes: dict[str, str]) -> None:
+        """An element begins."""
+        name, line = _plain(name), self.parser.parser.CurrentLineNumber
         if not self._depth and name != self.root:
             raise BadLabel(f'line {line}: the root is <{shown(name)[1:-1]}>, not <{self.root}>')
         self._depth += 1
@@ -106,13 +127,15 @@ class _Children:
         if self._tree is not None:
             self._tree.start(name, attributes)
 
-    def _text(self, text: str) -> None:
+    def data(self, text: str) -> None:
+        """Text between elements."""
         if self._tree is not None:
             self._tree.data(text)
 
-    def _end(self, name: str) -> None:
+    def end(self, name: str) -> None:
+        """An element ends."""
         if self._tree is not None:
-            self._tree.end(name)
+            self._tree.end(_plain(name))
         if self._depth == 2:
             self.finished.append(Child(self._tree.close(), self._line))
             self._tree = None
@@ -132,9 +155,9 @@ def _decoder(path: Path) -> tuple[Callable[..., bytes], str | None]:
     return lambda content, final=False: decoder.decode(content, final).encode(), 'utf-8'
 
 
-def _refuse_entity(name: str, *_) -> None:
-    raise BadLabel(f'it declares the entity {shown(name)}, which no annotation needs and which can '
-                   'fill all memory: remove the declaration')
+def _plain(name: str) -> str:
+    """The name without its namespace."""
+    return name.rpartition('}')[2]
 
 
 def child_text(element: Element, tag: str) -> str:
