@@ -29,6 +29,7 @@ ROWS = {
     # GACO with a target in place of the paper's form
     'target, 0, 1': Recipe(geo=1.0, geo_options=TARGET),
     'second stage, target, 0, 1': Recipe(geo=1.0, geo_options=TARGET, **SECOND),
+    'second stage, target, 0, 0.1': Recipe(geo=0.1, geo_options=TARGET, **SECOND),
     'second stage, target, 0.5, 1': Recipe(sem=0.5, geo=1.0, geo_options=TARGET, **SECOND),
     # what the paper leaves open
     'tau 0.1': Recipe(tau=0.1),

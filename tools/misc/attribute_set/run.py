@@ -33,9 +33,10 @@ EVALUATED = 8  # pictures at a time
 
 
 def build_model(text_cache: Path) -> nn.Module:
-    """The shipped detector without its weights."""
+    """The shipped detector without its weights; it reads prompts as they are given."""
     init_default_scope('mmdet')
-    cfg = load_config(CONFIG, {'model.text_encoder.cache_dir': str(text_cache)})
+    cfg = load_config(CONFIG, {'model.text_encoder.cache_dir': str(text_cache),
+                               'model.text_encoder.bare': False})
     return MODELS.build(cfg.model).eval()
 
 
