@@ -20,9 +20,9 @@ from expalign.models.prompt_fitting.contrast import example_cells
 from expalign.models.prompt_fitting.example_features import ExampleFeatures
 from expalign.models.prompt_fitting.fit import (
     PULL,
-    PULL_TO_WORDS,
     LabelledCells,
     fit_tokens,
+    pull_to_words,
 )
 from expalign.utils import run_command
 from expalign.utils.command_parser import CommandParser
@@ -107,7 +107,7 @@ class Table:
         yield 'closed form', tokens, masks
         yield 'fitted', self._corrected(tokens, masks, seen, PULL), masks
         yield 'words, corrected', self._corrected(
-            *self.words, seen, PULL_TO_WORDS), self.words[1]
+            *self.words, seen, pull_to_words(len(seen))), self.words[1]
 
     def _corrected(self, tokens, masks, seen, pull) -> torch.Tensor:
         folded = self.side.fold(tokens)

@@ -11,7 +11,7 @@ from torch import Tensor
 from expalign.models.prompt_fitting.background import Background
 from expalign.models.prompt_fitting.contrast import example_cells
 from expalign.models.prompt_fitting.example_features import ExampleFeatures
-from expalign.models.prompt_fitting.fit import PULL, PULL_TO_WORDS, fit_tokens
+from expalign.models.prompt_fitting.fit import PULL, fit_tokens, pull_to_words
 from expalign.models.prompt_fitting.image_cells import ImageCells, ImageSide, cells_of_images
 from expalign.models.prompt_fitting.shipped import shipped_background
 from expalign.models.prompt_fitting.space import prompt_space
@@ -79,7 +79,7 @@ def prompts_of_examples(
     folded = side.fold(tokens)
     labelled = [example_cells(*one, side.logits(one[0], folded, masks)) for one in seen]
     tokens = fit_tokens(tokens, masks, labelled, side, covariance + torch.outer(mean, mean),
-                        pull=PULL_TO_WORDS if words else PULL)
+                        pull=pull_to_words(len(labelled)) if words else PULL)
     return PromptSet(TokenPrompt(name, row[mask].numpy(force=True), space)
                      for name, row, mask in zip(names, tokens, masks, strict=True))
 

@@ -14,8 +14,14 @@ from .image_cells import ImageCells, ImageSide
 
 STEPS, RATE, BATCH = 200, 1e-2, 8
 PULL = 10.0  # photographs that the start counts as
-# The same for words that examples correct, where most of a photograph is not marked.
-PULL_TO_WORDS = 100.0
+
+
+def pull_to_words(count: int) -> float:
+    """The pull of words that examples in ``count`` photographs correct.
+
+    Most of these is not marked, so that few of them say little of what a word is not.
+    """
+    return 100 / count ** 0.5
 
 
 class LabelledCells(NamedTuple):
