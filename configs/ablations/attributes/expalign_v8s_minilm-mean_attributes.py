@@ -9,5 +9,6 @@ model = dict(
     type='expalign.PartlyTrainedDetector',
     trained=_base_.trained_parts,
     known_names=None,
+    text_encoder=dict(bare=False),  # function words are asked for
     text_adapter=dict(token_pooling='mean'),
     test_cfg=dict(max_per_img=1000))

@@ -9,4 +9,5 @@ model = dict(
     type='expalign.PartlyTrainedDetector',
     trained=_base_.trained_parts,
     known_names=None,
+    text_encoder=dict(bare=False),  # function words are asked for
     test_cfg=dict(max_per_img=1000))

@@ -10,6 +10,7 @@ model = dict(
     type='expalign.PartlyTrainedDetector',
     trained=_base_.trained_parts,
     known_names=None,
+    text_encoder=dict(bare=False),  # function words are asked for
     consistency=dict(
         type='expalign.ConsistencyRegularizer',
         sem=dict(loss_weight=0.5),

@@ -88,7 +88,8 @@ def coco_dataset(founds: Sequence['Detections'], names: Sequence[str]) -> dict[s
         ``images``, ``annotations`` and ``categories``; ids count from 1. Annotations keep their
         ``score``; ``area`` is the box's.
     """
-    images, annotations = [], []
+    images: list[dict[str, Any]] = []
+    annotations: list[dict[str, Any]] = []
     for number, (found, name) in enumerate(zip(founds, names, strict=True), 1):
         height, width = found.size
         images.append(dict(id=number, file_name=name, width=width, height=height))
