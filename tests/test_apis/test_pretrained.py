@@ -13,6 +13,7 @@ from safetensors import safe_open
 from safetensors.torch import save_file
 
 from expalign.apis import ExpAlignInferencer
+from expalign.apis.command_line import add_model_arguments, build_inferencer, check_arguments
 from expalign.apis.pretrained import PretrainedError
 from expalign.checkpoints.embedded_config import config_of_checkpoint, config_of_json
 from expalign.checkpoints.frozen_encoders import FrozenEncoderMismatchError
@@ -21,6 +22,7 @@ from expalign.checkpoints.trained_part import BASE, BASE_DIGEST
 from expalign.limits import LimitExceeded
 from expalign.registry import MODELS
 from expalign.structures.known_classes import KnownClasses
+from expalign.utils.command_parser import CommandParser
 from tests.helpers.bounded import attempts
 from tests.helpers.file_server import COMMIT, file_server, serve_repository
 from tests.helpers.mutations import mutated_bytes, mutated_value
@@ -83,6 +85,23 @@ def test_the_same_boxes_again(mini_inferencer, saved):
         ExpAlignInferencer.from_pretrained(saved / 'model.safetensors')
     alone = config_of_checkpoint(saved / 'model.safetensors')
     assert alone.model == config_of_json(saved / 'config.json', saved / 'model.safetensors').model
+
+
+def test_a_folder_on_the_command_line(saved, tmp_path, capsys):
+    parser = CommandParser('expalign serve')
+    add_model_arguments(parser)
+    args = parser.parse_args([str(saved)])
+    check_arguments(parser, args)
+    args.device = 'cpu'
+    assert boxes(build_inferencer(parser, args))
+    for folder, message in ((tmp_path, 'has no config.json and no model.safetensors'),
+                            (tmp_path / 'absent', 'does not exist, and no model has this name')):
+        with pytest.raises(SystemExit):
+            args = parser.parse_args([str(folder)])
+            check_arguments(parser, args)
+            build_inferencer(parser, args)
+        lines = capsys.readouterr().err.splitlines()
+        assert message in lines[-1]
 
 
 def test_what_is_written(saved):

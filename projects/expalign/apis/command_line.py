@@ -35,8 +35,8 @@ def add_model_arguments(parser: argparse.ArgumentParser, positional: bool = True
     """The model and what goes with it, under mmdet's names."""
     parser.add_argument(
         *(['model'] if positional else ['--model']), **(dict(nargs='?') if positional else {}),
-        help='name of a model, config, or a checkpoint that has its config in it; without it the '
-        'default detector, expalign-s')
+        help='name of a model, config, a checkpoint that has its config in it, or a folder that '
+        'save_pretrained wrote; without it the default detector, expalign-s')
     parser.add_argument('--weights', help='checkpoint, .pth or .safetensors')
     parser.add_argument('--device', default=None, help="'cpu', 'cuda:0', ...; default: what is "
                         'there')
@@ -142,7 +142,9 @@ def check_arguments(parser: CommandParser, args: argparse.Namespace) -> None:
         parser.error(f'the model {args.model} is an address: download it, and give the file; only '
                      '--weights may be an address')
     for path in filter(None, (args.model, args.weights)):
-        if '://' not in path and not Path(path).is_file() and find(path) is None:
+        # A model may be a folder that save_pretrained wrote.
+        there = Path(path).is_file() or (path == args.model and Path(path).is_dir())
+        if '://' not in path and not there and find(path) is None:
             parser.error(f'{path} does not exist, and no model has this name')
     if args.weights and not args.model:
         parser.error('--weights needs the config of the model in front of it')
