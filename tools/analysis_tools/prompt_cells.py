@@ -35,7 +35,7 @@ def keep_cells(model: str, name: str, annotations: str, images: str, folder: Pat
     for step in inferencer.pipeline.transforms:
         if hasattr(step, 'scale'):
             step.scale = (side, side)
-    truth = json.loads(Path(annotations).read_text())
+    truth = json.loads(Path(annotations).read_text(encoding='utf-8'))
     count = sum((side // stride) ** 2 for stride in STRIDES)
     width = inferencer.model.neck.embed_branches[0][-1].in_channels
     hidden, boxes = (np.lib.format.open_memmap(
@@ -56,7 +56,7 @@ def keep_cells(model: str, name: str, annotations: str, images: str, folder: Pat
     torch.save(_text(inferencer.model, truth), folder / f'{name}.text.pt')
     torch.save(tuple(ImageSide.of(inferencer.model)), folder / 'side.pt')
     with finished_file(folder / f'{name}.json') as path:
-        path.write_text(json.dumps(dict(ann=annotations, images=metas)))
+        path.write_text(json.dumps(dict(ann=annotations, images=metas)), encoding='utf-8')
 
 
 def _text(model, truth: dict) -> dict:
@@ -74,9 +74,9 @@ class KeptSet:
     """
 
     def __init__(self, folder: Path, name: str) -> None:
-        record = json.loads((folder / f'{name}.json').read_text())
+        record = json.loads((folder / f'{name}.json').read_text(encoding='utf-8'))
         self.images = record['images']
-        self._truth = json.loads(Path(record['ann']).read_text())
+        self._truth = json.loads(Path(record['ann']).read_text(encoding='utf-8'))
         self._hidden, self._boxes = (np.load(folder / f'{name}.{part}.npy', mmap_mode='r')
                                      for part in ('hidden', 'boxes'))
         self._text = torch.load(folder / f'{name}.text.pt')

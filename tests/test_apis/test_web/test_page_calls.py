@@ -208,7 +208,7 @@ def test_drawn_boxes_are_prompts(port, visitor, mine, found):
     assert elsewhere['understood'] == '2 prompts: a cat | Rider'
     far = ask(mine, '', [dict(name='x', photograph=mine, box=[0, 0, 0.011, 0.011])])
     assert (far.status_code, far.json()['error'].count('array')) == (400, 0)
-    assert "of 'x' in the photograph (best IoU" in far.json()['error']
+    assert "fits an example of 'x' (best IoU" in far.json()['error']
     with PageClient(port) as other:
         theirs = dict(name='x', photograph=other.upload(photograph(1)), box=boxes[0])
     assert ask(mine, '', [theirs]).status_code == 410
