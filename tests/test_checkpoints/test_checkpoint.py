@@ -44,6 +44,19 @@ def test_trained_encoder_may_be_left_out_as_a_whole():
     assert trained_encoders_left_out(make_model(), weights) == []  # it is frozen there
 
 
+def test_layers_that_a_trained_encoder_keeps_may_be_absent():
+    """Its unused pooler, which is in no file of what was trained."""
+    model = make_model()
+    model.backbone = nn.ModuleDict(dict(layer=nn.Linear(2, 2), pooler=nn.Linear(2, 2)))
+    weights = {name: x for name, x in model.state_dict().items() if 'pooler' not in name}
+    assert '2 missing from the checkpoint' in describe_mismatch(model, weights)
+    model.backbone['pooler'].requires_grad_(False)
+    assert describe_mismatch(model, weights) is None
+    del weights['backbone.layer.bias']
+    assert describe_mismatch(model, weights) == (
+        '1 missing from the checkpoint (backbone.layer.bias)')
+
+
 def test_every_kind_is_counted_and_named():
     weights = make_model(width=5).state_dict()
     weights['mask_head.weight'] = weights.pop('bbox_head.bias')

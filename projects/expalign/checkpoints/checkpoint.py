@@ -51,14 +51,25 @@ def describe_mismatch(model: nn.Module, state_dict: Mapping[str, Tensor]) -> str
 def optional_prefixes(model: nn.Module, state_dict: Mapping[str, Tensor]) -> tuple[str, ...]:
     """How the names of weights begin that may be absent from a checkpoint.
 
-    Those of frozen encoders; and those of trained ones of which the checkpoint has nothing, as
-    where training starts from weights that were published without: it then goes on from the
-    encoder's own. Tuned prompts of which the checkpoint has nothing start at zero.
+    Those of frozen encoders, and of layers that a trained one keeps as they are, as its unused
+    pooler; and those of trained ones of which the checkpoint has nothing, as where training
+    starts from weights that were published without: it then goes on from the encoder's own.
+    Tuned prompts of which the checkpoint has nothing start at zero.
     """
     left_out = trained_encoders_left_out(model, state_dict)
     if not any(key.startswith(TUNED_PROMPTS) for key in state_dict):
         left_out.append(TUNED_PROMPTS)
-    return frozen_prefixes(model) + tuple(f'{name}.' for name in left_out)
+    return frozen_prefixes(model) + kept_layers(model) + tuple(f'{name}.' for name in left_out)
+
+
+def kept_layers(model: nn.Module) -> tuple[str, ...]:
+    """How the names of weights begin of an encoder's layers that have nothing trained."""
+    layers = {name.rpartition('.')[0] for name, _ in model.named_parameters()
+              if name.partition('.')[0] in ENCODERS}
+    trained = {name.rpartition('.')[0] for name, parameter in model.named_parameters()
+               if parameter.requires_grad}
+    return tuple(f'{layer}.' for layer in sorted(layers - trained)
+                 if not any(other.startswith(f'{layer}.') for other in trained))
 
 
 def trained_encoders_left_out(
