@@ -127,10 +127,10 @@ def test_gradcheck_with_the_target_held(options, monkeypatch):
     masks[:, 2, 0, 0] = True
     # Numerical gradients would move the constant target along: hold A at its first value.
     from expalign.models.losses import gaco_target
-    held, standardise = [], gaco_target.standardise
+    held, standard_advantage = [], gaco_target.standard_advantage
     monkeypatch.setattr(
-        gaco_target, 'standardise',
-        lambda *args: held[0] if held else held.append(standardise(*args)) or held[0])
+        gaco_target, 'standard_advantage',
+        lambda *args: held[0] if held else held.append(standard_advantage(*args)) or held[0])
     assert torch.autograd.gradcheck(
         lambda x: target_consistency(x, masks, prompt_masks, **options), eam.requires_grad_())
 

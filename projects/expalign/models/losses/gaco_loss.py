@@ -11,7 +11,7 @@ from expalign.registry import MODELS
 from .gaco import gaco_sum
 from .gaco_target import target_sum
 from .map_ops import check_choice, full_precision, global_average
-from .positive_cells import positive_cells, standardise
+from .positive_cells import positive_cells, standard_advantage
 
 
 @MODELS.register_module()
@@ -96,9 +96,7 @@ class GACOLoss(nn.Module):
         with torch.no_grad(), torch.autocast(eam.device.type, enabled=False):
             cells = positive_cells(
                 leaf, masks, prompt_masks, max_positive=max_positive, **self.common)
-            advantage = standardise(
-                cells.scores.sigmoid(), cells.masks, cells.axes, self.common['eps'],
-                self.common['stats']).values
+            advantage = standard_advantage(cells, self.common['eps'], self.common['stats'])
         clipped = (advantage.abs() > self.common['clip']).sum() / cells.masks.sum().clamp(min=1)
         return dict(
             gaco_clipped=clipped, gaco_to_background=(outside * found).sum() / whole,

@@ -8,7 +8,7 @@ import torch
 from torch import Tensor
 
 from .map_ops import local_average
-from .positive_cells import positive_cells, standardise
+from .positive_cells import positive_cells, standard_advantage
 
 
 def target_consistency(
@@ -79,9 +79,7 @@ def target_sum(
             eam, masks, prompt_masks, clip=clip, eps=eps, stats=stats, normalize=normalize,
             norm_scope=norm_scope, max_positive=max_positive)
         with torch.no_grad():
-            advantage = standardise(
-                cells.scores.sigmoid(), cells.masks, cells.axes, eps, stats).values
-            energies = advantage.clamp(-clip, clip) / temperature
+            energies = standard_advantage(cells, eps, stats).clamp(-clip, clip) / temperature
             # The lowest number, not -inf: an image may have no positive cell.
             energies = energies.masked_fill(~cells.masks, torch.finfo(energies.dtype).min)
             log_target = energies.flatten(1).log_softmax(1).view_as(energies)

@@ -110,6 +110,11 @@ def standardise(
     return Standardised(centred / sigma * varies, centred, counts, deviation, sigma, varies)
 
 
+def standard_advantage(cells: PositiveCells, eps: float, stats: str) -> Tensor:
+    """The advantage (B, R, cells) of positive cells by their scores, before clipping."""
+    return standardise(cells.scores.sigmoid(), cells.masks, cells.axes, eps, stats).values
+
+
 def mean_over(values: Tensor, counts: Tensor, axes: tuple[int, ...]) -> Tensor:
     """Mean over ``counts`` of the values, which are 0 elsewhere; summed in float64."""
     return (values.sum(axes, keepdim=True, dtype=torch.float64) / counts).to(values.dtype)
