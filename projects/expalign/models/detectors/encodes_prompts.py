@@ -7,16 +7,18 @@ from collections.abc import Iterable, Sequence
 from typing import Literal, get_args
 
 import torch
+from mmdet.datasets import CocoDataset
 from torch import Tensor, nn
 
 from expalign.models.layers.max_sigmoid import masked_token_mean
 from expalign.models.prompt_fitting.space import prompt_space
 from expalign.structures.token_prompt import TokenPrompt
 
-from .fixed_guides import GUIDE_NAMES
 from .given_tokens import with_given_tokens
 
 Guides = Literal['prompts', 'fixed']
+# Things of every kind and size, which the image side saw most of.
+GUIDE_NAMES: tuple[str, ...] = CocoDataset.METAINFO['classes']
 
 
 class EncodesPrompts(nn.Module):
@@ -24,7 +26,7 @@ class EncodesPrompts(nn.Module):
 
     A pyramid that is gated by prompts reads *guides*. ``guides='prompts'``: those of the list that
     is asked for, as the image side was trained; then a prompt's scores depend on its neighbours.
-    ``'fixed'``: those of :data:`~.fixed_guides.GUIDE_NAMES`, whatever is asked for. A list with
+    ``'fixed'``: those of :data:`GUIDE_NAMES`, COCO's, whatever is asked for. A list with
     prompts that bring their tokens is always under the fixed ones, with which these were made.
     """
 
