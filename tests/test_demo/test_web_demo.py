@@ -19,7 +19,7 @@ import PIL.Image
 import pytest
 
 from expalign.structures.known_classes import KnownClasses
-from tests.helpers.mini_model import CONFIG, write_mini_weights
+from tests.helpers.mini_model import CONFIG, page_inferencer, write_mini_weights
 
 pytest.importorskip('uvicorn', reason='uvicorn is not installed: pip install -e ".[web]"')
 
@@ -34,13 +34,7 @@ pytestmark = pytest.mark.slow
 
 @pytest.fixture(scope='module')
 def inferencer(tmp_path_factory, run_at_root):
-    from expalign.apis import ExpAlignInferencer
-    weights = write_mini_weights(tmp_path_factory.mktemp('weights') / 'mini.pth')
-    inferencer = ExpAlignInferencer(CONFIG, weights, device='cpu', show_progress=False)
-    inferencer.model.bbox_head.test_cfg.max_per_img = 20
-    for scale in inferencer.model.bbox_head.head_module.logit_scales:
-        scale.data.fill_(-2.0)  # scores that differ
-    return inferencer
+    return page_inferencer(tmp_path_factory.mktemp('weights'))
 
 
 @pytest.fixture(scope='module')

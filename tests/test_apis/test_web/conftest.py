@@ -4,19 +4,12 @@ import socket
 
 import pytest
 
-from tests.helpers.mini_model import CONFIG, write_mini_weights
+from tests.helpers.mini_model import page_inferencer
 
 
-@pytest.fixture(scope='package')
-def page_inferencer(tmp_path_factory, run_at_root):
-    from expalign.apis import ExpAlignInferencer
-    weights = write_mini_weights(tmp_path_factory.mktemp('weights') / 'mini.pth')
-    inferencer = ExpAlignInferencer(CONFIG, weights, device='cpu', show_progress=False)
-    # Drawing of 300 boxes takes longer than all the rest.
-    inferencer.model.bbox_head.test_cfg.max_per_img = 20
-    for scale in inferencer.model.bbox_head.head_module.logit_scales:
-        scale.data.fill_(-2.0)  # scores that differ
-    return inferencer
+@pytest.fixture(scope='package', name='page_inferencer')
+def _page_inferencer(tmp_path_factory, run_at_root):
+    return page_inferencer(tmp_path_factory.mktemp('weights'))
 
 
 @pytest.fixture(scope='package')
