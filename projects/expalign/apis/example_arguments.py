@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 from expalign.structures.prompts import parse_prompts
 from expalign.utils import check_outputs
+from expalign.utils.file_kinds import is_address
 
 from .texts import TOKENS
 
@@ -100,7 +101,7 @@ def sort_examples(texts: Sequence[str]) -> tuple[ExampleBoxes, list[Path]]:
             if not name:
                 raise ValueError(f'the example {text} has no name: write {FORM}')
             x1, y1, x2, y2 = map(float, match.groups()[2:])
-            if '://' not in photo and not Path(photo).expanduser().is_file():
+            if not is_address(photo) and not Path(photo).expanduser().is_file():
                 raise FileNotFoundError(f'the photograph {photo} of the example {text} does not '
                                         'exist')
             boxes.setdefault(name, []).append((photo, (x1, y1, x2, y2)))

@@ -6,9 +6,9 @@ from pathlib import Path
 
 import numpy as np
 
-from expalign.utils.file_kinds import special_kind
+from expalign.utils.file_kinds import is_address, special_kind
 
-from .films.containers import is_address, reason, shown
+from .films.containers import reason, shown
 from .films.decoding import Decoder, Frame
 from .films.webp import WebPDecoder
 

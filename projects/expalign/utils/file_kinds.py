@@ -103,3 +103,8 @@ def _text(head: bytes, size: int) -> str:
         return 'a JSON file'
     shown = text[:40] + ('...' if len(text) > 40 else '')
     return f'a text file that starts with {shown!r}'
+
+
+def is_address(name: str | Path) -> bool:
+    """Whether a name is an address, as in ``s3://bucket/a.jpg``, and no path."""
+    return '://' in str(name)

@@ -2,11 +2,11 @@
 
 import re
 from contextlib import suppress
-from pathlib import Path
 from types import ModuleType
 from typing import Any
 
 from expalign.limits import IMAGE_PIXELS
+from expalign.utils.file_kinds import is_address
 
 OPEN_SECONDS, READ_SECONDS = 10.0, 10.0  # how long an address may be silent
 # What FFmpeg makes of a text file: letters on a black screen.
@@ -40,11 +40,6 @@ def shown(source: str) -> str:
 def letters(av: ModuleType) -> dict[str, str]:
     """How PyAV is told to read titles that are no UTF-8; from version 19 on it does so itself."""
     return dict(metadata_errors='replace') if int(av.__version__.split('.')[0]) < 19 else {}
-
-
-def is_address(source: str | Path) -> bool:
-    """Whether a film's name is an address, as in ``rtsp://camera/1``."""
-    return '://' in str(source)
 
 
 def open_film(source: str) -> tuple[Any, Any]:

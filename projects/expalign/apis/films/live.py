@@ -15,7 +15,9 @@ from typing import Any
 
 import numpy as np
 
-from .containers import is_address, shown
+from expalign.utils.file_kinds import is_address
+
+from .containers import shown
 from .decoding import DEFAULT_FPS, MAX_FPS, Decoder, Frame
 
 KEPT = 8  # newest frames that wait for the search

@@ -3,8 +3,8 @@
 from pathlib import Path
 
 from expalign.apis.video import EXTENSIONS, VideoFrames
+from expalign.utils.file_kinds import is_address
 
-from .containers import is_address
 from .live import PATIENCE, LiveFrames, Stream, camera_number, is_camera
 
 MAX_NAME = 80  # letters

@@ -5,16 +5,12 @@ from functools import cache
 from typing import IO, Any
 
 from expalign.limits import IMAGE_BYTES, LimitExceeded
+from expalign.utils.file_kinds import is_address
 from expalign.utils.image_files import UnreadableImage, read_content
 
 TRIES, PAUSE = 3, 0.5  # of an address that does not answer; seconds, twice as long each time
 BLOCK = 4 * 2**20  # bytes that are asked for at a time where a file is read from its beginning
 EXTRA = 'pip install "expalign[label]"; s3:// needs s3fs, gs:// needs gcsfs'
-
-
-def is_address(name: str) -> bool:
-    """Whether a name is an address and no path."""
-    return '://' in name
 
 
 def read_file(name: str) -> bytes:

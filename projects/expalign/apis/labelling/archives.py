@@ -13,9 +13,10 @@ from dataclasses import dataclass
 from typing import Any, NamedTuple
 
 from expalign.limits import IMAGE_BYTES
+from expalign.utils.file_kinds import is_address
 from expalign.utils.image_files import SUFFIXES, UnreadableImage
 
-from .addresses import EXTRA, is_address, open_file
+from .addresses import EXTRA, open_file
 from .units import MARK, Broken, Item, Unit, broken_item
 
 TAR = ('.tar',)

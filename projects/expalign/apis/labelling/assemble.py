@@ -11,10 +11,10 @@ from typing import Any, NamedTuple
 from expalign.data_tools.label_writers import FORMATS, format_module
 from expalign.data_tools.label_writers.target import ImageLabels, Target
 from expalign.utils import finished_file, scratch_folder
+from expalign.utils.file_kinds import is_address
 from expalign.utils.progress import progress
 from expalign.utils.tally import Tally
 
-from .addresses import is_address
 from .labeller import Facts
 from .part_index import PartIndex
 from .units import MARK

@@ -7,11 +7,11 @@ import re
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
-from expalign.utils.file_kinds import special_kind
+from expalign.utils.file_kinds import is_address, special_kind
 from expalign.utils.image_files import SUFFIXES
 from expalign.utils.tally import Tally
 
-from .addresses import file_system, is_address
+from .addresses import file_system
 from .archives import ARCHIVES, CHUNK, units_of_archive
 from .units import MARK, Broken, Files, Unit
 

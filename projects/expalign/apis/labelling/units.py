@@ -6,7 +6,7 @@ from typing import Any, NamedTuple, Protocol
 
 from expalign.utils.image_files import UnreadableImage
 
-from .addresses import is_address, read_file
+from .addresses import read_file
 
 MARK = '::'  # between an archive and what is in it
 
@@ -119,6 +119,3 @@ class _Fail(NamedTuple):
 
     def __call__(self) -> bytes:
         raise UnreadableImage(self.reason)
-
-
-__all__ = ['MARK', 'Broken', 'Files', 'Item', 'Task', 'Unit', 'broken_item', 'is_address']

@@ -8,6 +8,8 @@ not in it: FiftyOne opens files.
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
+from expalign.utils.file_kinds import is_address
+
 from .coco import add_image, coco_file
 from .target import ImageLabels, Target, link_to_images
 
@@ -18,7 +20,7 @@ def writer(target: Target) -> Iterator[Callable[[ImageLabels], None]]:
     link_to_images(target, 'data')
     with coco_file(target.folder / 'labels.json', target) as coco:
         def add(image: ImageLabels) -> None:
-            if image.within is None and '://' not in image.source:
+            if image.within is None and not is_address(image.source):
                 add_image(coco, image, image.name)
             else:
                 target.tally.note('fiftyone: images left out, they are no files here', image.name)

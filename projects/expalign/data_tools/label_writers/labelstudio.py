@@ -13,6 +13,7 @@ from typing import Any
 from urllib.parse import quote
 from xml.sax.saxutils import escape, quoteattr
 
+from expalign.utils.file_kinds import is_address
 from expalign.utils.xml_text import xml_fault
 
 from .outlines import outlines
@@ -112,7 +113,7 @@ def _percent(pixels: float, side: int) -> float:
 
 
 def _address(image: ImageLabels) -> str:
-    if '://' in image.source:
+    if is_address(image.source):
         return image.source
     name = image.name.encode('utf-8', 'surrogateescape')
     return f'/data/local-files/?d={quote(name)}'

@@ -11,6 +11,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path, PurePosixPath
 
+from expalign.utils.file_kinds import is_address
 from expalign.utils.links import link
 
 from .target import ImageLabels, Target
@@ -47,7 +48,7 @@ def _add(folder: Path, image: ImageLabels, target: Target) -> None:
     name = other if taken else name
     labels.parent.mkdir(parents=True, exist_ok=True)
     labels.write_text(yolo_lines(image), encoding='ascii')
-    if image.within is None and '://' not in image.source:
+    if image.within is None and not is_address(image.source):
         place = folder / 'images' / name
         place.parent.mkdir(parents=True, exist_ok=True)
         link(image.source, place)
