@@ -6,16 +6,19 @@
 
 SET is of make_attribute_set.py. ``cache`` runs the shipped frozen image side once over the
 pictures, ``train`` appends a row of JSON for each run that has none yet, and ``print`` makes the
-tables. All go on where they were stopped. Minutes are those of the processor.
+tables. All go on where they were stopped. Minutes are those of the processor. Rows of one file are
+of the same maps and steps.
 """
 
 import argparse
 import json
 import os
+import sys
 from pathlib import Path
 
 os.environ.setdefault('OMP_WAIT_POLICY', 'PASSIVE')
 
+from attribute_set.layout import SPLITS
 from attribute_set.rows import ROWS, markdown, parts
 
 from expalign.utils import run_command
@@ -36,19 +39,25 @@ def parse_args() -> argparse.Namespace:
         command.add_argument('set', type=Path, help='folder of make_attribute_set.py')
         command.add_argument('maps', type=Path, help='folder of the maps')
         command.add_argument('--weights', default=WEIGHTS, help='default: %(default)s')
-    cache.add_argument('--train', type=int, default=1000, help='pictures (default: %(default)s)')
-    cache.add_argument('--test', type=int, default=400, help='pictures (default: %(default)s)')
-    cache.add_argument('--side', type=int, default=320, help='of the input in pixels')
+    for split in ('train', 'test'):
+        cache.add_argument(f'--{split}', type=int, metavar='N',
+                           help=f'the first N pictures of {split} alone; a picture takes 1 MB')
+    cache.add_argument('--side', type=int, default=320,
+                       help='of the input in pixels (default: %(default)s)')
     train.add_argument('results', type=Path, help='file of rows, JSON lines')
     train.add_argument('--rows', nargs='+', choices=ROWS, default=list(ROWS), metavar='ROW',
                        help='; '.join(ROWS))
     train.add_argument('--seeds', nargs='+', type=int, default=[0, 1, 2])
+    train.add_argument('--longer', type=int, default=1, metavar='N',
+                       help='N times the steps of every row')
     train.add_argument('--most', type=int, help='runs of this call')
     train.add_argument('--vectors', type=Path, help=f'npz of names; default: {VECTORS} in the '
                        'folder that the variable EXPALIGN_DATA names')
     printed = commands.add_parser('print', help='the tables in Markdown')
     printed.add_argument('results', type=Path)
     args = parser.parse_args()
+    if args.command == 'train' and args.longer < 1:
+        parser.error('--longer must be 1 or more')
     if args.command == 'train' and args.vectors is None:
         if 'EXPALIGN_DATA' not in os.environ:
             parser.error('give --vectors, or let the variable EXPALIGN_DATA name a folder')
@@ -57,36 +66,60 @@ def parse_args() -> argparse.Namespace:
 
 
 def load(args: argparse.Namespace):
-    """The detector with its weights, and their file."""
+    """The detector with its weights."""
     from attribute_set.run import build_model, load_weights
-
-    from expalign.model_zoo import checkpoint
     model = build_model(args.maps / 'text')
     load_weights(model, args.weights)
-    path = checkpoint(args.weights) if args.weights.startswith('expalign://') else args.weights
-    return model, Path(path)
+    return model
+
+
+def weights_file(args: argparse.Namespace) -> Path:
+    """Of a name or a path."""
+    from expalign.model_zoo import checkpoint
+    named = args.weights.startswith('expalign://')
+    return Path(checkpoint(args.weights) if named else args.weights)
 
 
 def write_maps(args: argparse.Namespace) -> None:
     """The maps of both splits."""
-    from attribute_set.maps import cache
-    model, path = load(args)
-    for split in ('test', 'train'):
+    from attribute_set.maps import cache, picture_names
+    for split in SPLITS:  # before any work
+        picture_names(args.set, split, getattr(args, split))
+    path, model = weights_file(args), load(args)
+    for split in SPLITS:
         cache(model, path, args.set, args.maps / split, split, getattr(args, split), args.side)
 
 
 def train_rows(args: argparse.Namespace) -> None:
     """The runs that have no row."""
-    from attribute_set.run import Bench, missing, read_rows
-    todo = missing(read_rows(args.results), args.rows, args.seeds)[:args.most]
+    from attribute_set.maps import picture_names, sources
+    from attribute_set.run import Bench, made_from, missing, read_rows
+    picture_names(args.set, SPLITS[0])
+    common = made_from(args.maps, sources(args.set, weights_file(args)), args.longer)
+    todo = missing(read_rows(args.results), args.rows, args.seeds, common)[:args.most]
     if not todo:
         return
-    bench = Bench(args.set, args.maps, load(args)[0])
+    bench = Bench(args.set, args.maps, load(args), args.longer)
     for name, seed in todo:
-        row = dict(row=name, seed=seed, **bench.run(ROWS[name], args.vectors, seed))
+        row = dict(row=name, seed=seed, made_from=common,
+                   **bench.run(ROWS[name], args.vectors, seed))
         with open(args.results, 'a', encoding='utf-8') as file:
             file.write(json.dumps(row) + '\n')
         print(f'{name}, seed {seed}: {sum(row["minutes"]):.1f} minutes', flush=True)
+
+
+def print_tables(path: Path) -> None:
+    """The tables of a file of rows."""
+    from attribute_set.run import read_rows
+    rows = read_rows(path)
+    if not rows:
+        raise ValueError(f'{path} has no rows: attribute_table.py train writes them')
+    other = sorted({row['row'] for row in rows} - set(ROWS))
+    if other:
+        print(f'note: left out, no rows of this version: {"; ".join(other)}', file=sys.stderr)
+    print(markdown(rows))
+    for part, figure in PARTS:
+        print(f'\n{parts(rows, part, figure)}')
 
 
 def main() -> None:
@@ -97,11 +130,7 @@ def main() -> None:
     elif args.command == 'train':
         train_rows(args)
     else:
-        from attribute_set.run import read_rows
-        rows = read_rows(args.results)
-        print(markdown(rows))
-        for part, figure in PARTS:
-            print(f'\n{parts(rows, part, figure)}')
+        print_tables(args.results)
 
 
 if __name__ == '__main__':

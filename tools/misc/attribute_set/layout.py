@@ -17,7 +17,7 @@ import cv2
 import numpy as np
 
 from expalign.utils import finished_file
-from expalign.utils.progress import progress
+from expalign.utils.progress import counted
 
 from .photos import Photographs, usable_nouns
 from .prompts import Asked, test_prompts, training_prompts
@@ -71,9 +71,12 @@ def make_set(folder: Path, settings: Settings, workers: int = 1) -> dict[str, in
     todo = [(folder, settings, split, first, nouns) for split in SPLITS
             for first in range(0, getattr(settings, split), PART)
             if not _part(folder, settings, split, first).is_file()]
-    with ProcessPoolExecutor(workers) as pool:
-        for _ in progress(pool.map(write_part, todo), 'pictures', len(todo), f'{PART} pictures'):
-            pass
+    total = settings.train + settings.test
+    missing = sum(len(_pictures(settings, split, first)) for _, _, split, first, _ in todo)
+    with ProcessPoolExecutor(workers) as pool, counted(
+            'pictures', total, 'picture', total - missing) as advance:
+        for count in pool.map(write_part, todo):
+            advance(count)
     counts = {}
     for split in SPLITS:
         content = join(_records(folder, settings, split))
@@ -96,8 +99,13 @@ def _keep_settings(path: Path, settings: Settings) -> None:
         file.write_text(json.dumps(wanted), encoding='utf-8')
 
 
+def _pictures(settings: Settings, split: str, first: int) -> range:
+    """The numbers of a part's pictures."""
+    return range(first, min(first + PART, getattr(settings, split)))
+
+
 def _part(folder: Path, settings: Settings, split: str, first: int) -> Path:
-    last = min(first + PART, getattr(settings, split))
+    last = _pictures(settings, split, first).stop
     return folder / 'parts' / f'{split}-{first:06d}-{last:06d}.json'
 
 
@@ -109,14 +117,15 @@ def _records(folder: Path, settings: Settings, split: str) -> Iterator[dict]:
 _opened: dict[tuple[Settings, str], Photographs] = {}
 
 
-def write_part(task: tuple[Path, Settings, str, int, list[str]]) -> None:
-    """Draw and write some pictures, and what is known of them."""
+def write_part(task: tuple[Path, Settings, str, int, list[str]]) -> int:
+    """Draw and write some pictures, and what is known of them; how many there are."""
     folder, settings, split, first, nouns = task
     key = settings, split
     if key not in _opened:
         _opened[key] = settings.photographs(split)
     records = []
-    for index in range(first, min(first + PART, getattr(settings, split))):
+    pictures = _pictures(settings, split, first)
+    for index in pictures:
         name = f'{split}/{index:06d}.jpg'
         scene, lists = draw(_opened[key], settings.seed, split, index, nouns)
         with finished_file(folder / name) as file:
@@ -124,6 +133,7 @@ def write_part(task: tuple[Path, Settings, str, int, list[str]]) -> None:
         records += [describe(scene, asked, name) for asked in lists]
     with finished_file(_part(folder, settings, split, first)) as file:
         file.write_text(json.dumps(records), encoding='utf-8')
+    return len(pictures)
 
 
 def draw(photographs: Photographs, seed: int, split: str, index: int, nouns: Sequence[str]

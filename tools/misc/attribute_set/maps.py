@@ -20,7 +20,7 @@ from torch.nn import functional as F
 
 from expalign.models.layers.max_sigmoid import masked_token_mean
 from expalign.utils import finished_file
-from expalign.utils.progress import progress
+from expalign.utils.progress import counted
 
 from .layout import SPLITS
 from .words import HELD_NOUNS
@@ -43,9 +43,24 @@ def read_annotations(folder: Path, split: str) -> dict:
     return json.loads(path.read_text(encoding='utf-8'))
 
 
-def picture_names(content: dict, limit: int) -> list[str]:
-    """The first files of an annotation file, each once."""
-    return list(dict.fromkeys(image['file_name'] for image in content['images']))[:limit]
+def picture_names(folder: Path, split: str, limit: int | None = None) -> list[str]:
+    """The files of a split, each once; with a limit the first ones.
+
+    Raises:
+        FileNotFoundError: the folder has no complete set.
+        ValueError: it has fewer pictures.
+    """
+    content = read_annotations(folder, split)
+    names = list(dict.fromkeys(image['file_name'] for image in content['images']))
+    if limit is not None and not 0 < limit <= len(names):
+        raise ValueError(f'{folder} has {len(names)} pictures in {split}, {limit} were asked for')
+    return names[:limit]
+
+
+def sources(set_folder: Path, weights: Path) -> dict[str, str]:
+    """Digests of what maps are made from."""
+    files = dict(set=set_folder / 'settings.json', weights=weights)
+    return {key: hashlib.sha256(path.read_bytes()).hexdigest() for key, path in files.items()}
 
 
 class Maps:
@@ -63,11 +78,24 @@ class Maps:
         content = json.loads(state.read_text(encoding='utf-8')) if state.is_file() else {}
         if not content or content['done'] < len(content['names']):
             raise FileNotFoundError(f'{folder} has no complete maps: run attribute_table.py cache')
+        self.folder = folder
+        self.sources: dict[str, str] = {key: content[key] for key in ('set', 'weights')}
         self.names: list[str] = content['names']
         self.side: int = content['side']
         self.early: int = content['early']
         self._levels = [np.load(folder / f'level{s}.npy', mmap_mode='r') for s in range(3)]
         self._boxes = np.load(folder / 'boxes.npy', mmap_mode='r')
+
+    def check(self, given: dict[str, str]) -> None:
+        """Refuse maps that are not of :func:`sources`.
+
+        Raises:
+            ValueError: they are of another set, or of other weights.
+        """
+        for key, name in (('set', 'another set'), ('weights', 'other weights')):
+            if self.sources[key] != given[key]:
+                raise ValueError(f'{self.folder} has maps of {name}: give the folder that '
+                                 'attribute_table.py cache has written from these')
 
     def features(self, rows: Sequence[int]) -> list[Tensor]:
         """Per level (B, N_s, E + C) float32."""
@@ -88,9 +116,9 @@ def guides_of(model: nn.Module, content: dict) -> tuple[Tensor, Tensor]:
 
 
 @torch.no_grad()
-def cache(model: nn.Module, weights: Path, set_folder: Path, out: Path, split: str, limit: int,
-          side: int) -> None:
-    """Write the maps of a split's first pictures; goes on where it was stopped.
+def cache(model: nn.Module, weights: Path, set_folder: Path, out: Path, split: str,
+          limit: int | None, side: int) -> None:
+    """Write the maps of a split's pictures; goes on where it was stopped.
 
     Args:
         model: with its weights, in eval mode.
@@ -98,31 +126,30 @@ def cache(model: nn.Module, weights: Path, set_folder: Path, out: Path, split: s
         set_folder: of make_attribute_set.py.
         out: folder to write.
         split: 'train' or 'test'.
-        limit: pictures.
+        limit: of pictures, the first ones; None: all.
         side: of the square input in pixels.
 
     Raises:
         ValueError: ``out`` has maps of something else, or a picture is larger than ``side``.
     """
-    names = picture_names(read_annotations(set_folder, split), limit)
+    names = picture_names(set_folder, split, limit)
     guides = guides_of(model, read_annotations(set_folder, SPLITS[0]))
     early = sum(x.shape[1] for x in first_maps(model.backbone, torch.zeros(1, 3, side, side)))
     width = early + model.neck.embed_branches[0][1].conv.out_channels
-    state = dict(names=names, side=side, early=early, done=0,
-                 set=hashlib.sha256((set_folder / 'settings.json').read_bytes()).hexdigest(),
-                 weights=hashlib.sha256(weights.read_bytes()).hexdigest())
+    state = dict(names=names, side=side, early=early, done=0, **sources(set_folder, weights))
     done = _done(out / 'state.json', state)
     files = _open(out, len(names), side, width, done)
-    starts = range(done, len(names), BATCH)
-    for first in progress(starts, f'maps of {split}', len(starts), f'{BATCH} pictures'):
-        rows = slice(first, min(first + BATCH, len(names)))
-        images = torch.stack([read_picture(set_folder / name, side) for name in names[rows]])
-        for file, values in zip(files, look(model, images, guides), strict=True):
-            file[rows] = values
-        if rows.stop % KEPT_EVERY < BATCH or rows.stop == len(names):
-            for file in files:
-                file.flush()
-            _write(out / 'state.json', dict(state, done=rows.stop))
+    with counted(f'maps of {split}', len(names), 'picture', done) as advance:
+        for first in range(done, len(names), BATCH):
+            rows = slice(first, min(first + BATCH, len(names)))
+            images = torch.stack([read_picture(set_folder / name, side) for name in names[rows]])
+            for file, values in zip(files, look(model, images, guides), strict=True):
+                file[rows] = values
+            advance(len(images))
+            if rows.stop % KEPT_EVERY < BATCH or rows.stop == len(names):
+                for file in files:
+                    file.flush()
+                _write(out / 'state.json', dict(state, done=rows.stop))
 
 
 def read_picture(path: Path, side: int) -> Tensor:

@@ -29,13 +29,16 @@ ROWS = {
     # GACO with a target in place of the paper's form
     'target, 0, 1': Recipe(geo=1.0, geo_options=TARGET),
     'second stage, target, 0, 1': Recipe(geo=1.0, geo_options=TARGET, **SECOND),
+    'second stage, target, 0, 0.3': Recipe(geo=0.3, geo_options=TARGET, **SECOND),
     'second stage, target, 0, 0.1': Recipe(geo=0.1, geo_options=TARGET, **SECOND),
     'second stage, target, 0.5, 1': Recipe(sem=0.5, geo=1.0, geo_options=TARGET, **SECOND),
+    # L_sem by the mean of 1 % of its own map's cells, at 320 px the best one, not 1 % of P3's
+    'L_sem k of map': Recipe(sem=0.5, topk_of='map'),
+    'second stage, L_sem k of map': Recipe(sem=0.5, topk_of='map', **SECOND),
     # what the paper leaves open
     'tau 0.1': Recipe(tau=0.1),
     'tau 10': Recipe(tau=10.0),
     'tau learned': Recipe(tau='learned'),
-    'L_sem k of map': Recipe(sem=0.5, topk_of='map'),
     'no function words': Recipe(pooling='content'),
 }
 COLUMNS = ('all', *SPLITS, 'binding', 'alarms')

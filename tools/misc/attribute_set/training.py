@@ -7,7 +7,7 @@ depend on what is trained here, so that their losses have no gradient and are le
 
 import random
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import torch
@@ -51,6 +51,10 @@ class Recipe:
     lr: float = 1e-3
     new_lr: float = 5e-3
     second: bool = False
+
+    def longer(self, factor: int) -> 'Recipe':
+        """The same with so many times the steps."""
+        return replace(self, steps=self.steps * factor)
 
     def regulariser(self) -> nn.Module | None:
         """The consistency losses, or None."""

@@ -14,7 +14,7 @@ from attribute_set.branches import Branches
 from attribute_set.maps import STRIDES, Maps, cache, early_cells, look
 from attribute_set.records import Record
 from attribute_set.rows import ROWS
-from attribute_set.run import missing, read_rows
+from attribute_set.run import Bench, made_from, missing, read_rows
 from attribute_set.texts import PromptTokens, function_words, text_map
 from attribute_set.training import MOST_PROMPTS, Recipe, batch_losses, choose, class_loss, train
 from distill.refine import NameBank
@@ -356,6 +356,8 @@ def test_maps_are_what_the_image_side_says_and_go_on_where_they_were_stopped(
         torch.testing.assert_close(ours.numpy(), theirs, atol=2e-2, rtol=2e-3)
     torch.testing.assert_close(maps.boxes([9, 0]).numpy(), boxes[[9, 0]])
     assert maps.early == EARLY
+    with pytest.raises(ValueError, match='has 10 pictures in train, 11 were asked for'):
+        cache(*arguments[:5], 11, SIDE)
     (tmp_path / 'set' / 'weights').write_bytes(b'other')
     with pytest.raises(ValueError, match='of other pictures or weights'):
         cache(*arguments)
@@ -372,10 +374,79 @@ def test_early_maps_are_means_over_cells():
 def test_runs_that_have_a_row_are_not_repeated(tmp_path):
     path = tmp_path / 'rows.jsonl'
     assert read_rows(path) == []
-    path.write_text(json.dumps(dict(row='eot', seed=0)) + '\n')
-    assert missing(read_rows(path), ['expectation', 'eot'], [0, 1]) == [
+    common = dict(pictures=[6, 2], longer=1, set='a', weights='b')
+    row = json.dumps(dict(row='eot', seed=0, figures={}, made_from=common)) + '\n'
+    path.write_text(row)
+    assert missing(read_rows(path), ['expectation', 'eot'], [0, 1], common) == [
         ('expectation', 0), ('expectation', 1), ('eot', 1)]
     assert ROWS['expectation'] == Recipe()
+    # Rows of one file have the same pictures and steps.
+    with pytest.raises(ValueError, match="'eot' of seed 0, of .*'longer': 1.* give another file"):
+        missing(read_rows(path), ['eot'], [0], dict(common, longer=4))
+    path.write_text(row + row[:40])  # stopped while it was written
+    with pytest.raises(ValueError, match='rows.jsonl, line 2, is no row'):
+        read_rows(path)
+
+
+def write_state(folder, done=2, **sources):
+    folder.mkdir(parents=True, exist_ok=True)
+    (folder / 'state.json').write_text(json.dumps(dict(
+        names=['0.jpg', '1.jpg'], side=SIDE, early=EARLY, done=done, **sources)))
+    for level in range(3):
+        np.save(folder / f'level{level}.npy', np.zeros((2, 1, 1)))
+    np.save(folder / 'boxes.npy', np.zeros((2, 1, 4)))
+
+
+def test_maps_of_something_else_are_refused(tmp_path):
+    given = dict(set='s' * 64, weights='w' * 64)
+    for split in ('train', 'test'):
+        write_state(tmp_path / split, **given)
+    assert made_from(tmp_path, given, 4) == dict(
+        pictures=[2, 2], longer=4, set='s' * 12, weights='w' * 12)
+    with pytest.raises(ValueError, match='train has maps of another set'):
+        made_from(tmp_path, dict(given, set='x'), 1)
+    write_state(tmp_path / 'test', **dict(given, weights='x'))
+    with pytest.raises(ValueError, match='test has maps of other weights'):
+        made_from(tmp_path, given, 1)
+    write_state(tmp_path / 'test', done=1, **given)
+    with pytest.raises(FileNotFoundError, match='test has no complete maps'):
+        made_from(tmp_path, given, 1)
+
+
+def bench_with_stubs(folder, longer=1):
+    """A bench whose training gives back its recipe and seed, and whose tests find nothing."""
+    bench, runs = Bench.__new__(Bench), []
+    bench.folder, bench.longer, bench.records = folder, longer, dict(test=[])
+
+    def stub(recipe, vectors, seed, start=None):
+        runs.append((recipe, seed, start))
+        state = dict(x=torch.tensor([float(seed), recipe.steps]))
+        return SimpleNamespace(state=lambda: state, losses={}, branches=SimpleNamespace(
+            log_tau=torch.zeros(())))
+
+    bench.train, bench.detect = stub, lambda trained: ()
+    return bench, runs
+
+
+def test_the_first_stage_is_trained_once(tmp_path, monkeypatch):
+    from attribute_set import run
+    monkeypatch.setattr(run, 'figures', lambda asked, pictures: {})
+    bench, runs = bench_with_stubs(tmp_path)
+    bench.run(ROWS['eot'], None, 3)
+    bench.run(ROWS['second stage, 0, 0'], None, 3)  # trains it
+    bench.run(ROWS['second stage, 0, 1'], None, 3)
+    bench.run(ROWS['expectation'], None, 4)  # is it
+    bench.run(ROWS['second stage, 0, 0'], None, 4)
+    assert [(recipe, seed) for recipe, seed, _ in runs] == [
+        (ROWS['eot'], 3), (Recipe(), 3), (ROWS['second stage, 0, 0'], 3),
+        (ROWS['second stage, 0, 1'], 3), (Recipe(), 4), (ROWS['second stage, 0, 0'], 4)]
+    assert [start and start['x'].tolist() for *_, start in runs] == [
+        None, None, [3, 240], [3, 240], None, [4, 240]]
+    # Of other steps it is another file.
+    longer, runs = bench_with_stubs(tmp_path, 4)
+    longer.run(ROWS['second stage, 0, 0'], None, 4)
+    assert [recipe for recipe, *_ in runs] == [Recipe(), ROWS['second stage, 0, 0']]
+    assert Recipe().longer(4) == Recipe(steps=960)
 
 
 def test_the_names_of_the_set_gate_the_pyramid():
