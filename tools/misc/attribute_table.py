@@ -42,8 +42,8 @@ def parse_args() -> argparse.Namespace:
     for split in ('train', 'test'):
         cache.add_argument(f'--{split}', type=int, metavar='N',
                            help=f'the first N pictures of {split} alone; a picture takes 1 MB')
-    cache.add_argument('--side', type=int, default=320,
-                       help='of the input in pixels (default: %(default)s)')
+    cache.add_argument('--side', type=int, metavar='PIXELS',
+                       help="of the input; default: the least that the set's pictures fit in")
     train.add_argument('results', type=Path, help='file of rows, JSON lines')
     train.add_argument('--rows', nargs='+', choices=ROWS, default=list(ROWS), metavar='ROW',
                        help='; '.join(ROWS))
@@ -62,6 +62,8 @@ def parse_args() -> argparse.Namespace:
         if 'EXPALIGN_DATA' not in os.environ:
             parser.error('give --vectors, or let the variable EXPALIGN_DATA name a folder')
         args.vectors = Path(os.environ['EXPALIGN_DATA'], VECTORS)
+    if args.command == 'train' and not args.vectors.is_file():
+        parser.error(f'{args.vectors}, the vectors of names, does not exist')
     return args
 
 
@@ -82,12 +84,13 @@ def weights_file(args: argparse.Namespace) -> Path:
 
 def write_maps(args: argparse.Namespace) -> None:
     """The maps of both splits."""
-    from attribute_set.maps import cache, picture_names
+    from attribute_set.maps import cache, input_side, picture_names
     for split in SPLITS:  # before any work
         picture_names(args.set, split, getattr(args, split))
+    side = input_side(args.set, args.side)
     path, model = weights_file(args), load(args)
     for split in SPLITS:
-        cache(model, path, args.set, args.maps / split, split, getattr(args, split), args.side)
+        cache(model, path, args.set, args.maps / split, split, getattr(args, split), side)
 
 
 def train_rows(args: argparse.Namespace) -> None:

@@ -23,6 +23,7 @@ from expalign.utils import finished_file
 from expalign.utils.progress import counted
 
 from .layout import SPLITS
+from .scene import SMALLEST_SCENE
 from .words import HELD_NOUNS
 
 GREY = 114  # around a picture, as in mmyolo's test pipeline
@@ -55,6 +56,24 @@ def picture_names(folder: Path, split: str, limit: int | None = None) -> list[st
     if limit is not None and not 0 < limit <= len(names):
         raise ValueError(f'{folder} has {len(names)} pictures in {split}, {limit} were asked for')
     return names[:limit]
+
+
+def input_side(folder: Path, wanted: int | None = None) -> int:
+    """Of the square input in pixels: the least multiple of 32 that a set's pictures fit in.
+
+    Args:
+        folder: of the set.
+        wanted: another one.
+
+    Raises:
+        ValueError: ``wanted`` is no multiple of 32, or smaller.
+    """
+    longest = json.loads((folder / 'settings.json').read_text(encoding='utf-8'))['side']
+    least = -(-max(longest, SMALLEST_SCENE) // STRIDES[-1]) * STRIDES[-1]
+    if wanted is not None and (wanted < least or wanted % STRIDES[-1]):
+        raise ValueError(f'a side of {wanted} pixels: the pictures of {folder} need {least} or '
+                         f'more, in steps of {STRIDES[-1]}')
+    return wanted or least
 
 
 def sources(set_folder: Path, weights: Path) -> dict[str, str]:

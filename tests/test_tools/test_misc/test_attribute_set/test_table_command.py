@@ -20,24 +20,41 @@ def made(tmp_path):
     for split in ('train', 'test'):
         (tmp_path / f'set/annotations/{split}.json').write_text(json.dumps(dict(
             images=[dict(file_name=f'{split}/000000.jpg')])))
-    (tmp_path / 'set/settings.json').write_text('{}')
+    (tmp_path / 'set/settings.json').write_text('{"side": 384}')
+    (tmp_path / 'vectors').write_bytes(b'v')
     (tmp_path / 'weights').write_bytes(b'w')
     return tmp_path
 
 
-def test_wrong_folders(made, monkeypatch):
-    monkeypatch.setenv('EXPALIGN_DATA', str(made))
+def test_wrong_folders(made, monkeypatch, capsys):
     rest = '--weights', made / 'weights'
+    trains = *rest, '--vectors', made / 'vectors'
     with pytest.raises(FileNotFoundError, match=r'train.json does not exist: make the set'):
         call(monkeypatch, 'cache', made / 'elsewhere', made / 'maps', *rest)
     with pytest.raises(ValueError, match='set has 1 pictures in test, 2 were asked for'):
         call(monkeypatch, 'cache', made / 'set', made / 'maps', '--test', 2, *rest)
+    with pytest.raises(ValueError, match='a side of 320 pixels: the pictures of .* need 384'):
+        call(monkeypatch, 'cache', made / 'set', made / 'maps', '--side', 320, *rest)
     with pytest.raises(FileNotFoundError, match=r'train.json does not exist: make the set'):
-        call(monkeypatch, 'train', made / 'elsewhere', made / 'maps', made / 'rows', *rest)
+        call(monkeypatch, 'train', made / 'elsewhere', made / 'maps', made / 'rows', *trains)
     with pytest.raises(FileNotFoundError, match=r'maps/train has no complete maps'):
-        call(monkeypatch, 'train', made / 'set', made / 'maps', made / 'rows', *rest)
-    with pytest.raises(SystemExit):
-        call(monkeypatch, 'train', made / 'set', made / 'maps', made / 'rows', '--longer', 0)
+        call(monkeypatch, 'train', made / 'set', made / 'maps', made / 'rows', *trains)
+    for options, said in (('--longer', 0), 'must be 1 or more'), (
+            ('--vectors', made / 'no'), 'does not exist'):
+        with pytest.raises(SystemExit):
+            call(monkeypatch, 'train', made / 'set', made / 'maps', made / 'rows', *trains,
+                 *options)
+        assert said in capsys.readouterr().err
+
+
+def test_the_input_holds_the_pictures(made):
+    from attribute_set.maps import input_side
+    assert input_side(made / 'set') == 384 and input_side(made / 'set', 416) == 416
+    for longest, side in (128, 320), (321, 352):  # made-up scenes have 320
+        (made / 'set/settings.json').write_text(json.dumps(dict(side=longest)))
+        assert input_side(made / 'set') == side
+    with pytest.raises(ValueError, match='in steps of 32'):
+        input_side(made / 'set', 360)
 
 
 def test_print(made, monkeypatch, capsys):
