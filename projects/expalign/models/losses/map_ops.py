@@ -64,10 +64,14 @@ class _OverLargest(torch.autograd.Function):
     @once_differentiable
     def backward(ctx, gradient):
         eam, largest, scale, scaled = ctx.saved_tensors
-        at_largest = (eam.abs() == largest) & (largest > 0)
-        by_scale = (gradient * scaled).sum(ctx.axes, keepdim=True)
-        share = by_scale / at_largest.sum(ctx.axes, keepdim=True).clamp(min=1)
-        return (gradient - share * at_largest * eam.sign()) / scale, None, None
+        slope = gradient * scaled  # the one map of full size that is made here
+        by_scale = slope.sum(ctx.axes, keepdim=True)
+        torch.div(gradient, scale, out=slope)
+        highest, lowest = eam == largest, eam == -largest
+        count = (highest | lowest).sum(ctx.axes, keepdim=True)
+        share = torch.where(largest > 0, by_scale / (count * scale), 0)
+        slope.addcmul_(highest, share, value=-1).addcmul_(lowest, share)
+        return slope, None, None
 
 
 def fill_padded(scores: Tensor, prompt_masks: Tensor | None) -> Tensor:
