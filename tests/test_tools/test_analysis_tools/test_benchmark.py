@@ -3,8 +3,13 @@
 import re
 import subprocess
 import sys
+import time
 
 import pytest
+from benchmarks import model as model_task
+from benchmarks import timing
+
+from expalign.models.layers.folded_alignment import FoldedMaps
 
 SEG_FREE = 'configs/mini/expalign_mini.py'
 
@@ -31,6 +36,21 @@ def test_model_task_adds_up(run_script, capsys):
     outside = re.search(r'outside of backbone, pyramid, branches: (\S+)% \(K = 3\)', text)
     inner = sum(table[part][1] for part in ('backbone', 'pyramid', 'branches'))
     assert float(outside[1]) == pytest.approx(100 - inner, abs=0.3)
+
+
+def test_the_product_counts_as_alignment(monkeypatch, run_script, capsys):
+    logits = FoldedMaps.logits
+
+    def slow(self):
+        time.sleep(0.05)
+        return logits(self)
+
+    monkeypatch.setattr(FoldedMaps, 'logits', slow)
+    for module in (timing, model_task):
+        monkeypatch.setattr(module, 'clock', time.perf_counter)
+    run_script('tools/analysis_tools/benchmark.py', '--task', 'model', '--config', SEG_FREE,
+               '--prompts', 3, '--size', 64, '--candidates', 50, '--repeats', 1)
+    assert 50 < rows(capsys.readouterr().out)['alignment'][0] < 500
 
 
 def test_postprocess_task(run_script, capsys):

@@ -17,6 +17,7 @@ from prettytable import PrettyTable
 from torch import Tensor, nn
 
 from expalign.models.dense_heads import detections
+from expalign.models.layers.folded_alignment import FoldedMaps
 from expalign.utils.load_config import load_config
 
 from .random_model import build_random_model, set_number_of_candidates, use_random_prompts
@@ -92,6 +93,7 @@ def time_image(model: nn.Module, resize: Callable[[], object], size: int) -> dic
     with PartTimer() as timer:
         timer.watch(model.backbone, 'forward', 'backbone')
         timer.watch(model.neck, 'forward', 'alignment')
+        timer.watch(FoldedMaps, 'logits', 'alignment')  # the product itself, asked for by the head
         timer.watch(model.neck.pafpn, 'forward', 'pyramid')
         for branch in model.neck.embed_branches:
             for layer in branch[:-1]:
