@@ -239,8 +239,8 @@ def trained_names(cfg) -> tuple[set[str], dict[str, float]]:
     named = {name: rates[id(value)] for name, value in model.named_parameters()
              if value.requires_grad}
     for group in groups:
-        (parameter,) = group['params']
-        assert group['weight_decay'] == (0.025 if parameter.ndim > 1 else 0.0)
+        for parameter in group['params']:
+            assert group['weight_decay'] == (0.025 if parameter.ndim > 1 else 0.0)
     return {name.split('.')[0] for name in named}, named
 
 

@@ -13,6 +13,7 @@ from torch.utils.data import DataLoader
 
 from expalign.checkpoints.newest_checkpoint import NothingToResume, flipped_part, newest_checkpoint
 
+from .resumed_groups import fit_groups
 from .resumed_schedule import fit_to_run, try_schedules
 from .resumed_state import check_modes, check_optimizer_state, check_schedules
 
@@ -145,6 +146,7 @@ class TrainingRunner(Runner):
             raise type(error)(f'checkpoint {filename}: {error}') from error
         if self._resumed_from is not None:
             check_modes(checkpoint)
+            fit_groups(checkpoint, self.optim_wrapper, self.model)
             check_schedules(self.param_schedulers, checkpoint)
             fit_to_run(self, checkpoint, filename)
         return checkpoint

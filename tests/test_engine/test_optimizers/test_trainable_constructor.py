@@ -47,6 +47,20 @@ def test_only_what_is_trained_and_decay_for_matrices_and_kernels(paramwise):
         name: 0.1 * (factor if name.startswith('neck') else 1.0) for name in groups}
 
 
+def test_parameters_with_the_same_settings_are_one_group():
+    model = Model()
+    custom = {'neck': dict(lr_mult=0.5), 'adapter': dict(lr_mult=1.0)}
+    groups = build_optim_wrapper(model, dict(
+        type='OptimWrapper', constructor='expalign.TrainableOptimWrapperConstructor',
+        optimizer=dict(type='AdamW', lr=0.1, weight_decay=0.025),
+        paramwise_cfg=dict(custom_keys=custom))).optimizer.param_groups
+    assert [(len(group['params']), group['lr'], group['weight_decay']) for group in groups] == [
+        (1, 0.05, 0.025), (5, 0.05, 0.0),  # neck
+        (1, 0.1, 0.0),  # the scale, whose rate the optimizer gives
+        (1, 0.1, 0.025), (1, 0.1, 0.0)]  # adapter
+    assert groups[0]['params'] == [model.neck[0].weight]
+
+
 def test_single_frozen_parameters_are_left_out():
     model = Model()
     model.adapter.bias.requires_grad_(False)

@@ -20,6 +20,9 @@ class TrainableOptimWrapperConstructor(DefaultOptimWrapperConstructor):
     and logit scales) have none. The parent's settings for that do not reach the parameters that a
     custom key gives a learning rate of their own.
 
+    Parameters with the same settings are one group, where the parent makes a group of each: an
+    optimizer takes its steps, and a schedule its rates, group by group.
+
     On a GPU, Adam and AdamW take their fused form unless the config says which (``fused``,
     ``foreach``): one operation for each parameter instead of a dozen, the same up to rounding.
 
@@ -50,6 +53,19 @@ class TrainableOptimWrapperConstructor(DefaultOptimWrapperConstructor):
                 (parameter,) = group['params']
                 if parameter.ndim <= 1:
                     group['weight_decay'] = 0.0
+            params[:] = merged(params)
+
+
+def merged(groups: Iterable[dict]) -> list[dict]:
+    """Groups with the same settings as one, in the order of their first parameters."""
+    found: dict[tuple, dict] = {}
+    for group in groups:
+        settings = tuple(sorted((name, value) for name, value in group.items() if name != 'params'))
+        if settings in found:
+            found[settings]['params'].extend(group['params'])
+        else:
+            found[settings] = {**group, 'params': list(group['params'])}
+    return list(found.values())
 
 
 def takes_fused_form(optimizer_cfg: dict, parameters: Iterable[Tensor]) -> bool:
