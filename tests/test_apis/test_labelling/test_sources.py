@@ -87,6 +87,24 @@ def test_a_folder(tmp_path, monkeypatch):
         'folders left out: of the results': 1}
 
 
+@pytest.mark.parametrize('packed', [False, True])
+def test_units_grow_with_what_came_before(tmp_path, packed):
+    """Few images are work for several workers, many are not handed out one by one."""
+    folder = tmp_path / 'in'
+    folder.mkdir()
+    for number in range(700):
+        (folder / f'{number:03}.jpg').touch()
+    if packed:
+        with tarfile.open(tmp_path / 'in.tar', 'w') as archive:
+            archive.add(folder, 'in')
+    source = tmp_path / 'in.tar' if packed else folder
+    units = list(Sources([source], tmp_path / 'out').units(Tally()))
+    sizes = [len(unit.keys) for unit in units]
+    assert sum(sizes) == len({key for unit in units for key in unit.keys}) == 700
+    assert sizes[:10] == [4] * 10 and sizes[-2] == 64  # 4 until 40 came before: 40 // 8 = 5
+    assert all(size <= max(4, sum(sizes[:index]) // 8) for index, size in enumerate(sizes))
+
+
 def test_names_of_one_kind_in_many_folders(tmp_path):
     write_pictures(tmp_path / 'a', 1)
     write_pictures(tmp_path / 'b', 1)

@@ -17,13 +17,12 @@ from expalign.utils.file_kinds import is_address
 from expalign.utils.image_files import SUFFIXES, UnreadableImage
 
 from .addresses import EXTRA, open_file
-from .units import MARK, Broken, Item, Unit, broken_item
+from .units import MARK, Broken, Item, Unit, broken_item, unit_size
 
 TAR = ('.tar',)
 PACKED = ('.tar.gz', '.tgz', '.tar.bz2', '.tbz2', '.tar.xz', '.txz')
 PARQUET = ('.parquet', '.pq')
 ARCHIVES = TAR + PACKED + PARQUET
-CHUNK = 64  # images of a unit
 ROWS_READ = 16  # of a table at a time
 # Names of columns with images, the likeliest first.
 COLUMNS = ('image', 'img', 'jpg', 'jpeg', 'png', 'webp', 'image_bytes', 'bytes', 'content', 'data')
@@ -76,14 +75,16 @@ class _Piece(NamedTuple):
 
 def _members(path: str) -> Iterator[Unit]:
     found: list[tuple[str, int, int]] = []
+    before = 0
     try:
         with tarfile.open(path, 'r:') as archive:
             while (member := archive.next()) is not None:
                 archive.members.clear()  # or all are kept
                 if _is_image(member):
                     found.append((member.name, member.offset_data, member.size))
-                if len(found) == CHUNK:
+                if len(found) == unit_size(before):
                     yield Members(path, tuple(found))
+                    before += len(found)
                     found = []
             whole = _ends_well(path, archive.offset)
     except (OSError, tarfile.TarError) as error:

@@ -12,8 +12,8 @@ from expalign.utils.image_files import SUFFIXES
 from expalign.utils.tally import Tally
 
 from .addresses import file_system
-from .archives import ARCHIVES, CHUNK, units_of_archive
-from .units import MARK, Broken, Files, Unit
+from .archives import ARCHIVES, units_of_archive
+from .units import MARK, Broken, Files, Unit, unit_size
 
 LISTS = ('.txt', '.jsonl')
 LIST_KEYS = ('image', 'path', 'url', 'file_name', 'filename', 'file', 'img', 'image_path')
@@ -66,6 +66,7 @@ class Sources:
     def units(self, tally: Tally) -> Iterator[Unit]:
         """All images; ``tally`` gets what is left out."""
         waiting: list[str] = []
+        before = 0
         for name in self.names:
             for found in self._found(name, tally):
                 if isinstance(found, Broken):
@@ -74,8 +75,9 @@ class Sources:
                     yield from units_of_archive(found)
                 else:
                     waiting.append(found)
-                if len(waiting) == CHUNK:
+                if len(waiting) == unit_size(before):
                     yield Files(tuple(waiting))
+                    before += len(waiting)
                     waiting = []
         if waiting:
             yield Files(tuple(waiting))

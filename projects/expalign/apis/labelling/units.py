@@ -9,6 +9,7 @@ from expalign.utils.image_files import UnreadableImage
 from .addresses import read_file
 
 MARK = '::'  # between an archive and what is in it
+SMALLEST, LARGEST = 4, 64  # images of a unit
 
 
 class Item(NamedTuple):
@@ -42,6 +43,15 @@ class Unit(Protocol):
 
     def items(self) -> Iterator[Item]:
         """The images in order."""
+
+
+def unit_size(before: int) -> int:
+    """How many images the next unit takes after so many: an eighth of them, within bounds.
+
+    Units are made before anyone knows how many images there will be. So the last one that is
+    handed out is never much of the whole, and several workers end together, with few images too.
+    """
+    return min(max(before // 8, SMALLEST), LARGEST)
 
 
 @dataclass(frozen=True)
