@@ -11,6 +11,7 @@ from pycocotools import mask as coco_mask
 from expalign.engine.compiled import compile_model
 from expalign.models.dense_heads import decode_masks
 from expalign.models.dense_heads.class_wise_nms import batch_nms
+from expalign.models.layers.dense_expectation import by_operations
 from tests.test_gpu.test_prediction import full_precision, make  # noqa: F401
 from tests.test_models.test_dense_heads.test_class_wise_nms import NMS
 from tests.test_models.test_dense_heads.test_greedy_nms import batch_of
@@ -46,6 +47,33 @@ def test_alignment(count):
         logits, weights = folded([x.half() for x in maps], table)
     assert logits[0].dtype == torch.float16 and weights[0].dtype == torch.float32
     torch.testing.assert_close(logits[0].float().cpu(), expected[0][0], rtol=0.01, atol=0.05)
+
+
+@torch.no_grad()
+@pytest.mark.parametrize('dtype', [torch.float32, torch.float16, torch.bfloat16])
+def test_alignment_by_kernels(dtype):
+    """Two kernels and a product a level: twice as many operations as a static head at most."""
+    kernels = pytest.importorskip('expalign.models.layers.alignment_kernels')
+    generator = torch.Generator().manual_seed(0)
+    feats, masks = tokens(4, dtype=torch.float32)
+    masks[3] = False
+    levels = [(conv.cuda(), norm.cuda()) for conv, norm in embeddings(torch.float32)]
+    table = fold(levels, feats.cuda(), masks.cuda())
+    for layout in (torch.contiguous_format, torch.channels_last):
+        hidden = [torch.randn(x.shape, generator=generator).to('cuda', dtype, memory_format=layout)
+                  for x in hidden_maps(torch.float32, images=3)]
+        exact = by_operations([x.float() for x in hidden], table, 1.0)
+        weights, expected = kernels.expectation(hidden, table, 1.0)
+        torch.testing.assert_close(weights, exact[0], rtol=0, atol=1e-5)
+        error = (expected.float() - exact[1]).abs().max() / exact[1].abs().max()
+        assert error < max(torch.finfo(dtype).eps, 1e-5)
+        folded(hidden, table)
+        with torch.profiler.profile(activities=[torch.profiler.ProfilerActivity.CUDA]) as profile:
+            folded(hidden, table)
+            torch.cuda.synchronize()
+        names = [event.name for event in profile.events()]
+        assert sum('_means' in name or '_expectation' in name for name in names) == 2
+        assert not any('softmax' in name for name in names)
 
 
 @pytest.mark.parametrize('classes', [1, 5, 1203])

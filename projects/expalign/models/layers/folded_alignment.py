@@ -25,6 +25,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
+from .dense_expectation import dense_expectation, pooled_maps
 from .token_table import Reading, TokenTable
 
 
@@ -36,10 +37,10 @@ class FoldedMaps(Sequence):
     """
 
     def __init__(
-        self, hidden: Sequence[Tensor], table: TokenTable, shares: Tensor, token_weights: Tensor
+        self, hidden: Sequence[Tensor], table: TokenTable, found: Tensor, token_weights: Tensor
     ) -> None:
-        """Keep the factors; ``shares`` are the weights as :func:`folded_alignment` found them."""
-        self._hidden, self._table, self._shares = hidden, table, shares
+        """Keep the factors; ``found`` are the shares of tokens, of a dense table expected rows."""
+        self._hidden, self._table, self._found = hidden, table, found
         self.token_weights = token_weights
 
     def __len__(self) -> int:
@@ -75,20 +76,17 @@ class FoldedMaps(Sequence):
 
     def _expectation(self, reading: Reading) -> tuple[Iterable[Tensor], Iterable[Tensor]]:
         """Per level the expected keys (B, K, C) and shifts (B or 1, K, 1), in the maps' type."""
-        table, shares, dtype = self._table, self._shares, self._hidden[0].dtype
-        values, width = table.values_in(dtype), table.keys.shape[2]
+        table, found, dtype = self._table, self._found, self._hidden[0].dtype
+        width = table.keys.shape[2]
+        if table.dense and not table.single:
+            place = width + reading.place
+            return found[..., :width].unbind(0), found[..., place:place + 1].unbind(0)
+        values = table.values_in(dtype)
         if table.single:  # nothing to weigh
             keys = values[..., :width][:, None].expand(-1, len(self.token_weights), -1, -1)
             return keys.unbind(0), reading.shifts.to(dtype)[:, None].unbind(0)
-        levels, prompts, tokens = reading.shifts.shape
-        if table.dense:  # one product for keys and shifts of all levels
-            expected = torch.bmm(
-                shares.mT.to(dtype), values.view(levels * prompts, tokens, -1))
-            expected = expected.view(levels, prompts, -1, values.shape[2]).transpose(1, 2)
-            place = width + reading.place
-            return expected[..., :width].unbind(0), expected[..., place:place + 1].unbind(0)
-        shifts = (shares * reading.shifts).sum(dim=3)  # d without tokens
-        bags = table.rows if len(shares) == 1 else table.rows.repeat(len(shares), 1)
+        shifts = (found * reading.shifts).sum(dim=3)  # d without tokens
+        bags = table.rows if len(found) == 1 else table.rows.repeat(len(found), 1)
         # A weighted sum of rows picked by index builds no (K, L, C) tensor. A generator: prompts
         # are made level by level, which keeps the peak of memory near that of the result.
         own = (F.embedding_bag(bags, rows, mode='sum',
@@ -110,13 +108,13 @@ def folded_alignment(
     """
     with _chosen_types(hidden[0]):
         if table.single:
-            weights = shares = table.offsets.new_ones(1).expand(
+            weights = found = table.offsets.new_ones(1).expand(
                 len(hidden[0]), *table.offsets.shape)
         elif table.dense:
-            shares, weights = _dense_weights(hidden, table, tau)
+            weights, found = dense_expectation(hidden, table, tau)
         else:
-            shares, weights = _indexed_weights(hidden, table, tau)
-    return FoldedMaps(hidden, table, shares, weights)
+            weights, found = _indexed_weights(hidden, table, tau)
+    return FoldedMaps(hidden, table, found, weights)
 
 
 def _chosen_types(hidden: Tensor) -> AbstractContextManager:
@@ -127,32 +125,14 @@ def _chosen_types(hidden: Tensor) -> AbstractContextManager:
     return nullcontext()
 
 
-def _pooled(hidden: Sequence[Tensor], dtype: torch.dtype) -> Tensor:
-    """Means of the hidden maps, (S, B, C)."""
-    return torch.stack([x.mean((2, 3), dtype=dtype) for x in hidden])
-
-
-def _dense_weights(
-    hidden: Sequence[Tensor], table: TokenTable, tau: float
-) -> tuple[Tensor, Tensor]:
-    """By one product for the scores and one softmax: (S * K, L, B), and pi (B, S, K, L)."""
-    keys = table.keys
-    levels, prompts, tokens = table.offsets.shape
-    scores = torch.baddbmm(
-        table.columns, keys, _pooled(hidden, keys.dtype).mT, beta=1 / tau, alpha=1 / tau)
-    shares = scores.view(levels * prompts, tokens, -1).softmax(1)
-    weights = shares.view(levels, prompts, tokens, -1).permute(3, 0, 1, 2)
-    return shares, weights if table.complete else weights * table.masks
-
-
 def _indexed_weights(
     hidden: Sequence[Tensor], table: TokenTable, tau: float
 ) -> tuple[Tensor, Tensor]:
     """By rows picked from the keys, so that absent tokens are never read: pi (B, S, K, L), twice.
 
-    Of a prompt without tokens the first has shares that sum to one, the second zeros.
+    Of a prompt without tokens the first has zeros, the second shares that sum to one.
     """
-    pooled = _pooled(hidden, table.keys.dtype)
+    pooled = pooled_maps(hidden, table.keys.dtype)
     # With the keys in front, a large table is read twice as fast.
     scores = torch.bmm(table.keys, pooled.mT).index_select(1, table.rows.view(-1))
     scores = scores.view(*table.offsets.shape, -1).permute(3, 0, 1, 2) + table.offsets
@@ -160,4 +140,4 @@ def _indexed_weights(
         scores = scores / tau
     # Over a short last axis torch takes ten times as long as over any other one.
     shares = scores.transpose(2, 3).softmax(dim=2).transpose(2, 3).contiguous()
-    return shares, shares if table.complete else shares * table.masks
+    return shares if table.complete else shares * table.masks, shares
