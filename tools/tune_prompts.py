@@ -26,7 +26,11 @@ def parse_args() -> argparse.Namespace:
                         '(default 50)')
     parser.add_argument('--steps', type=seed_number, default=200,
                         help='of the fitting (default 200); 0: the closed form or the words')
-    parser.add_argument('--seed', type=seed_number, default=0, help='of the choice of images')
+    parser.add_argument('--start', choices=('best', 'words', 'boxes', 'noise'), default='best',
+                        help='what prompts start from: words, what boxes give in closed form, '
+                        'noise, or (best, default) boxes where words find next to nothing')
+    parser.add_argument('--seed', type=seed_number, default=0,
+                        help='of the choice of images, and of noise')
     parser.add_argument('--model', default='expalign-s-boxes',
                         help='name, config or checkpoint (default expalign-s-boxes, whose prompts '
                         'expalign-s takes, too)')
@@ -56,7 +60,7 @@ def main() -> None:
     print(data.said, flush=True)
     inferencer = ExpAlignInferencer(args.model, args.weights, device=args.device,
                                     show_progress=False)
-    tuned = tune(data, inferencer, names, args.images, args.steps, args.seed)
+    tuned = tune(data, inferencer, names, args.images, args.steps, args.seed, args.start)
     save_prompts(tuned.prompts, args.out)
     print(f'{args.out}: {len(tuned.prompts)} prompts, {tuned.images} images')
     report(args, data, inferencer, names, tuned)

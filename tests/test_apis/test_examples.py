@@ -48,10 +48,14 @@ def test_what_a_box_shows_is_found_there(inferencer, box):
 
 
 def test_several_names_are_told_from_each_other(inferencer, box):
-    shifted = box + np.float32((40, 20, 40, 20))
-    both = inferencer.examples({'it': [(PHOTO, box)], 'other': [(PHOTO, [shifted])]})
-    assert both.names == ['it', 'other']
-    assert not np.allclose(both[0].tokens, inferencer.examples({'it': [(PHOTO, box)]})[0].tokens)
+    """From as many examples on as make a fit worth it; a single one stays in closed form."""
+    from expalign.models.prompt_fitting.example_tokens import FITTED_FROM
+    shifted = [(PHOTO, [box + np.float32((40, 20, 40, 20))])]
+    for count, changes in ((1, False), (FITTED_FROM, True)):
+        both = inferencer.examples({'it': [(PHOTO, [box] * count)], 'other': shifted})
+        assert both.names == ['it', 'other']
+        alone = inferencer.examples({'it': [(PHOTO, [box] * count)]})
+        assert np.allclose(both[0].tokens, alone[0].tokens) != changes
     corrected = inferencer.examples({'a dog': [(PHOTO, box)]}, words=True)
     words, masks = inferencer.model._encode_text(['a dog'])
     assert corrected[0].tokens.shape == words[0][masks[0]].shape
@@ -89,7 +93,8 @@ def folder(tmp_path, box):
 
 
 def test_prompts_are_tuned_to_a_folder(inferencer, folder, tmp_path):
-    from expalign.apis.tune import KEPT, check_names, tune
+    from expalign.apis.tune import check_names, tune
+    from expalign.apis.tune_starts import KEPT
     from expalign.data_tools.own_data import recognise
     data = recognise(folder, tmp_path / 'work')
     with warnings.catch_warnings():
@@ -108,6 +113,33 @@ def test_prompts_are_tuned_to_a_folder(inferencer, folder, tmp_path):
         check_names(['x'], data.classes)
     with pytest.raises(ValueError, match='two names are equal'):
         check_names(['x', 'X '], data.classes)
+
+
+def test_starts_and_views(inferencer, folder, tmp_path):
+    """What a prompt starts from is what it is without a step; views are photographs, too."""
+    from expalign.apis.tune import tune
+    from expalign.data_tools.own_data import recognise
+    data = recognise(folder, tmp_path / 'work')
+    words, masks = inferencer.model._encode_text(['thing'])
+    with warnings.catch_warnings():
+        warnings.simplefilter('ignore')
+        found = {start: tune(data, inferencer, steps=0, start=start)
+                 for start in ('words', 'boxes', 'noise')}
+        fitted = [tune(data, inferencer, steps=30, start='noise', augment=augment)
+                  for augment in (False, True)]
+    np.testing.assert_allclose(found['words'].prompts[0].tokens, words[0][masks[0]].detach(),
+                               rtol=1e-5, atol=1e-6)
+    assert found['noise'].prompts[0].tokens.shape == found['boxes'].prompts[0].tokens.shape
+    assert [one.starts[0] for one in found.values()] == ['words', 'boxes', 'noise']
+    assert found['boxes'].prompts[0] != found['noise'].prompts[0]
+    # One photograph moves little, and to what the box shows.
+    shown, start, *ends = (tuned.prompts[0].tokens[0] for tuned in (
+        found['boxes'], found['noise'], *fitted))
+    assert all((end - start) @ shown > 0 for end in ends)
+    assert fitted[1].boxes == [1, 0] and fitted[1].images == 1
+    assert fitted[0].prompts[0] != fitted[1].prompts[0]
+    with pytest.raises(ValueError, match="start must be one of .*'noise'.*, got 'nothing'"):
+        tune(data, inferencer, steps=0, start='nothing')
 
 
 def test_the_command_searches_by_examples(inferencer, box, tmp_path, monkeypatch, capsys):

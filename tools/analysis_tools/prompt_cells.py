@@ -1,6 +1,7 @@
 """Cells of a data set, kept on a disk for prompt_tables.py: hidden maps, boxes, and the truth."""
 
 import json
+from collections.abc import Callable
 from contextlib import redirect_stdout
 from io import StringIO
 from pathlib import Path
@@ -11,20 +12,23 @@ from torch import Tensor
 
 from expalign.models.prompt_fitting.best_cells import best_cells
 from expalign.models.prompt_fitting.image_cells import ImageCells, ImageSide
+from expalign.models.prompt_fitting.views import View
+from expalign.models.text_encoders.prompt_vectors import read_prompt_vectors, write_prompt_vectors
 from expalign.runtime.postprocess import select_candidates
 from expalign.runtime.settings import DetectorSettings
 from expalign.utils import finished_file
 
 STRIDES = (8, 16, 32)
+KNOWN = 'known.npz'
 SETTINGS = DetectorSettings(
     image_size=(640, 640), pad_value=114, channel_order='RGB', embed_dims=1, score_thr=0.001,
     nms_pre=30000, iou_threshold=0.7, class_agnostic=False, max_per_img=300, multi_label=True)
 
 
 @torch.no_grad()
-def keep_cells(model: str, name: str, annotations: str, images: str, folder: Path, side: int
-               ) -> None:
-    """Run the image side under the fixed guides, and keep what it says."""
+def keep_cells(model: str, name: str, annotations: str, images: str, folder: Path, side: int,
+               view: View) -> None:
+    """Run the image side under the fixed guides, and keep what it says of a view."""
     from expalign.apis import ExpAlignInferencer
     from expalign.apis.examples import cells_of_image
     from expalign.models.prompt_fitting.background import Background
@@ -41,22 +45,26 @@ def keep_cells(model: str, name: str, annotations: str, images: str, folder: Pat
     hidden, boxes = (np.lib.format.open_memmap(
         folder / f'{name}.{part}.npy', 'w+', kind, (len(truth['images']), count, size))
         for part, kind, size in (('hidden', np.float16, width), ('boxes', np.float32, 4)))
-    metas, seen = [], []
+    metas = []
     for row, image in enumerate(progress(truth['images'], 'image side')):
-        cells, meta = cells_of_image(inferencer, str(Path(images, image['file_name'])))
+        cells, meta = cells_of_image(inferencer, str(Path(images, image['file_name'])), view)
         hidden[row], boxes[row] = cells.hidden.numpy(), cells.boxes.numpy()
-        seen.append(cells)
         metas.append(dict(
             id=image['id'], ori=list(meta['ori_shape'][:2]),
             scale=[float(x) for x in meta['scale_factor']],
             pad=[float(x) for x in meta['pad_param']]))
-    background = folder / 'background.safetensors'
-    if not background.is_file():  # of the first set: let it be training photographs
-        Background.gather(seen, prompt_space(inferencer.model)).save(background, set=name)
     torch.save(_text(inferencer.model, truth), folder / f'{name}.text.pt')
+    known = inferencer.model.known_names
+    write_prompt_vectors(folder / KNOWN, known.names, known.vectors)
     torch.save(tuple(ImageSide.of(inferencer.model)), folder / 'side.pt')
     with finished_file(folder / f'{name}.json') as path:
-        path.write_text(json.dumps(dict(ann=annotations, images=metas)), encoding='utf-8')
+        path.write_text(json.dumps(dict(ann=annotations, images=metas, view=view)),
+                        encoding='utf-8')
+    background = folder / 'background.safetensors'
+    if not background.is_file():  # of the first set: let it be training photographs
+        kept = KeptSet(folder, name)
+        Background.gather(map(kept.cells, range(len(kept))), prompt_space(inferencer.model)).save(
+            background, set=name)
 
 
 def _text(model, truth: dict) -> dict:
@@ -71,19 +79,23 @@ class KeptSet:
     Args:
         folder: of kept cells.
         name: of the set.
+        part: its images that are meant.
     """
 
-    def __init__(self, folder: Path, name: str) -> None:
+    def __init__(self, folder: Path, name: str, part: Callable[[int], bool] = lambda row: True
+                 ) -> None:
         record = json.loads((folder / f'{name}.json').read_text(encoding='utf-8'))
-        self.images = record['images']
+        self._rows = list(filter(part, range(len(record['images']))))
+        self.images = [record['images'][row] for row in self._rows]
+        self._view = View(*record.get('view', ()))
         self._truth = json.loads(Path(record['ann']).read_text(encoding='utf-8'))
         self._hidden, self._boxes = (np.load(folder / f'{name}.{part}.npy', mmap_mode='r')
                                      for part in ('hidden', 'boxes'))
         self._text = torch.load(folder / f'{name}.text.pt')
         self.side = ImageSide(*torch.load(folder / 'side.pt'))
-        self.background = folder / 'background.safetensors'
-        side = round((self._hidden.shape[1] / sum(1 / s ** 2 for s in STRIDES)) ** 0.5)
-        self._sizes = tuple((side // stride) ** 2 for stride in STRIDES)
+        self.background, self.known = folder / 'background.safetensors', str(folder / KNOWN)
+        self._side = round((self._hidden.shape[1] / sum(1 / s ** 2 for s in STRIDES)) ** 0.5)
+        self._sizes = tuple((self._side // stride) ** 2 for stride in STRIDES)
         self._ids = {c['name']: c['id'] for c in self._truth['categories']}
         used = {a['category_id'] for a in self._truth['annotations']}
         self.used = [name for name, number in self._ids.items() if number in used]
@@ -94,7 +106,6 @@ class KeptSet:
     def words(self, names: list[str], file: str | None) -> tuple[Tensor, Tensor]:
         """Tokens (K, L, D) and masks of names: the model's, or vectors of a file."""
         if file is not None:
-            from expalign.models.text_encoders.prompt_vectors import read_prompt_vectors
             known, vectors = read_prompt_vectors(file)
             feats = torch.nn.functional.normalize(
                 vectors[[known.index(name) for name in names]].float(), dim=1)[:, None]
@@ -104,8 +115,9 @@ class KeptSet:
 
     def cells(self, image: int) -> ImageCells:
         """The cells of an image."""
-        return ImageCells(torch.from_numpy(self._hidden[image].astype(np.float32)),
-                          torch.from_numpy(np.array(self._boxes[image])), self._sizes)
+        row = self._rows[image]
+        return ImageCells(torch.from_numpy(self._hidden[row].astype(np.float32)),
+                          torch.from_numpy(np.array(self._boxes[row])), self._sizes)
 
     def truth(self, image: int, names: list[str]) -> tuple[Tensor, Tensor]:
         """Boxes (n, 4) in pixels of the input and labels (n), without crowds."""
@@ -116,7 +128,7 @@ class KeptSet:
         boxes = torch.tensor([a['bbox'] for a in found], dtype=torch.float32).reshape(-1, 4)
         boxes[:, 2:] += boxes[:, :2]
         scale, shift = self._frame(image)
-        return boxes * scale + shift, torch.tensor(
+        return self._view.boxes(boxes * scale + shift, (self._side,) * 2), torch.tensor(
             [labels[a['category_id']] for a in found], dtype=torch.long)
 
     def _frame(self, image: int) -> tuple[Tensor, Tensor]:

@@ -16,19 +16,19 @@ from prompt_cells import KeptSet, keep_cells
 import expalign  # noqa: F401  (before mmdet: the compatibility layer)
 from expalign.models.prompt_fitting.background import Background
 from expalign.models.prompt_fitting.cell_targets import cell_targets
-from expalign.models.prompt_fitting.contrast import example_cells
 from expalign.models.prompt_fitting.example_features import ExampleFeatures
-from expalign.models.prompt_fitting.fit import (
-    PULL,
-    LabelledCells,
-    fit_tokens,
-    pull_to_words,
-)
+from expalign.models.prompt_fitting.example_tokens import corrected_words, fitted_examples
+from expalign.models.prompt_fitting.fit import PULL, LabelledCells, fit_tokens
+from expalign.models.prompt_fitting.noise import noise_tokens
+from expalign.models.prompt_fitting.views import VIEWS
+from expalign.models.text_encoders.prompt_vectors import read_prompt_vectors
 from expalign.utils import run_command
 from expalign.utils.command_parser import CommandParser
 
 DRAWS = 3
 LEAST_IOU = 0.5  # of an example's best cell: people draw around what they can see
+THIRD = 3  # of a set that is both learnt from and tested on, every so many images are learnt from
+STARTS = ('words', 'boxes', 'noise')
 
 
 def parse_args() -> argparse.Namespace:
@@ -42,9 +42,17 @@ def parse_args() -> argparse.Namespace:
     parser.add_argument('--counts', nargs='+', type=int, default=[1, 3, 10],
                         help='examples a class, or photographs; 0: all')
     parser.add_argument('--imgsz', type=int, default=640, help='side of the input')
+    parser.add_argument('--view', choices=tuple(VIEWS), default='plain',
+                        help='how the photographs are seen, with the kind cells')
+    parser.add_argument('--views', nargs='+', default=[], metavar='NAME', help='kept sets of other '
+                        'views of TRAIN, with the kind tune')
+    parser.add_argument('--starts', nargs='+', choices=STARTS, default=['words'],
+                        help='what tuned prompts start from')
     parser.add_argument('--model', default='expalign-s-boxes')
-    parser.add_argument('--words', metavar='FILE.npz', help='names and vectors in place of what '
-                        'the model says of words')
+    parser.add_argument('--words', metavar='FILE', help='names and vectors in place of what the '
+                        'model says of words')
+    parser.add_argument('--known', metavar='FILE', help='names and vectors in place of those that '
+                        'the model knows, between which examples are sought')
     return parser.parse_args()
 
 
@@ -53,10 +61,11 @@ def main() -> None:
     args = parse_args()
     folder = Path(args.rest[-1])
     if args.kind == 'cells':
-        keep_cells(args.model, args.train, args.test, args.rest[0], folder, args.imgsz)
+        keep_cells(args.model, args.train, args.test, args.rest[0], folder, args.imgsz,
+                   VIEWS[args.view])
         return
-    train, test = KeptSet(folder, args.train), KeptSet(folder, args.test)
-    table = Table(train, test, args.words)
+    table = Table(args, *read_sets(folder, args.train, args.test))
+    test = table.test
     print(f'{args.train} -> {args.test}, {len(test)} images, {len(table.classes)} classes')
     print(f'words: AP {table.ap(*table.words):.3f}')
     for count in args.counts:
@@ -65,26 +74,40 @@ def main() -> None:
                   flush=True)
 
 
+def read_sets(folder: Path, train: str, test: str) -> tuple[KeptSet, KeptSet]:
+    """What is learnt from and what is tested on; a third and the rest where they are one set."""
+    if train != test:
+        return KeptSet(folder, train), KeptSet(folder, test)
+    return (KeptSet(folder, train, lambda row: row % THIRD == 0),
+            KeptSet(folder, test, lambda row: row % THIRD != 0))
+
+
 class Table:
     """Rows of one pair of sets.
 
     Args:
+        args: of the command line.
         train, test: kept sets.
-        words: file of names and vectors, see ``--words``.
     """
 
-    def __init__(self, train: KeptSet, test: KeptSet, words: str | None) -> None:
+    def __init__(self, args: argparse.Namespace, train: KeptSet, test: KeptSet) -> None:
         self.train, self.test, self.side = train, test, train.side
+        self.views = [train, *(KeptSet(Path(args.rest[-1]), name) for name in args.views)]
+        self.starts, self._aps = args.starts, {}
         self.classes = train.used
-        self.words = train.words(self.classes, words)
+        self.words = train.words(self.classes, args.words)
+        self.known = read_prompt_vectors(args.known or train.known)[1]
         self.background = Background.load(train.background)
         mean, covariance = self.background.features(self.side)
         self.mean, self.covariance = mean, covariance
         self.metric = covariance + torch.outer(mean, mean)
 
     def ap(self, tokens: torch.Tensor, masks: torch.Tensor) -> float:
-        """Box AP of tokens (K, L, D) on the test set."""
-        return self.test.ap(self.classes, tokens, masks)
+        """Box AP of tokens (K, L, D) on the test set; those of equal tokens are found once."""
+        key = tokens.numpy().tobytes()
+        if key not in self._aps:
+            self._aps[key] = self.test.ap(self.classes, tokens, masks)
+        return self._aps[key]
 
     def row(self, kind: str, count: int) -> dict[str, list[float]]:
         """AP of each way, by draw."""
@@ -96,34 +119,41 @@ class Table:
         return found
 
     def _examples(self, count: int, draw: np.random.Generator):
-        """Closed form; told from each other; and corrected words."""
+        """Without and with known names; told from all else that is seen; and corrected words."""
         chosen = self.train.examples(self.classes, count, draw, LEAST_IOU)
-        features = ExampleFeatures(self.classes, self.side)
+        found = ExampleFeatures(self.classes, self.side)
         seen = [(self.train.cells(image), boxes, labels) for image, boxes, labels in chosen]
         for one in seen:
-            features.add(*one)
-        tokens = features.tokens(self.mean, self.covariance)[:, None]
-        masks = torch.ones_like(tokens[..., 0], dtype=torch.bool)
-        yield 'closed form', tokens, masks
-        yield 'fitted', self._corrected(tokens, masks, seen, PULL), masks
-        yield 'words, corrected', self._corrected(
-            *self.words, seen, pull_to_words(len(seen))), self.words[1]
-
-    def _corrected(self, tokens, masks, seen, pull) -> torch.Tensor:
-        folded = self.side.fold(tokens)
-        return self._fit(tokens, masks, [
-            example_cells(*one, self.side.logits(one[0], folded, masks)) for one in seen], pull)
+            found.add(*one)
+        statistics = self.mean, self.covariance
+        own = found.tokens(*statistics, self.known)
+        rows = {'discriminant alone': found.tokens(*statistics), 'with known names': own,
+                'fitted: the default': fitted_examples(own, found, seen, self.metric, self.side)}
+        for name, tokens in rows.items():
+            yield name, tokens[:, None], torch.ones(len(own), 1, dtype=torch.bool)
+        yield 'words, corrected', corrected_words(self.words, own), self.words[1]
 
     def _tuned(self, count: int, draw: np.random.Generator):
-        """Tokens fitted to photographs, from words."""
+        """Tokens fitted to photographs, from each start."""
         images = draw.permutation(len(self.train))[:count or None].tolist()
-        labelled = []
-        for image in images:
-            boxes, labels = self.train.truth(image, self.classes)
-            cells = self.train.cells(image)
-            labelled.append(LabelledCells(
-                cells, *cell_targets(cells.boxes, boxes, labels, len(self.classes))))
-        yield 'tuned', self._fit(*self.words, labelled), self.words[1]
+        labelled, found = [], ExampleFeatures(self.classes, self.side)
+        for view in self.views:
+            for image in images:
+                cells, (boxes, labels) = view.cells(image), view.truth(image, self.classes)
+                found.add(cells, boxes, labels.tolist())
+                labelled.append(LabelledCells(
+                    cells, *cell_targets(cells.boxes, boxes, labels, len(self.classes))))
+        for start in self.starts:
+            tokens, masks = self.words
+            if start == 'boxes':
+                tokens = found.tokens(self.mean, self.covariance, self.known)[:, None]
+            if start == 'noise':
+                tokens = noise_tokens(
+                    len(self.classes), 1, self.metric, self.side, int(draw.integers(1000)))
+            if start != 'words':
+                masks = torch.ones_like(tokens[..., 0], dtype=torch.bool)
+            yield f'tuned from {start}', self._fit(
+                tokens, masks, labelled, PULL * len(self.views)), masks
 
     def _fit(self, tokens, masks, labelled, pull=PULL) -> torch.Tensor:
         return fit_tokens(tokens, masks, labelled, self.side, self.metric, pull=pull)

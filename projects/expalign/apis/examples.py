@@ -6,15 +6,15 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import torch
 from mmengine.dataset import pseudo_collate
-from torch import Tensor
+from torch import Tensor, nn
 
 from expalign.models.prompt_fitting.background import Background
-from expalign.models.prompt_fitting.contrast import example_cells
 from expalign.models.prompt_fitting.example_features import ExampleFeatures
-from expalign.models.prompt_fitting.fit import PULL, fit_tokens, pull_to_words
+from expalign.models.prompt_fitting.example_tokens import corrected_words, fitted_examples
 from expalign.models.prompt_fitting.image_cells import ImageCells, ImageSide, cells_of_images
 from expalign.models.prompt_fitting.shipped import shipped_background
 from expalign.models.prompt_fitting.space import prompt_space
+from expalign.models.prompt_fitting.views import PLAIN, View, border
 from expalign.structures.letterbox import scale_and_pad
 from expalign.structures.prompt_set import PromptSet
 from expalign.structures.token_prompt import TokenPrompt
@@ -71,17 +71,21 @@ def prompts_of_examples(
     background = shipped_background(space) or Background.gather(
         (cells for cells, _, _ in seen), space)
     mean, covariance = background.features(side)
+    own = found.tokens(mean, covariance, known_vectors(model)).to(side.weights[0])
     if words:
         tokens, masks = (part.clone() for part in model._encode_text(names))
+        tokens = corrected_words((tokens, masks), own)
     else:
-        tokens = found.tokens(mean, covariance).to(side.weights[0])[:, None]
+        metric = covariance + torch.outer(mean, mean)
+        tokens = fitted_examples(own, found, seen, metric, side)[:, None]
         masks = torch.ones_like(tokens[..., 0], dtype=torch.bool)
-    folded = side.fold(tokens)
-    labelled = [example_cells(*one, side.logits(one[0], folded, masks)) for one in seen]
-    tokens = fit_tokens(tokens, masks, labelled, side, covariance + torch.outer(mean, mean),
-                        pull=pull_to_words(len(labelled)) if words else PULL)
     return PromptSet(TokenPrompt(name, row[mask].numpy(force=True), space)
                      for name, row, mask in zip(names, tokens, masks, strict=True))
+
+
+def known_vectors(model: nn.Module) -> Tensor | None:
+    """The vectors (V, D) of the names that a model knows; None without such a table."""
+    return None if model.known_names is None else model.known_names.vectors
 
 
 def _cells(inferencer: 'ExpAlignInferencer', photograph: ExamplePhotograph
@@ -96,9 +100,9 @@ def _cells(inferencer: 'ExpAlignInferencer', photograph: ExamplePhotograph
 
 @torch.no_grad()
 def cells_of_image(
-    inferencer: 'ExpAlignInferencer', image: Image
+    inferencer: 'ExpAlignInferencer', image: Image, view: View = PLAIN
 ) -> tuple[ImageCells, dict[str, Any]]:
-    """The cells of an image under the fixed guides, and the metainfo of its data sample.
+    """The cells of a view of an image under the fixed guides, and the metainfo of its data sample.
 
     Raises:
         OSError: it cannot be read.
@@ -108,5 +112,6 @@ def cells_of_image(
     sample = inferencer.pipeline({**request, 'text': ['thing'], 'custom_entities': False})
     data = model.data_preprocessor(pseudo_collate([sample]), False)
     guides = None if model.neck.inject == 'none' else model.fixed_guides()
-    (cells,) = cells_of_images(model, data['inputs'], guides)
+    inputs = view.image(data['inputs'], border(model.data_preprocessor))
+    (cells,) = cells_of_images(model, inputs, guides)
     return cells, data['data_samples'][0].metainfo

@@ -13,7 +13,6 @@ from expalign.models.prompt_fitting.fit import (
     LabelledCells,
     fit_tokens,
     losses_by_prompt,
-    pull_to_words,
 )
 from expalign.models.prompt_fitting.image_cells import ImageCells, ImageSide
 
@@ -133,9 +132,3 @@ def test_a_store_gives_back_what_was_put_in(tmp_path, monkeypatch):
     monkeypatch.setenv('EXPALIGN_MAX_CELL_BYTES', '100')
     with pytest.raises(LimitExceeded, match='3 photographs: 288 bytes of cells on the disk'):
         CellStore(tmp_path, 3, 2).add(cells, boxes, labels)
-
-
-def test_words_give_way_as_photographs_come():
-    """The strength in the loss is the pull over their number: 100, 12.5, 0.1."""
-    strengths = [pull_to_words(count) / count for count in (1, 4, 100)]
-    np.testing.assert_allclose(strengths, [100, 12.5, 0.1])

@@ -7,7 +7,7 @@ import torch
 from mmdet.structures.bbox import bbox_overlaps
 from torch import Tensor
 
-CELLS = 10  # of an example
+CELLS = 20  # of an example
 LEAST_IOU = 0.3  # of the best cell of an example: less, and no cell stands for it
 
 

@@ -7,7 +7,7 @@ import torch
 from torch import Tensor
 
 EXAMPLE, BACKGROUND = 0.0, -9.0  # logits of the examples' mean and of the background's
-RIDGE = 1.0  # of the background's mean variance
+RIDGE = 3.0  # of the background's mean variance
 
 
 def discriminant(

@@ -13,6 +13,7 @@ from torch import Tensor
 from .best_cells import CELLS, LEAST_IOU, best_cells
 from .discriminant import discriminant
 from .image_cells import ImageCells, ImageSide
+from .nearest_names import nearest_names
 
 
 class ExampleFeatures:
@@ -71,22 +72,35 @@ class ExampleFeatures:
             warnings.warn(f'examples that no box of the model fits do not count: '
                           f'{", ".join(left_out)}', stacklevel=3)
 
-    def tokens(self, mean: Tensor, covariance: Tensor) -> Tensor:
-        """The token of each name, (K, D), see :func:`~.discriminant.discriminant`; zeros without.
+    def counts(self) -> list[int]:
+        """Numbers of the examples of each name that a cell stands for."""
+        return [boxes - missing for boxes, missing in zip(
+            self.boxes, self.without_cell, strict=True)]
+
+    def tokens(
+        self, mean: Tensor, covariance: Tensor, vectors: Tensor | None = None
+    ) -> Tensor:
+        """The token of each name, (K, D); zeros without an example.
+
+        It is that of :func:`~.discriminant.discriminant`; with the vectors of known names, the
+        mean of it and of :func:`~.nearest_names.nearest_names`.
 
         Args:
             mean: (D) of the background's features.
             covariance: (D, D) of them.
+            vectors: (V, D) of the names that the model knows.
         """
         found = []
         for rows in self._rows:
             if not rows:
                 found.append(torch.zeros_like(mean, dtype=torch.float32))
                 continue
-            levels = [level for _, level in rows]
+            features, levels = torch.stack([feature for feature, _ in rows]).cpu(), [
+                level for _, level in rows]
             scale, bias = (float(np.mean([values[level] for level in levels]))
                            for values in (self._side.scales, self._side.biases))
-            found.append(discriminant(
-                torch.stack([feature for feature, _ in rows]).cpu(), mean, covariance, scale,
-                bias))
+            token = discriminant(features, mean, covariance, scale, bias)
+            if vectors is not None:
+                token = (token + nearest_names(features, levels, vectors.cpu(), self._side)) / 2
+            found.append(token)
         return torch.stack(found)

@@ -16,14 +16,6 @@ STEPS, RATE, BATCH = 200, 1e-2, 8
 PULL = 10.0  # photographs that the start counts as
 
 
-def pull_to_words(count: int) -> float:
-    """The pull of words that examples in ``count`` photographs correct.
-
-    Most of these is not marked, so that few of them say little of what a word is not.
-    """
-    return 100 / count ** 0.5
-
-
 class LabelledCells(NamedTuple):
     """The cells of a photograph, and what they should say.
 
@@ -35,6 +27,10 @@ class LabelledCells(NamedTuple):
     cells: ImageCells
     targets: Tensor
     counted: Tensor
+
+    def of(self, prompts: Sequence[int]) -> 'LabelledCells':
+        """The same cells, labelled for some of the prompts."""
+        return self._replace(targets=self.targets[:, prompts], counted=self.counted[:, prompts])
 
 
 def fit_tokens(
