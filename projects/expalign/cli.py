@@ -15,6 +15,7 @@ from typing import NamedTuple
 from expalign.version import __version__
 
 from .utils.command_parser import CommandParser
+from .utils.file_kinds import is_address
 from .utils.model_table import FOLDER, ModelError, models
 
 
@@ -124,7 +125,7 @@ def _run(path: str, name: str, arguments: Sequence[str]) -> None:
 def _names_film(arguments: Sequence[str]) -> bool:
     from expalign.apis.video import EXTENSIONS, STREAMS
     return any(word.lower().startswith(STREAMS) or (
-        word.lower().endswith(EXTENSIONS) and ('://' in word or Path(word).is_file()))
+        word.lower().endswith(EXTENSIONS) and (is_address(word) or Path(word).is_file()))
         for word in arguments)
 
 

@@ -14,6 +14,7 @@ from expalign.checkpoints.trust import add_trust_argument
 from expalign.structures.thresholds import SCORE_THR, threshold_argument
 from expalign.utils import without_lines
 from expalign.utils.command_parser import CommandParser, DictAction, share, whole_number
+from expalign.utils.file_kinds import is_address
 from expalign.utils.model_table import find
 from expalign.utils.quick_start import uncollected
 
@@ -123,7 +124,7 @@ def _names_model(word: str) -> bool:
 
 def _is_source(word: str) -> bool:
     """Whether a word can only be meant as something to search in."""
-    return word == LIST or '://' in word or os.path.exists(os.path.expanduser(word))
+    return word == LIST or is_address(word) or os.path.exists(os.path.expanduser(word))
 
 
 def _listed(parser: CommandParser, word: str) -> list[str]:
@@ -138,7 +139,7 @@ def _listed(parser: CommandParser, word: str) -> list[str]:
 
 def check_arguments(parser: CommandParser, args: argparse.Namespace) -> None:
     """Turn ``texts`` into prompts and refuse wrong paths, before any work."""
-    if args.model and '://' in args.model:
+    if args.model and is_address(args.model):
         parser.error(f'the model {args.model} is an address: download it, and give the file; only '
                      '--weights may be an address')
     for path in filter(None, (args.model, args.weights)):

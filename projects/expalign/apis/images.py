@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 
 from expalign.utils import check_outputs
-from expalign.utils.file_kinds import special_kind
+from expalign.utils.file_kinds import is_address, special_kind
 from expalign.utils.image_files import SUFFIXES
 
 from .image_arrays import as_array
@@ -159,7 +159,7 @@ def _sources_of(entry: Input, index: int) -> list[Image | VideoFrames]:
             f'input {index} is a {type(entry).__name__}: give a path, an address, a folder, a '
             'pattern, an array or a list of these')
     text = os.path.expanduser(str(entry))
-    if '://' in text:
+    if is_address(text):
         _check_address(text)
         return [text]
     if os.path.isdir(text):

@@ -5,6 +5,7 @@ from pathlib import Path
 
 import numpy as np
 
+from expalign.utils.file_kinds import is_address
 from expalign.utils.picture_files import LAST_SUFFIX, PICTURE_SUFFIXES
 
 # Letters of addresses that names of files have not, on one system or another.
@@ -18,7 +19,7 @@ def result_stem(image: str | np.ndarray | None, number: int) -> str:
     """
     if not isinstance(image, str):
         return f'{number:08d}'
-    return RESERVED.sub('_', Path(image).stem) if '://' in image else Path(image).stem
+    return RESERVED.sub('_', Path(image).stem) if is_address(image) else Path(image).stem
 
 
 def picture_file(out_dir: str | Path, image: str | np.ndarray | None, number: int) -> Path:

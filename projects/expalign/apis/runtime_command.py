@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 from expalign.structures.detections import Detections
 from expalign.utils.command import run_command
 from expalign.utils.command_parser import CommandParser, whole_number
+from expalign.utils.file_kinds import is_address
 from expalign.utils.image_files import SUFFIXES
 from expalign.version import __version__
 
@@ -106,7 +107,7 @@ def _check(parser: CommandParser, args: argparse.Namespace) -> None:
         args.images = ImageStream(args.inputs)
         if args.images.has_video:
             raise ValueError('films are not read here: give photographs')
-        addresses = [source for source in args.images.sources if '://' in str(source)]
+        addresses = [source for source in args.images.sources if is_address(source)]
         if addresses:
             raise ValueError(f'addresses are not read here: download {addresses[0]}')
         args.images.check_results(args.out_dir, *filter(None, (args.text_side, args.texts)))

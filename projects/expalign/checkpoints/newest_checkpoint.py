@@ -9,6 +9,8 @@ from pathlib import Path
 
 from mmengine.logging import print_log
 
+from expalign.utils.file_kinds import is_address
+
 STEP_FILE = re.compile(r'(?:epoch|iter)_(\d+)\.pth')
 # What has no optimizer is not gone on from, and shows that there has been a training.
 TRACE_FILE = re.compile(rf'{STEP_FILE.pattern}|best_.+\.pth')
@@ -34,7 +36,7 @@ def newest_checkpoint(folder: str | Path) -> str | None:
     """
     folder = Path(folder)
     named, complaints = _named(folder)
-    if named is not None and '://' in named:  # of an object store, which has its own sums
+    if named is not None and is_address(named):  # of an object store, which has its own sums
         return named
     steps = {path: int(match[1]) for parent in _folders(folder, named)
              for path in parent.iterdir() if (match := STEP_FILE.fullmatch(path.name))}
@@ -70,7 +72,7 @@ def _named(folder: Path) -> tuple[str | None, list[str]]:
         return None, [f'{record} is empty']
     # A folder may have been moved as a whole.
     for path in (text, str(folder / Path(text).name)):
-        if '://' in path or os.path.isfile(path):
+        if is_address(path) or os.path.isfile(path):
             return path, []
     return None, [f'{record} names {text}, which is not there']
 

@@ -11,6 +11,7 @@ from collections.abc import Iterable
 from pathlib import Path, PurePosixPath
 from urllib.parse import unquote, urlsplit
 
+from expalign.utils.file_kinds import is_address
 from expalign.utils.tally import Tally
 
 from .yolo_images import IMAGE_SUFFIXES, images_below
@@ -105,5 +106,5 @@ def _parts(path: str) -> list[str]:
 
 def _spellings(name: str) -> list[str]:
     """The name, and what it is where it is an address or has signs in an address's form."""
-    plain = urlsplit(name).path if '://' in name else name
+    plain = urlsplit(name).path if is_address(name) else name
     return list(dict.fromkeys((plain, unquote(plain), name)))

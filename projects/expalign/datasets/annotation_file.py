@@ -4,6 +4,8 @@ import os
 
 from mmengine.fileio import exists
 
+from expalign.utils.file_kinds import is_address
+
 
 def check_annotation_file(path: str, key: str, backend_args: dict | None = None) -> None:
     """Raise if ``path`` does not exist.
@@ -18,6 +20,6 @@ def check_annotation_file(path: str, key: str, backend_args: dict | None = None)
     """
     if path and exists(path, backend_args=backend_args):
         return
-    start = '' if os.path.isabs(path) or '://' in path else f' (from the folder {os.getcwd()})'
+    start = '' if os.path.isabs(path) or is_address(path) else f' (from the folder {os.getcwd()})'
     raise FileNotFoundError(
         f"annotation file '{path}' not found{start}: check {key} in the config")

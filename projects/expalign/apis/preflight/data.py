@@ -21,6 +21,7 @@ from expalign.datasets.image_ends import image_faults
 from expalign.datasets.text_coco import TextCocoDataset
 from expalign.datasets.transforms.negative_vocabulary import missing_file
 from expalign.engine.hooks.mask_share_hook import has_area
+from expalign.utils.file_kinds import is_address
 
 from .config_parts import files_of, named, parts_of_type, training_pipelines
 from .file_heads import head_of
@@ -143,14 +144,14 @@ def _files(leaf: dict) -> list[str]:
 
 
 def _exists(path: str) -> bool:
-    return '://' in path or os.path.isfile(path)
+    return is_address(path) or os.path.isfile(path)
 
 
 def _look(dataset: Any, part: str, report: Report) -> Looked | None:
     path = str(dataset.ann_file)
     by_line = path.endswith(('.jsonl', '.odvg'))
     try:
-        if by_line or '://' in path or os.path.getsize(path) <= WHOLE:
+        if by_line or is_address(path) or os.path.getsize(path) <= WHOLE:
             return _read(dataset, part, by_line, report)
         return _sample(dataset, part, report)
     except (ValueError, OSError, UnknownClasses) as error:

@@ -2,6 +2,8 @@
 
 from pathlib import PurePosixPath, PureWindowsPath
 
+from expalign.utils.file_kinds import is_address
+
 
 def outside_reason(name: str) -> str | None:
     """Why ``name`` may lead out of the folder that it is joined with, or None.
@@ -11,7 +13,7 @@ def outside_reason(name: str) -> str | None:
     """
     if '\0' in name:
         return 'has a zero byte'
-    if '://' in name:
+    if is_address(name):
         return 'is an address'
     windows = PureWindowsPath(name)
     if name.startswith('~') or PurePosixPath(name).is_absolute() or windows.drive or windows.root:
