@@ -168,7 +168,11 @@ def test_alignment_maps(mini_inferencer):
 def test_maps_of_tokens(mini_inferencer):
     """Their expectation by the weights is the map; prompts of other images change nothing."""
     texts = [['a horse', 'a brown dog', 'sea'], ['pizza']]
+    seen = []
+    hook = mini_inferencer.model.backbone.register_forward_hook(lambda *args: seen.append(1))
     predictions = mini_inferencer(IMAGES, texts=texts, batch_size=2, token_maps=True)
+    hook.remove()
+    assert len(seen) == 1  # one batch, and one pass for boxes and maps
     plain = mini_inferencer(IMAGES, texts=texts, batch_size=2, return_eam=True)
     for found, expected in zip(predictions['predictions'], plain['predictions'], strict=True):
         assert_same(found, expected)

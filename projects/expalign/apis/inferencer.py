@@ -297,8 +297,7 @@ class ExpAlignInferencer(Pretrained, InferencerResults):
                 sample.set_field(hints, 'hints', field_type='metainfo')
         if not aligned:
             return samples
-        by_token = token_maps_of(
-            self.model, data['inputs'], samples, prompts) if token_maps else None
+        by_token = token_maps_of(self.model, neck_out, samples, prompts) if token_maps else None
         found = alignments_of(self.model, neck_out, samples, prompts, by_token)
         for sample, alignment in zip(samples, found, strict=True):
             sample.set_field(alignment, 'alignment', field_type='metainfo')

@@ -53,14 +53,14 @@ def alignments_of(
 
 
 def token_maps_of(
-    model: nn.Module, batch_inputs: Tensor, samples: Sequence[DetDataSample],
+    model: nn.Module, neck_out: EAHOutput, samples: Sequence[DetDataSample],
     prompt_lists: Sequence[list[str]],
 ) -> list[Tensor]:
-    """Similarities S(x, y, l) of every prompt's tokens (Eq. 1), by a forward pass of their own.
+    """Similarities S(x, y, l) of every prompt's tokens (Eq. 1).
 
     Args:
         model: an ``ExpAlignDetector``.
-        batch_inputs: (B, 3, H, W), preprocessed.
+        neck_out: of the batch.
         samples: of the batch.
         prompt_lists: the prompts of each.
 
@@ -68,8 +68,7 @@ def token_maps_of(
         per level (B, K, L, H_s, W_s), at least in float32; 0 at padding.
     """
     prompts = model._encode(prompt_lists, samples)
-    maps = model.neck.token_maps(
-        model.backbone(batch_inputs), prompts.txt_feats, prompts.txt_masks, prompts.guides)
+    maps = model.neck.token_maps(neck_out.hidden, prompts.txt_feats, prompts.txt_masks)
     return [at_least_float32(x).expand(len(samples), -1, -1, -1, -1) for x in maps]
 
 

@@ -32,11 +32,14 @@ class EAHOutput(NamedTuple):
         eams: expectation alignment maps, each (B, K, H_s, W_s), before scale and bias. Those of a
             vocabulary's table are computed when they are read.
         token_weights: weights pi of the tokens, each (B, K, L).
+        hidden: last maps of the class-embedding branches, each (B, C, H_s, W_s), from which
+            :meth:`EAHNeck.token_maps` are made.
     """
 
     pyramid: tuple[Tensor, ...]
     eams: tuple[Tensor, ...] | FoldedMaps
     token_weights: tuple[Tensor, ...]
+    hidden: tuple[Tensor, ...] = ()
 
 
 @MODELS.register_module()
@@ -127,22 +130,22 @@ class EAHNeck(BaseModule):
         pyramid, hidden = self.trunk(img_feats, *self._guides(txt_feats, txt_masks, guides))
         if table is not None:
             maps = folded_alignment(hidden, table, self.tau)
-            return EAHOutput(pyramid, maps, maps.token_weights.unbind(1))
+            return EAHOutput(pyramid, maps, maps.token_weights.unbind(1), hidden)
         eams, token_weights = align_levels(self._embed(hidden), txt_feats, txt_masks, self.tau)
-        return EAHOutput(pyramid, eams, token_weights)
+        return EAHOutput(pyramid, eams, token_weights, hidden)
 
     def token_maps(
-        self, img_feats: tuple[Tensor, ...], txt_feats: Tensor, txt_masks: Tensor,
-        guides: tuple[Tensor, Tensor] | None = None,
+        self, hidden: tuple[Tensor, ...], txt_feats: Tensor, txt_masks: Tensor
     ) -> tuple[Tensor, ...]:
         """Similarities S(x, y, l) of every token (Eq. 1), whose expectation the maps are.
 
-        Arguments are those of :meth:`forward`.
+        Args:
+            hidden: of :meth:`forward`'s output.
+            txt_feats, txt_masks: as there.
 
         Returns:
             per level (B, K, L, H_s, W_s); 0 at tokens that are padding.
         """
-        hidden = self.trunk(img_feats, *self._guides(txt_feats, txt_masks, guides))[1]
         # The expectation over a single token is the token's own map.
         maps, _ = align_levels(
             self._embed(hidden), txt_feats.flatten(1, 2)[:, :, None],
