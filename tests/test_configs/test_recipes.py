@@ -93,8 +93,7 @@ def test_data_and_model(data, form):
         assert cfg.model.backbone.frozen and cfg.model.text_encoder.frozen
         assert cfg.model.bbox_head.type.endswith('InsHead' if form else 'AlignHead')
         assert cfg.val_evaluator.metric == (['bbox', 'segm'] if form else 'bbox')
-        packed = 'PackInstances' if form else 'PackDetInputs'
-        assert kinds(mixture.pipeline)[-2:] == ['SamplePrompts', packed]
+        assert kinds(mixture.pipeline)[-2:] == ['SamplePrompts', 'PackInstances']
         assert kinds(mixture.pipeline)[1] == ('LoadInstances' if form else 'LoadAnnotations')
 
 

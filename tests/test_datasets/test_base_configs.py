@@ -160,7 +160,7 @@ def test_pipeline_without_mosaic(name, pipeline, tmp_path):
     cfg = load_config(name, tmp_path)
     kinds = [step.type for step in cfg[pipeline]]
     assert 'expalign.Mosaic' not in kinds and kinds[-2:] == [
-        'expalign.SamplePrompts', 'mmdet.PackDetInputs']
+        'expalign.SamplePrompts', 'expalign.PackInstances']
     dataset_cfg = cfg.train_dataloader.dataset
     dataset_cfg.pipeline = cfg[pipeline]
     dataset = DATASETS.build(dataset_cfg)

@@ -34,7 +34,7 @@ def test_difference_to_detection(name):
     """The same transforms with the same settings in the same order, on masks where it matters."""
     detection = Config.fromfile(BASES / f'{name}_detection.py')
     segmentation = Config.fromfile(BASES / f'{name}_segmentation.py')
-    renamed = {'LoadAnnotations': 'LoadInstances', 'PackDetInputs': 'PackInstances'}
+    renamed = {'LoadAnnotations': 'LoadInstances'}
     for key in ('train_pipeline', 'train_pipeline_stage2'):
         if key not in detection:
             continue
@@ -134,8 +134,7 @@ def test_all_boxes_of_coco_mini_survive(real_data):
                 if not any(name in step.type for name in geometric)]
     dataset_cfg.update(data_root=str(real_data / 'coco-mini'), pipeline=pipeline)
     segmentation = DATASETS.build(dataset_cfg)
-    plain = {'expalign.LoadInstances': 'mmdet.LoadAnnotations',
-             'expalign.PackInstances': 'mmdet.PackDetInputs'}
+    plain = {'expalign.LoadInstances': 'mmdet.LoadAnnotations'}
     dataset_cfg.pipeline = [dict(step, type=plain.get(step.type, step.type)) for step in pipeline]
     detection = DATASETS.build(dataset_cfg)
     boxes = masks = 0

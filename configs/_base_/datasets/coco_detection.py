@@ -19,7 +19,7 @@ last_transform = [
     dict(type='expalign.RandomFlip', prob=0.5),
     dict(type='expalign.SamplePrompts', num_prompts=num_prompts),
     dict(
-        type='mmdet.PackDetInputs',
+        type='expalign.PackInstances',
         meta_keys=('img_id', 'img_path', 'ori_shape', 'img_shape', 'flip', 'flip_direction',
                    'text', 'prompt_masks', 'positives', 'source')),
 ]

@@ -2,10 +2,7 @@
 # carries them. Instances without a mask keep their boxes.
 _base_ = './coco_detection.py'
 
-mask_transforms = {
-    'mmdet.LoadAnnotations': 'expalign.LoadInstances',
-    'mmdet.PackDetInputs': 'expalign.PackInstances',
-}
+mask_transforms = {'mmdet.LoadAnnotations': 'expalign.LoadInstances'}
 pre_transform = [
     dict(step, type=mask_transforms.get(step.type, step.type)) for step in _base_.pre_transform]
 train_pipeline, train_pipeline_stage2 = (

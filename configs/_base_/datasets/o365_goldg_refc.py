@@ -117,10 +117,7 @@ def two_stages(mosaic, letterbox):
             if step['type'].split('.')[-1] not in ('YOLOv5HSVRandomAug', 'RandomFlip')])
 
 
-mask_types = {
-    'LoadAnnotations': dict(type='expalign.LoadInstances'),
-    'PackDetInputs': dict(type='expalign.PackInstances'),
-}
+mask_types = {'LoadAnnotations': dict(type='expalign.LoadInstances')}
 pre_transform = changed(_base_.pre_transform, mask_types)
 detection_pipelines = two_stages(_base_.train_pipeline, _base_.train_pipeline_stage2)
 segmentation_pipelines = two_stages(*(

@@ -16,8 +16,7 @@ from .model_table import FOLDER
 SETTINGS = ('epochs', 'imgsz', 'batch', 'data')
 STRIDE = 32  # sides of the input are multiples of it
 PIPELINES = ('train_pipeline', 'train_pipeline_stage2', 'test_pipeline')
-MASK_STEPS = {'mmdet.LoadAnnotations': 'expalign.LoadInstances',
-              'mmdet.PackDetInputs': 'expalign.PackInstances'}
+MASK_STEPS = {'mmdet.LoadAnnotations': 'expalign.LoadInstances'}
 
 
 def shipped_photographs() -> str:

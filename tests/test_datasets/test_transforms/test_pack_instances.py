@@ -1,7 +1,9 @@
 """Packing: masks and the flag, ignored instances apart."""
 
 import numpy as np
+import pytest
 import torch
+from mmdet.datasets.transforms import PackDetInputs
 from mmdet.structures.bbox import HorizontalBoxes
 
 from expalign.datasets.transforms import PackInstances, SamplePrompts
@@ -46,6 +48,18 @@ def test_choice_of_prompts_keeps_masks_with_their_boxes():
     assert len(found) == 2
     index = found.bboxes.tensor[:, 0].long()
     assert found.has_mask.tolist() == [[True, False, True][i] for i in index]
+
+
+@pytest.mark.parametrize('view', [
+    lambda image: image, lambda image: image[:, ::-1], lambda image: image[2:15, 3:9],
+    lambda image: image.astype(np.float32), lambda image: image[..., 0],
+    lambda image: image[..., :1]])
+def test_pixels_are_mmdet_s(view):
+    image = view(np.random.default_rng(0).integers(0, 256, (20, 30, 3), dtype=np.uint8))
+    found = PackInstances(meta_keys=())(dict(img=image))['inputs']
+    expected = PackDetInputs(meta_keys=())(dict(img=image))['inputs']
+    assert torch.equal(found, expected) and found.dtype == expected.dtype
+    assert found.is_contiguous() and tuple(found.shape[1:]) == image.shape[:2]
 
 
 def test_without_masks_it_is_mmdet_s():

@@ -39,9 +39,13 @@ def run(transform, results, seed):
 
 
 def check_pixels(image, expected):
-    """Equal, but for places that were rounded to another 1/32 of a pixel, in x and in y."""
+    """Equal, but for places that were rounded to another 1/32 of a pixel, in x and in y.
+
+    mmyolo rounds to 1/32 what is not rounded here, so that in an image of noise nearly all pixels
+    differ by a little.
+    """
     difference = np.abs(image.astype(int) - expected)
-    assert difference.max() <= 2 * 255 / 32 + 1 and (difference > 0).mean() < 0.2
+    assert difference.max() <= 2 * 255 / 32 + 1 and difference.mean() < 1.2
 
 
 def without_masks(results):

@@ -1,6 +1,5 @@
 """YOLOv5's random affine transform for instances of which some have a mask."""
 
-import cv2
 import numpy as np
 import torch
 from mmdet.structures.bbox import autocast_box_type
@@ -15,6 +14,10 @@ from expalign.structures.instance_polygons import (
     clip_polygon,
     project_polygon,
 )
+
+from .canvas import Canvas
+from .canvas_warp import colour_of, warp
+from .pending_image import PendingImage
 
 
 @TRANSFORMS.register_module()
@@ -33,13 +36,15 @@ class RandomAffine(YOLOv5RandomAffine):
     @autocast_box_type()
     def transform(self, results: dict) -> dict:
         """Transform image, boxes and, where there are any, masks."""
-        image = results['img']
-        before = image.shape[:2]
+        canvas = results.canvas() if isinstance(results, PendingImage) else None
+        if canvas is None:
+            image = results['img']
+            canvas = Canvas.around(image, colour_of(self.border_val, image.shape))
+        before = canvas.shape[:2]
         size = before[0] + 2 * self.border[1], before[1] + 2 * self.border[0]
         matrix, scale = self._get_random_homography_matrix(*size)
         matrix = matrix @ self._get_translation_matrix(-before[1] / 2, -before[0] / 2)
-        results['img'] = cv2.warpAffine(
-            image, matrix[:2], dsize=size[::-1], borderValue=self.border_val)
+        results['img'] = warp(canvas, matrix[:2], size, self.border_val)
         results['img_shape'] = results['img'].shape
 
         boxes = results['gt_bboxes']

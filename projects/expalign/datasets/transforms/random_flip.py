@@ -2,12 +2,14 @@
 
 import re
 
+import cv2
 from mmdet.datasets.transforms import RandomFlip as MMDetRandomFlip
 
 from expalign.datasets.phrases import Entry, synonyms
 from expalign.registry import TRANSFORMS
 
 SIDES = re.compile(r'\b(left|right)(?=(?:most|ward|wards|hand|handed|side)?\b)', re.IGNORECASE)
+FLIP_CODES = dict(horizontal=1, vertical=0, diagonal=-1)
 OTHER_SIDE = {'left': 'right', 'right': 'left'}
 CHOICES = (None, 'swap_left_right', 'skip')
 
@@ -33,6 +35,9 @@ def _other_side(match: re.Match) -> str:
 @TRANSFORMS.register_module()
 class RandomFlip(MMDetRandomFlip):
     """mmdet's flip, and what it means for prompts such as "the left dog".
+
+    The pixels are mmdet's, in their order in memory, where mmdet leaves a reversed view of the
+    image that every later step reads slowly.
 
     Words count wherever they stand, also in "the bus that left": where a data set has many of
     those, ``'skip'`` never makes a phrase wrong. Phrases that ``expalign.SamplePrompts`` adds
@@ -64,6 +69,8 @@ class RandomFlip(MMDetRandomFlip):
         if self.flip_text == 'skip' and any(names_a_side(text[label]) for label in set(labels)):
             results.update(flip=False, flip_direction=None)
             return
+        image = results['img']
         super()._flip(results)
+        results['img'] = cv2.flip(image, FLIP_CODES[results['flip_direction']])
         if self.flip_text == 'swap_left_right':
             results['text'] = [swap_sides(entry) for entry in text]
