@@ -63,7 +63,7 @@ def test_a_name_is_enough_for_an_inferencer(tmp_path, monkeypatch):
     save_file({key: value.contiguous() for key, value in state.items()}, tmp_path / 'm.safetensors')
     mini = model_zoo.find('expalign_mini')._replace(name='mini', weights='expalign://s')
     monkeypatch.setattr(model_zoo, 'find', lambda name: mini if name == 'mini' else None)
-    monkeypatch.setattr('expalign.apis.inferencer.find', model_zoo.find)
+    monkeypatch.setattr('expalign.apis.pretrained.find', model_zoo.find)
     monkeypatch.setattr(model_zoo, 'checkpoint', lambda address: tmp_path / 'm.safetensors')
     inferencer = ExpAlignInferencer('mini', device='cpu', show_progress=False)
     loaded = inferencer.model.state_dict()

@@ -12,6 +12,7 @@ from pathlib import Path
 from expalign.checkpoints.trust import add_trust_argument
 from expalign.utils import check_outputs
 from expalign.utils.command_parser import CommandParser, DictAction
+from expalign.utils.file_kinds import is_address
 from expalign.utils.model_table import find
 
 IMAGES = ('.jpg', '.jpeg', '.png', '.bmp', '.webp')
@@ -46,6 +47,13 @@ def parse_args() -> argparse.Namespace:
         help='override settings of the config; a list is written "[a,b]" without blanks')
     add_trust_argument(parser)
     args = parser.parse_args()
+    check_arguments(parser, args)
+    read_inputs(parser, args)
+    return args
+
+
+def check_arguments(parser: argparse.ArgumentParser, args: argparse.Namespace) -> None:
+    """Refuse files that are missing or named wrongly, and options that do not go together."""
     if args.fp16 and args.int8:
         parser.error('--fp16 and --int8 are two forms of one file: choose one')
     if args.int8 and not args.calibration_images:
@@ -56,10 +64,14 @@ def parse_args() -> argparse.Namespace:
         if Path(path).suffix != '.onnx':
             parser.error(f'{path}: the name must end in .onnx')
     for path in filter(None, (args.config, args.checkpoint, args.calibration_images)):
-        if not Path(path).exists() and '://' not in path and find(path) is None:
+        if not Path(path).exists() and not is_address(path) and find(path) is None:
             parser.error(f'{path} does not exist')
     if args.text_side and Path(args.out).resolve() == Path(args.text_side).resolve():
         parser.error(f'{args.out}: detector and text side need files of their own')
+
+
+def read_inputs(parser: argparse.ArgumentParser, args: argparse.Namespace) -> None:
+    """Put prompts in the place of their files, and images in that of their folder."""
     from expalign.apis.texts import understood_prompts
     outputs = [path for path in (args.out, args.text_side) if path]
     read = [args.config, args.checkpoint, args.bake_vocabulary, args.calibration_texts]
@@ -78,7 +90,6 @@ def parse_args() -> argparse.Namespace:
             if path.suffix.lower() in IMAGES)
         if not args.images:
             parser.error(f'--calibration-images {args.calibration_images} has no image')
-    return args
 
 
 def load_model(cfg, checkpoint: str):

@@ -6,7 +6,6 @@ from pathlib import Path
 from threading import Lock
 from typing import Any
 
-import numpy as np
 import torch
 from mmdet.apis import DetInferencer
 from mmdet.structures import DetDataSample
@@ -15,9 +14,8 @@ from mmengine.runner.checkpoint import _load_checkpoint_to_model
 from torch import nn
 
 from expalign.checkpoints.embedded_config import config_of_checkpoint
-from expalign.datasets.transforms.loading import read_image
 from expalign.engine.compiled import compile_model
-from expalign.model_zoo import DEFAULT, resolve
+from expalign.model_zoo import DEFAULT
 from expalign.models.detectors.alignments import alignments_of, token_maps_of
 from expalign.structures.alignment import Alignment
 from expalign.structures.detections import Detections
@@ -26,7 +24,6 @@ from expalign.structures.prompts import asks_everything
 from expalign.structures.thresholds import SCORE_THR, ScoreThr
 from expalign.utils.keywords import check_keywords
 from expalign.utils.load_config import change_settings, load_config
-from expalign.utils.model_table import find
 from expalign.utils.screen import check_screen
 
 from .example_photographs import Examples
@@ -34,13 +31,11 @@ from .found import search
 from .hints import Hinter
 from .images import Image, Inputs
 from .inferencer_results import InferencerResults
-from .pretrained import Pretrained, model_of_folder
+from .pretrained import Pretrained, config_and_weights
 from .prompted_images import Requests
 from .supervision import to_supervision
-from .texts import Texts, prompts_of_images, read_vocabulary
-from .windows import cut_windows, merge_windows, window_corners
-
-WEIGHTS = ('.pth', '.pt', '.safetensors')
+from .texts import Texts, read_vocabulary
+from .windows import search_windows
 
 
 class ExpAlignInferencer(Pretrained, InferencerResults):
@@ -91,17 +86,7 @@ class ExpAlignInferencer(Pretrained, InferencerResults):
             model = DEFAULT
         given = model
         if isinstance(model, str | Path):
-            model = str(model)
-            if (named := find(model)) is not None:
-                model = str(named.config)
-                weights = resolve(named.name)[1] if weights is None else weights
-            if Path(model).is_dir() and weights is None:
-                model, weights = model_of_folder(model)
-            elif not Path(model).is_file():
-                raise FileNotFoundError(f'the model {model} is neither a name, a config nor a '
-                                        'checkpoint: there is no such file')
-            elif model.endswith(WEIGHTS) and weights is None:
-                model, weights = None, model
+            model, weights = config_and_weights(str(model), weights)
         # Of what detections say that they were found with.
         self.name = str(given) if isinstance(given, str | Path) else Path(weights or '').stem
         if model is None and weights is not None:
@@ -147,7 +132,7 @@ class ExpAlignInferencer(Pretrained, InferencerResults):
                 level and fused, (K, H, W), and token weights with the tokens' names. Takes
                 4.7 MB an image for 80 prompts at 640 px.
             token_maps: whether they have the maps of each token, too, and explanations a row of
-                them below each prompt's; takes another forward pass.
+                them below each prompt's.
             explain: write a picture and the arrays of the alignment to ``OUT_DIR/explain``.
             out_dir: folder for ``vis/*``, ``preds/*.json`` and ``explain/*``; none if empty.
             kwargs: ``explain_prompts`` (those in the picture; by default the best ones), and
@@ -255,25 +240,8 @@ class ExpAlignInferencer(Pretrained, InferencerResults):
             iou_threshold: of the NMS between windows, which is class-wise unless the config says
                 otherwise.
         """
-        pixels = image if isinstance(image, np.ndarray) else read_image(image)
-        size = pixels.shape[:2]
-        corners = window_corners(size, patch_size, overlap)
-        # An image that fits into one window is not searched twice.
-        corners = [(0, 0), *corners] if len(corners) > 1 else corners
-        parts = [pixels, *cut_windows(pixels, corners[1:], patch_size)]
-        if texts is not None:
-            texts = next(iter(prompts_of_images(texts, 1, custom_entities)))
-            texts = [texts] * len(parts)
-        samples = [sample for _, sample in self.stream(parts, texts, batch_size=batch_size)]
-        merged = samples[0].clone()
-        settings = self.model.bbox_head.test_cfg
-        found = merge_windows(
-            samples, corners, size, iou_threshold, settings.max_per_img,
-            bool(settings.nms.get('class_agnostic')) or self.model.asks_everything(merged))
-        merged.pred_instances = self.model.one_class_each(found, merged)
-        if not isinstance(image, np.ndarray):
-            merged.set_metainfo(dict(img_path=image))
-        return merged
+        return search_windows(
+            self, image, texts, custom_entities, patch_size, overlap, iou_threshold, batch_size)
 
     @torch.no_grad()
     def forward(

@@ -23,13 +23,16 @@ from expalign.checkpoints.checkpoint import frozen_prefixes
 from expalign.checkpoints.embedded_config import config_as_data, config_of_json
 from expalign.checkpoints.frozen_encoders import HEADER_KEY, frozen_encoders
 from expalign.checkpoints.trained_part import BASE, BASE_DIGEST
+from expalign.model_zoo import resolve
 from expalign.structures.known_classes import KNOWN_CLASSES
 from expalign.utils import check_outputs, finished_file
 from expalign.utils.download import hub_endpoint, is_offline
 from expalign.utils.hub_errors import hub_failure
+from expalign.utils.model_table import find
 from expalign.version import __version__
 
 CONFIG, WEIGHTS, CARD = 'config.json', 'model.safetensors', 'README.md'
+WEIGHT_FILES = ('.pth', '.pt', '.safetensors')
 PICKLES = ('.bin', '.pth', '.pt', '.ckpt', '.pkl')
 # What a header says of the very weights beside it; the rest tells where they come from.
 OF_THE_MODEL = (HEADER_KEY, KNOWN_CLASSES, BASE, BASE_DIGEST, 'cfg')
@@ -203,6 +206,28 @@ def _licence(header: Mapping[str, str]) -> str:
     found = dict.fromkeys(value for name, value in sorted(header.items())
                           if name.rpartition('.')[2] == 'licence' and value != UNKNOWN_LICENCE)
     return '; '.join(found) or UNKNOWN_LICENCE
+
+
+def config_and_weights(
+    model: str, weights: str | Path | None
+) -> tuple[Config | str | None, str | Path | None]:
+    """What a name, a folder, a config file or a checkpoint stands for; without a config None.
+
+    Raises:
+        FileNotFoundError: it is none of these.
+        Exception: as :func:`model_of_folder` and :func:`~expalign.model_zoo.resolve` have them.
+    """
+    if (named := find(model)) is not None:
+        model = str(named.config)
+        weights = resolve(named.name)[1] if weights is None else weights
+    if Path(model).is_dir() and weights is None:
+        return model_of_folder(model)
+    if not Path(model).is_file():
+        raise FileNotFoundError(f'the model {model} is neither a name, a config nor a '
+                                'checkpoint: there is no such file')
+    if model.endswith(WEIGHT_FILES) and weights is None:
+        return None, model
+    return model, weights
 
 
 def model_of_folder(folder: str | Path) -> tuple[Config, Path]:

@@ -1,6 +1,7 @@
 """Large images: the whole image and overlapping windows of it, with merged results."""
 
 from collections.abc import Iterable, Sequence
+from typing import TYPE_CHECKING
 
 import numpy as np
 import pycocotools.mask as coco_mask
@@ -9,8 +10,41 @@ from mmcv.ops import batched_nms
 from mmdet.structures import DetDataSample
 from mmengine.structures import InstanceData
 
+from expalign.datasets.transforms.loading import read_image
 from expalign.structures.letterbox import clip_boxes
 from expalign.structures.rle_masks import RLEMasks, encode_crop
+
+from .images import Image
+from .texts import Texts, prompts_of_images
+
+if TYPE_CHECKING:
+    from .inferencer import ExpAlignInferencer
+
+
+def search_windows(
+    inferencer: 'ExpAlignInferencer', image: Image, texts: Texts | None, custom_entities: bool,
+    patch_size: int, overlap: float, iou_threshold: float, batch_size: int,
+) -> DetDataSample:
+    """See :meth:`~.inferencer.ExpAlignInferencer.detect_large`."""
+    pixels = image if isinstance(image, np.ndarray) else read_image(image)
+    size = pixels.shape[:2]
+    corners = window_corners(size, patch_size, overlap)
+    # An image that fits into one window is not searched twice.
+    corners = [(0, 0), *corners] if len(corners) > 1 else corners
+    parts = [pixels, *cut_windows(pixels, corners[1:], patch_size)]
+    if texts is not None:
+        texts = next(iter(prompts_of_images(texts, 1, custom_entities)))
+        texts = [texts] * len(parts)
+    samples = [sample for _, sample in inferencer.stream(parts, texts, batch_size=batch_size)]
+    merged, model = samples[0].clone(), inferencer.model
+    settings = model.bbox_head.test_cfg
+    found = merge_windows(
+        samples, corners, size, iou_threshold, settings.max_per_img,
+        bool(settings.nms.get('class_agnostic')) or model.asks_everything(merged))
+    merged.pred_instances = model.one_class_each(found, merged)
+    if not isinstance(image, np.ndarray):
+        merged.set_metainfo(dict(img_path=image))
+    return merged
 
 
 def window_corners(

@@ -3,7 +3,7 @@
 import pytest
 import torch
 
-from expalign.models.detectors import expalign as detector_module
+from expalign.models.detectors import takes_checkpoints
 from expalign.models.layers import FoldedMaps
 from expalign.registry import MODELS
 from expalign.structures import prompts
@@ -306,7 +306,7 @@ def test_checkpoint_without_frozen_encoders_is_whole(model, config):
 
 def test_unfrozen_encoders_start_from_their_own_weights(model, config, monkeypatch):
     lines = []
-    monkeypatch.setattr(detector_module, 'print_log', lambda line, *_, **__: lines.append(line))
+    monkeypatch.setattr(takes_checkpoints, 'print_log', lambda line, *_, **__: lines.append(line))
     state = {k: v for k, v in model.state_dict().items() if not k.startswith('text_encoder.')}
     trained = {**config, 'text_encoder': {**config['text_encoder'], 'frozen': False}}
     other = MODELS.build(trained)
@@ -330,7 +330,7 @@ def test_partial_checkpoint_is_accepted_where_the_config_says_so(model, config):
 def test_the_detection_form_takes_a_checkpoint_with_masks_and_says_so_once(
         tmp_path, model, monkeypatch, images):
     lines = []
-    monkeypatch.setattr(detector_module, 'print_log', lambda line, *_, **__: lines.append(line))
+    monkeypatch.setattr(takes_checkpoints, 'print_log', lambda line, *_, **__: lines.append(line))
     state = MODELS.build(tiny_segmentation_config(tmp_path)).state_dict()
     extra = [name for name in state if name not in model.state_dict()]
     assert model.load_state_dict(state).unexpected_keys == []  # strictly

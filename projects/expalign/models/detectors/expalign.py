@@ -8,16 +8,8 @@ import torch
 from mmdet.models.detectors import SingleStageDetector
 from mmdet.structures import DetDataSample, SampleList
 from mmengine.dist import get_world_size
-from mmengine.logging import print_log
 from torch import Tensor
 
-from expalign.checkpoints.checkpoint import (
-    describe_mismatch,
-    mask_branches_left_over,
-    optional_prefixes,
-    trained_encoders_left_out,
-)
-from expalign.checkpoints.frozen_encoders import check_frozen_encoders
 from expalign.models.necks import EAHOutput
 from expalign.models.utils.activations import set_activations_inplace
 from expalign.models.utils.norm_counts import counted_together, counting_norms
@@ -31,10 +23,12 @@ from .encodes_prompts import EncodesPrompts, Guides
 from .finds_everything import FindsEverything
 from .knows_classes import KnowsClasses
 from .prompt_batch import PromptBatch, encode_prompt_lists, padded
+from .takes_checkpoints import TakesCheckpoints
 
 
 @MODELS.register_module()
-class ExpAlignDetector(KnowsClasses, EncodesPrompts, FindsEverything, SingleStageDetector):
+class ExpAlignDetector(
+        KnowsClasses, EncodesPrompts, FindsEverything, TakesCheckpoints, SingleStageDetector):
     """ExpAlign (arXiv 2601.22666), driven by mmdet's runners and inference functions.
 
     The prompts of an image are the ``text`` of its data sample (see
@@ -298,34 +292,9 @@ class ExpAlignDetector(KnowsClasses, EncodesPrompts, FindsEverything, SingleStag
                    *(() if self.known_names is None else (self.known_names.vectors,))]
         return tuple((x.data_ptr(), 0 if x.is_inference() else x._version) for x in tensors)
 
-    def _load_from_state_dict(self, state_dict, prefix, local_metadata, *args) -> None:
+    def _load_from_state_dict(self, *args) -> None:
         self._token_table = self._fixed_guides = None
-        if not prefix:
-            check_frozen_encoders(self, state_dict, local_metadata)
-            self.take_known_classes(local_metadata)
-            mismatch = describe_mismatch(self, state_dict)
-            if mismatch and not self.partial_checkpoint:
-                raise RuntimeError(
-                    f'the checkpoint does not match the model: {mismatch}\nUse the config that '
-                    'the checkpoint was trained with, or, to start training from another form '
-                    'of the model, set model.partial_checkpoint=True.')
-            if mismatch:
-                print_log(f'partial checkpoint: {mismatch}', 'current', level=30)
-            for name in trained_encoders_left_out(self, state_dict):
-                print_log(f'the checkpoint has no {name}, which this model trains: it starts from '
-                          "the encoder's own weights", 'current', level=30)
-            left_over = mask_branches_left_over(self, state_dict)
-            for name in left_over:
-                del state_dict[name]
-            if left_over:
-                print_log(f'the checkpoint has mask branches ({len(left_over)} weights), which '
-                          'this model, the detection form, does not use', 'current')
-            # Encoders that a checkpoint leaves out keep the weights they have.
-            prefixes = optional_prefixes(self, state_dict)
-            for name, value in self.state_dict().items():
-                if name.startswith(prefixes):
-                    state_dict.setdefault(name, value)
-        super()._load_from_state_dict(state_dict, prefix, local_metadata, *args)
+        super()._load_from_state_dict(*args)
 
 
 def three_channels(image: Tensor) -> Tensor:
