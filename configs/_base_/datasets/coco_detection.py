@@ -4,8 +4,9 @@ img_scale = (640, 640)  # width, height
 affine_scale = 0.5
 num_prompts = 80
 
+# Decoded images stay in memory where at least half of a set's would fit: of hundreds, not of COCO.
 pre_transform = [
-    dict(type='expalign.LoadImageFromFile'),
+    dict(type='expalign.LoadImageFromFile', cache_bytes=2**30),
     dict(type='mmdet.LoadAnnotations', with_bbox=True),
 ]
 

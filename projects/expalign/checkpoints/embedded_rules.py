@@ -41,10 +41,10 @@ PLAIN_TYPES = {
 PLAIN_DICTS = frozenset(('test_cfg', 'train_cfg', 'pad_val', 'sem', 'geo', 'model'))
 # What only a run writes, or only a new model reads. A prediction does without.
 LEFT_OUT = frozenset((
-    'cache_dir', 'save_dir', 'vis_backends', 'init_cfg', 'pretrained', 'backend_args',
-    'file_client_args', 'image', 'known_classes'))
+    'cache_dir', 'cache_bytes', 'save_dir', 'vis_backends', 'init_cfg', 'pretrained',
+    'backend_args', 'file_client_args', 'image', 'known_classes'))
 # Left out whatever they say. Classes come with the weights.
-HARMLESS = frozenset(('cache_dir', 'save_dir', 'vis_backends', 'known_classes'))
+HARMLESS = frozenset(('cache_dir', 'cache_bytes', 'save_dir', 'vis_backends', 'known_classes'))
 
 WORD = re.compile(r'(?:[\w-]|\\[.d])*', re.ASCII)
 KEY = re.compile(r'[a-z]\w*', re.ASCII)

@@ -66,7 +66,8 @@ def test_clock_takes_inner_steps_off():
 def test_comparison(run_at_root, capsys):
     text = run(*OVER_MINI, '--samples', 2, '--rounds', 1)
     assert capsys.readouterr().out.count('round ') == 2
-    for name in ('| config |', '| mmyolo |', '| Mosaic: LoadImageFromFile |', '| SamplePrompts |'):
+    for name in ('| config |', '| config, images in memory |', '| mmyolo |',
+                 '| Mosaic: LoadImageFromFile |', '| SamplePrompts |'):
         assert name in text
 
 

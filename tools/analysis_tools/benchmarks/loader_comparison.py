@@ -1,11 +1,11 @@
 """Rate of a config's training samples, next to mmyolo's own pipeline, and the time by step.
 
-All of it is one process with one thread, as a worker is. Compared are the pipeline of the
-config, the same without ``expalign.SamplePrompts``, and mmyolo's transforms in the same places on
-mmyolo's data set, which draw the same images, crops and colours; and, where ultralytics can be
-imported, its loader with its own settings, which takes the further images of a mosaic from those
-that it still holds. They take turns within every sample; a table has medians over rounds, and
-ratios within a round.
+All of it is one process with one thread, as a worker is. Compared are the pipeline of the config
+as it reads a set that is too large for memory, the same with all images in memory, the first
+without ``expalign.SamplePrompts``, and mmyolo's transforms in the same places on mmyolo's data set,
+which draw the same images, crops and colours; and, where ultralytics can be imported, its loader
+with its own settings, which takes the further images of a mosaic from those that it still holds.
+They take turns within every sample; a table has medians over rounds, and ratios within a round.
 
 Counted is the process's CPU time, which other programs on the machine do not change, of files that
 were read before.
@@ -24,7 +24,9 @@ from expalign.datasets.sample_seed import seeded_generators, set_epoch
 from expalign.utils import scratch_folder
 
 WHOLE, NO_PROMPTS, MMYOLO = 'config', 'config without SamplePrompts', 'mmyolo'
+IN_MEMORY = 'config, images in memory'
 ULTRALYTICS = 'ultralytics'
+MEMORY = 2**30  # bytes for decoded images
 MMYOLO_STEPS = {
     'expalign.LoadImageFromFile': dict(type='mmcv.LoadImageFromFile'),
     'mmdet.LoadAnnotations': dict(type='mmyolo.LoadAnnotations'),
@@ -58,6 +60,18 @@ def without_prompts(pipeline: list[dict]) -> list[dict]:
     return [step for step in pipeline if step['type'] != 'expalign.SamplePrompts']
 
 
+def keeping(pipeline: list[dict], cache_bytes: int) -> list[dict]:
+    """The same steps with so much memory for decoded images."""
+    steps = []
+    for step in map(dict, pipeline):
+        if step['type'] == 'expalign.LoadImageFromFile':
+            step['cache_bytes'] = cache_bytes
+        if 'pre_transform' in step:
+            step['pre_transform'] = keeping(step['pre_transform'], cache_bytes)
+        steps.append(step)
+    return steps
+
+
 def as_mmyolo(pipeline: list[dict]) -> list[dict]:
     """The same steps with mmyolo's, mmdet's and mmcv's classes.
 
@@ -69,7 +83,8 @@ def as_mmyolo(pipeline: list[dict]) -> list[dict]:
         replaced = dict(step, **MMYOLO_STEPS.get(step['type'], {}))
         if replaced['type'].startswith('expalign.'):
             raise ValueError(f"nothing in mmyolo is like the step {step['type']}")
-        replaced.pop('flip_text', None)
+        for key in ('flip_text', 'cache_bytes'):
+            replaced.pop(key, None)
         if 'pre_transform' in step:
             replaced['pre_transform'] = as_mmyolo(step['pre_transform'])
         steps.append(replaced)
@@ -116,9 +131,12 @@ def build_datasets(cfg: Config, folder: Path) -> dict:
     from expalign.datasets import TextCocoDataset
     init_default_scope('mmdet')
     settings = cfg.train_dataloader.dataset
-    datasets = {WHOLE: DATASETS.build(settings)}
-    datasets[NO_PROMPTS] = DATASETS.build(
-        settings | dict(pipeline=without_prompts(settings.pipeline)))
+    pipelines = {
+        WHOLE: keeping(settings.pipeline, 0),
+        IN_MEMORY: keeping(settings.pipeline, MEMORY),
+        NO_PROMPTS: without_prompts(keeping(settings.pipeline, 0))}
+    datasets = {name: DATASETS.build(settings | dict(pipeline=pipeline))
+                for name, pipeline in pipelines.items()}
     if isinstance(datasets[WHOLE], TextCocoDataset):
         keys = ('data_root', 'ann_file', 'data_prefix', 'filter_cfg')
         datasets[MMYOLO] = MMYOLO_DATASETS.build(dict(

@@ -11,6 +11,7 @@ from mmdet.registry import TRANSFORMS as MMDET_TRANSFORMS
 from mmengine import fileio
 
 from expalign.datasets.bad_samples import BadImage, ImageOfOtherSize, MissingImage
+from expalign.datasets.image_cache import file_stamp, find_cache, make_cache
 from expalign.registry import TRANSFORMS
 from expalign.utils.file_kinds import special_kind
 from expalign.utils.image_files import DAMAGED, OtherSize, UnreadableImage, decode, read_content
@@ -27,28 +28,45 @@ NO_ANSWER = (URLError, ConnectionError, TimeoutError, HTTPException)
 class LoadImageFromFile(MMCVLoadImageFromFile):
     """mmcv's loader, whose errors name the file and say what to do.
 
-    Arguments and keys are mmcv's. ``img_path`` -> ``img`` (H, W, 3) uint8 BGR, ``img_shape`` and
-    ``ori_shape`` (H, W). Grey, palette, CMYK and 16-bit images become 8-bit BGR; transparency is
-    dropped.
+    Keys and other arguments are mmcv's. ``img_path`` -> ``img`` (H, W, 3) uint8 BGR, ``img_shape``
+    and ``ori_shape`` (H, W). Grey, palette, CMYK and 16-bit images become 8-bit BGR; transparency
+    is dropped.
 
     An image with an EXIF orientation is turned as viewers turn it, whatever its format, and boxes
     are taken to lie on the turned image, unless ``height`` and ``width`` of the record are those
     of the image as stored: then it is not turned. Where the record has a size, the image must have
     it. With another ``imdecode_backend`` than ``'cv2'`` all this is as mmcv does it.
 
+    Args:
+        cache_bytes: of memory for decoded images of a data set in training, for all transforms and
+            worker processes of a training process together
+            (:class:`~expalign.datasets.image_cache.ImageCache`). None is taken for a set of which
+            less than half would fit. A file that has changed, by its time or size, is read again.
+
     Raises:
+        ValueError: ``cache_bytes`` is no whole number of 0 or more.
         MissingImage: the file does not exist; a ``FileNotFoundError``.
         BadImage: it is empty, truncated, no image, no regular file, too large, not of the annotated
             size, or its address does not answer; an ``OSError``.
     """
+
+    def __init__(self, *args, cache_bytes: int = 0, **kwargs) -> None:
+        super().__init__(*args, **kwargs)
+        if type(cache_bytes) is not int or cache_bytes < 0:
+            raise ValueError(
+                f'LoadImageFromFile: cache_bytes must be a whole number of 0 or more, got '
+                f'{cache_bytes!r}')
+        self.cache_bytes = cache_bytes
+        if cache_bytes:
+            make_cache(cache_bytes)  # before there are workers, which share it
 
     def transform(self, results: dict) -> dict | None:
         """Load ``results['img_path']``."""
         path, position = results['img_path'], results.get('sample_idx')
         annotated = results.get('width'), results.get('height')
         try:
-            image = self._decode(
-                self._content(path), None if None in annotated else annotated)
+            image = self._image(
+                path, None if None in annotated else annotated, results.get('dataset', ()))
         except FileNotFoundError as error:
             raise MissingImage(
                 f"image '{path}' not found: check the path or, for a data set, 'data_prefix' and "
@@ -74,13 +92,37 @@ class LoadImageFromFile(MMCVLoadImageFromFile):
         results['img_shape'] = results['ori_shape'] = image.shape[:2]
         return results
 
+    def _image(self, path: str, annotated: tuple[int, int] | None, dataset) -> np.ndarray:
+        """The pixels of a file, from memory where they are kept.
+
+        Args:
+            path: of the file, or an address.
+            annotated: (width, height) that it must have.
+            dataset: that it is of, in training; empty elsewhere.
+        """
+        cache = find_cache(self.cache_bytes) if len(dataset) else None
+        stamp = None if cache is None or self._has_backend(path) else file_stamp(path)
+        if stamp is None:
+            return self._decode(self._content(path), annotated)
+        key = path, annotated, self.color_type, self.imdecode_backend
+        image = cache.get(key, stamp)
+        if image is None:
+            image = self._decode(self._content(path), annotated)
+            if len(dataset) * image.nbytes <= 2 * self.cache_bytes:
+                cache.put(key, stamp, image)
+        return image
+
+    def _has_backend(self, path: str) -> bool:
+        """Whether another file system than the machine's is asked."""
+        return bool(self.file_client_args is not None or self.backend_args or '://' in str(path))
+
     def _content(self, path: str) -> bytes:
         kind = None if '://' in str(path) else special_kind(path)
         if kind is not None:
             raise UnreadableImage(f'it is {kind}')
         if self.file_client_args is not None:
             return fileio.FileClient.infer_client(self.file_client_args, path).get(path)
-        if '://' in str(path) or self.backend_args:
+        if self._has_backend(path):
             return fileio.get(path, backend_args=self.backend_args)
         return read_content(path)
 
