@@ -171,5 +171,5 @@ def test_the_affine_transform_leaves_the_mosaic_undrawn(monkeypatch):
         assert isinstance(mixed, PendingImage)
         if drawn:
             assert mixed['img'].shape == (128, 128, 3)
-        random_affine.RandomAffine(border=(-32, -32)).transform(mixed)
+        assert type(random_affine.RandomAffine(border=(-32, -32)).transform(mixed)) is dict
     assert [len(canvas.parts) for canvas in seen] == [4, 1]

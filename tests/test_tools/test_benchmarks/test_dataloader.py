@@ -76,7 +76,8 @@ def test_rate_of_the_loader(run_at_root):
                '--pipeline', 'train_pipeline_stage2')
     assert 'batches of 4, 3 timed' in text
     [row] = [line for line in text.splitlines() if line.startswith('|') and ' 1 |' in line]
-    rate, alone, share = map(float, row.strip('|').split('|')[1:])
+    rate, alone, share, taking = map(float, row.strip('|').split('|')[1:])
     assert rate == alone > 0 and share == pytest.approx(rate / 50, abs=0.01)
+    assert 0 < taking < 1000
     with pytest.raises(ValueError, match="no 'pipeline'; it has test_pipeline, train_pipel"):
         run(*OVER_MINI, '--workers', 1, '--pipeline', 'pipeline')

@@ -56,17 +56,25 @@ def run(args: argparse.Namespace) -> str:
     if not args.workers:
         return compare_pipelines(cfg, args.samples, args.rounds, args.seed)
     table = PrettyTable(
-        ['workers', 'images/s', 'images/s a worker', "of a step's rate"], align='r')
+        ['workers', 'images/s', 'images/s a worker', "of a step's rate",
+         'ms a batch, this process'], align='r')
     for workers in args.workers:
-        rate = loader_rate(cfg, workers, args.batches, args.seed)
+        rate, taking = loader_rate(cfg, workers, args.batches, args.seed)
         table.add_row([workers, f'{rate:.1f}', f'{rate / max(workers, 1):.1f}',
-                       f'{rate / args.step_rate:.2f}' if args.step_rate else '-'])
+                       f'{rate / args.step_rate:.2f}' if args.step_rate else '-',
+                       f'{1000 * taking:.1f}'])
     return (f'{args.config}, batches of {cfg.train_dataloader.batch_size}, '
-            f'{args.batches} timed, {os.cpu_count()} cores, wall-clock time\n{table}')
+            f'{args.batches} timed, {os.cpu_count()} cores, wall-clock time; CPU time of this '
+            f'process\n{table}')
 
 
-def loader_rate(cfg: Config, workers: int, batches: int, seed: int) -> float:
-    """Images a second of the training loader, once its workers are busy."""
+def loader_rate(cfg: Config, workers: int, batches: int, seed: int) -> tuple[float, float]:
+    """The training loader, once its workers are busy.
+
+    Returns:
+        Images a second, and the CPU seconds of a batch in the process that takes it, which no
+        number of workers makes less.
+    """
     settings = dict(
         cfg.train_dataloader, num_workers=workers, persistent_workers=False,
         sampler=dict(type='mmengine.InfiniteSampler', shuffle=True))
@@ -76,7 +84,8 @@ def loader_rate(cfg: Config, workers: int, batches: int, seed: int) -> float:
     # What was loaded ahead while nobody asked does not count.
     for _ in itertools.islice(loader, BATCHES_AHEAD * workers + 1):
         pass
-    start, images = time.perf_counter(), 0
+    start, taking, images = time.perf_counter(), time.process_time(), 0
     for batch in itertools.islice(loader, batches):
         images += len(batch['inputs'])
-    return images / (time.perf_counter() - start)
+    return (images / (time.perf_counter() - start),
+            (time.process_time() - taking) / batches)

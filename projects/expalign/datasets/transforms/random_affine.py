@@ -45,6 +45,7 @@ class RandomAffine(YOLOv5RandomAffine):
         matrix, scale = self._get_random_homography_matrix(*size)
         matrix = matrix @ self._get_translation_matrix(-before[1] / 2, -before[0] / 2)
         results['img'] = warp(canvas, matrix[:2], size, self.border_val)
+        results = dict(results)  # a plain one: nothing is pending any more
         results['img_shape'] = results['img'].shape
 
         boxes = results['gt_bboxes']
