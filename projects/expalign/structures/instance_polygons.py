@@ -135,6 +135,13 @@ def clip_polygon(polygon: np.ndarray, size: tuple[int, int]) -> np.ndarray:
     An array without points where nothing is left.
     """
     points = polygon.reshape(-1, 2)
+    if len(points):  # most are wholly inside or outside
+        limits = np.array(size[::-1])
+        low, high = points.min(0), points.max(0)
+        if (low >= 0).all() and (high <= limits).all():
+            return polygon.ravel()
+        if (high < 0).any() or (low > limits).any():
+            return points[:0].ravel()
     for axis, length in ((0, size[1]), (1, size[0])):
         points = _cut(points, points[:, axis])
         points = _cut(points, length - points[:, axis])

@@ -5,6 +5,7 @@ import numpy as np
 import pycocotools.mask as coco_mask
 import pytest
 
+from expalign.structures import instance_polygons
 from expalign.structures.instance_polygons import (
     InstancePolygons,
     absent,
@@ -130,6 +131,24 @@ def test_clipping_changes_nothing_inside(seed):
     clipped = draw([clip_polygon(star, (40, 50))], 40, 50)
     assert (wide != clipped).sum() <= 4  # rounding of slanted edges
     assert 200 < wide.sum() < 2000
+
+
+def test_what_is_inside_or_outside_needs_no_cut():
+    """It is what the four cuts leave, bit by bit."""
+    rng, size, kinds = np.random.default_rng(0), (40, 50), set()
+    for _ in range(400):
+        points = (rng.uniform(-40, 90, 2) + rng.uniform(-30, 30, (rng.integers(3, 9), 2)))
+        points = np.rint(points) if rng.random() < 0.3 else points  # also on the border itself
+        points = points.astype(rng.choice([np.float32, np.float64]))
+        expected = points
+        for axis, length in ((0, 50), (1, 40)):
+            expected = instance_polygons._cut(expected, expected[:, axis])
+            expected = instance_polygons._cut(expected, length - expected[:, axis])
+        found = clip_polygon(points.ravel(), size)
+        np.testing.assert_array_equal(found, expected.ravel())
+        assert found.dtype == points.dtype
+        kinds.add((len(found) == 0, np.array_equal(found, points.ravel())))
+    assert len(kinds) == 3
 
 
 def test_projection():

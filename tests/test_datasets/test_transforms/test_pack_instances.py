@@ -62,6 +62,20 @@ def test_pixels_are_mmdet_s(view):
     assert found.is_contiguous() and tuple(found.shape[1:]) == image.shape[:2]
 
 
+def test_what_is_said_of_an_image_is_copied():
+    """As mmdet does it, so that nobody changes what the data set still has."""
+    keys = ('img_id', 'text', 'positives', 'synonyms', 'ori_shape', 'not_there')
+    results = dict(img_id=7, text=['a cat', 'a dog'], positives=[True, False], ori_shape=(3, 4),
+                   synonyms=[['cat', 'kitten'], 'dog'], img=np.zeros((3, 4, 3), dtype=np.uint8))
+    found = PackInstances(meta_keys=keys)(dict(results))['data_samples']
+    expected = PackDetInputs(meta_keys=keys)(dict(results))['data_samples']
+    assert found.metainfo == expected.metainfo and set(found.metainfo) == set(keys[:-1])
+    assert set(found.all_keys()) == set(expected.all_keys())
+    found.text[0] = found.positives[0] = found.synonyms[0][0] = None
+    assert results['text'] == ['a cat', 'a dog'] and results['positives'] == [True, False]
+    assert results['synonyms'] == [['cat', 'kitten'], 'dog']
+
+
 def test_without_masks_it_is_mmdet_s():
     results = make_results()
     del results['gt_masks']

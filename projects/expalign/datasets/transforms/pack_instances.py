@@ -44,7 +44,18 @@ class PackInstances(PackDetInputs):
             results['mask_cells'] = instance_cells(
                 torch.from_numpy(cells), results['gt_bboxes'].tensor,
                 torch.from_numpy(results['has_mask'])).numpy()
-        return super().transform(results)
+        lists = {key: results[key] for key in self.meta_keys if _is_flat(results.get(key))}
+        packed = super().transform(
+            {key: value for key, value in results.items() if key not in lists})
+        for key, value in lists.items():
+            # mmdet would copy every single prompt.
+            packed['data_samples'].set_field(list(value), key, field_type='metainfo')
+        return packed
+
+
+def _is_flat(value) -> bool:
+    """Whether a value is a list of what cannot be changed."""
+    return isinstance(value, list) and {str, bool, int, float}.issuperset(map(type, value))
 
 
 def channels_apart(image: np.ndarray) -> np.ndarray:
