@@ -12,6 +12,7 @@ from PIL import Image, ImageOps
 from expalign.datasets.bad_samples import BadImage
 from expalign.datasets.transforms import LoadImageFromFile
 from expalign.runtime.preprocess import read_image
+from expalign.utils import image_files
 from expalign.utils.image_files import (
     ImageHead,
     OtherSize,
@@ -66,6 +67,37 @@ def test_every_format_is_turned_as_pillow_turns_it(suffix, orientation, tmp_path
     assert (decode(content, annotated=size) == loaded).all()
     with pytest.raises(OtherSize, match=f'it is {size[0]} x {size[1]} pixels'):
         decode(content, annotated=(64, 49))
+
+
+@pytest.mark.parametrize('suffix, kwargs', [
+    ('jpg', {}), ('jpg', dict(progressive=True, comment=b'a tree' * 20)), ('mpo', {})])
+def test_a_damaged_head_turns_as_pillow_turns_it(suffix, kwargs, tmp_path):
+    """Wherever the orientation still stands, and whatever stands around it."""
+    content = save(tmp_path / f'a.{suffix}', 6, **kwargs).read_bytes()
+    generator, orientations = np.random.default_rng(0), []
+    for _ in range(250):
+        damaged = bytearray(content)
+        for place in generator.integers(2, 700, 2):
+            damaged[place] = generator.integers(256)
+        head = read_head(io.BytesIO(damaged))
+        expected = image_files._head_by_pillow(io.BytesIO(damaged))
+        if head is not None and expected is not None:
+            assert head.orientation == expected.orientation
+            orientations.append(head.orientation)
+    assert len(orientations) > 100 and {1, 6} <= set(orientations)
+
+
+def test_the_head_of_a_large_jpeg_ends_at_its_pixels():
+    """No mark of an orientation among the pixels is looked for."""
+    file = io.BytesIO()
+    photograph(900, 700).save(file, 'jpeg')
+    content = file.getvalue()
+    start = content.index(b'\xff\xda')
+    with_mark = content[:-2] + b'Exif' + content[-2:]
+    for found in (content, with_mark):
+        file = io.BytesIO(found)
+        assert read_head(file) == ImageHead(900, 700, 1)
+        assert file.tell() == start + 4  # behind the marker and its length
 
 
 @pytest.mark.parametrize('suffix', [*FORMATS, 'bmp', 'gif', 'ppm', 'jp2'])

@@ -8,6 +8,7 @@ import io
 import os
 import struct
 import warnings
+from collections.abc import Iterator
 from pathlib import Path
 from typing import BinaryIO, NamedTuple
 
@@ -23,6 +24,7 @@ EXIF_ORIENTATION = 0x0112
 ORIENTATION_MARKS = (b'Exif', b'eXIf', b'EXIF', b'tiff:Orientation')
 JPEG, PNG, TIFFS = b'\xff\xd8\xff', b'\x89PNG\r\n\x1a\n', (b'II*\0', b'MM\0*', b'II+\0', b'MM\0+')
 HEAD = 64  # bytes that tell a format
+SCAN = 0xDA  # marker of a JPEG file before its pixels
 # Usual ends of names of what OpenCV reads.
 SUFFIXES = ('.avif', '.bmp', '.dib', '.gif', '.jp2', '.jpe', '.jpeg', '.jpg', '.pbm', '.pgm',
             '.png', '.pnm', '.ppm', '.tif', '.tiff', '.webp')
@@ -188,7 +190,7 @@ def read_head(file: BinaryIO) -> ImageHead | None:
     if not width or not height:
         return None
     # In a JPEG file it stands before the pixels, in a PNG file anywhere.
-    end = file.tell() + 2**17 if start.startswith(JPEG) else -1
+    end = _scan_start(file) if start.startswith(JPEG) else -1
     file.seek(0)
     content = file.read(end)
     if not any(mark in content for mark in ORIENTATION_MARKS):
@@ -200,25 +202,45 @@ def read_head(file: BinaryIO) -> ImageHead | None:
 def _jpeg_size(file: BinaryIO) -> tuple[int, int] | None:
     """(width, height) of a JPEG file from its frame header (ITU T.81, B.2.2)."""
     file.seek(2)
-    while (marker := file.read(2)) and len(marker) == 2:
-        while marker[1] == 0xFF:  # fill bytes
-            following = file.read(1)
-            if not following:
-                return None
-            marker = b'\xff' + following
-        if marker[0] != 0xFF or marker[1] in (0xD9, 0xDA):
-            return None
-        if marker[1] == 0x01 or 0xD0 <= marker[1] <= 0xD8:
-            continue
-        length = int.from_bytes(file.read(2), 'big')
-        if 0xC0 <= marker[1] <= 0xCF and marker[1] not in (0xC4, 0xC8, 0xCC):
+    for marker in _jpeg_markers(file):
+        if 0xC0 <= marker <= 0xCF and marker not in (0xC4, 0xC8, 0xCC):
             frame = file.read(5)
             if len(frame) < 5:
                 return None
             height, width = struct.unpack('>HH', frame[1:])
             return width, height
-        file.seek(max(length - 2, 0), os.SEEK_CUR)
     return None
+
+
+def _scan_start(file: BinaryIO) -> int:
+    """Where the pixels of a JPEG file start; where its head has errors, far behind those."""
+    file.seek(2)
+    if SCAN in _jpeg_markers(file):
+        return file.tell()
+    return file.tell() + 2**17
+
+
+def _jpeg_markers(file: BinaryIO) -> Iterator[int]:
+    """The codes of the segments of a JPEG file's head, from its position on (ITU T.81, B.1.1).
+
+    They end with :data:`SCAN`, or where the head does not go on. The file is behind the length.
+    """
+    while (marker := file.read(2)) and len(marker) == 2:
+        while marker[1] == 0xFF:  # fill bytes
+            following = file.read(1)
+            if not following:
+                return
+            marker = b'\xff' + following
+        if marker[0] != 0xFF or marker[1] == 0xD9:
+            return
+        if marker[1] == 0x01 or 0xD0 <= marker[1] <= 0xD8:
+            continue
+        length = int.from_bytes(file.read(2), 'big')
+        end = file.tell() + max(length - 2, 0)
+        yield marker[1]
+        if marker[1] == SCAN:
+            return
+        file.seek(end)
 
 
 def _head_by_pillow(file: BinaryIO) -> ImageHead | None:
