@@ -29,6 +29,8 @@ def parse_args() -> argparse.Namespace:
     parser.add_argument('--start', choices=('best', 'words', 'boxes', 'noise'), default='best',
                         help='what prompts start from: words, what boxes give in closed form, '
                         'noise, or (best, default) boxes where words find next to nothing')
+    parser.add_argument('--augment', action='store_true', help='fit to each photograph mirrored '
+                        'and from farther away, too; the image side runs three times as often')
     parser.add_argument('--seed', type=seed_number, default=0,
                         help='of the choice of images, and of noise')
     parser.add_argument('--model', default='expalign-s-boxes',
@@ -60,7 +62,8 @@ def main() -> None:
     print(data.said, flush=True)
     inferencer = ExpAlignInferencer(args.model, args.weights, device=args.device,
                                     show_progress=False)
-    tuned = tune(data, inferencer, names, args.images, args.steps, args.seed, args.start)
+    tuned = tune(data, inferencer, names, args.images, args.steps, args.seed, args.start,
+                 args.augment)
     save_prompts(tuned.prompts, args.out)
     print(f'{args.out}: {len(tuned.prompts)} prompts, {tuned.images} images')
     report(args, data, inferencer, names, tuned)

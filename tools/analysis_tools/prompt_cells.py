@@ -20,6 +20,7 @@ from expalign.utils import finished_file
 
 STRIDES = (8, 16, 32)
 KNOWN = 'known.npz'
+FIRST = 2000  # candidates of an image that are suppressed first
 SETTINGS = DetectorSettings(
     image_size=(640, 640), pad_value=114, channel_order='RGB', embed_dims=1, score_thr=0.001,
     nms_pre=30000, iou_threshold=0.7, class_agnostic=False, max_per_img=300, multi_label=True)
@@ -49,10 +50,7 @@ def keep_cells(model: str, name: str, annotations: str, images: str, folder: Pat
     for row, image in enumerate(progress(truth['images'], 'image side')):
         cells, meta = cells_of_image(inferencer, str(Path(images, image['file_name'])), view)
         hidden[row], boxes[row] = cells.hidden.numpy(), cells.boxes.numpy()
-        metas.append(dict(
-            id=image['id'], ori=list(meta['ori_shape'][:2]),
-            scale=[float(x) for x in meta['scale_factor']],
-            pad=[float(x) for x in meta['pad_param']]))
+        metas.append(frame_of(image, meta))
     torch.save(_text(inferencer.model, truth), folder / f'{name}.text.pt')
     known = inferencer.model.known_names
     write_prompt_vectors(folder / KNOWN, known.names, known.vectors)
@@ -65,6 +63,13 @@ def keep_cells(model: str, name: str, annotations: str, images: str, folder: Pat
         kept = KeptSet(folder, name)
         Background.gather(map(kept.cells, range(len(kept))), prompt_space(inferencer.model)).save(
             background, set=name)
+
+
+def frame_of(image: dict, meta: dict) -> dict:
+    """Where an image of the annotations is in the network's input."""
+    return dict(id=image['id'], ori=list(meta['ori_shape'][:2]),
+                scale=[float(x) for x in meta['scale_factor']],
+                pad=[float(x) for x in meta['pad_param']])
 
 
 def _text(model, truth: dict) -> dict:
@@ -85,17 +90,29 @@ class KeptSet:
     def __init__(self, folder: Path, name: str, part: Callable[[int], bool] = lambda row: True
                  ) -> None:
         record = json.loads((folder / f'{name}.json').read_text(encoding='utf-8'))
+        self._hidden, self._boxes = (np.load(folder / f'{name}.{kind}.npy', mmap_mode='r')
+                                     for kind in ('hidden', 'boxes'))
+        self._text = torch.load(folder / f'{name}.text.pt')
+        self.background, self.known = folder / 'background.safetensors', str(folder / KNOWN)
+        side = round((self._hidden.shape[1] / sum(1 / s ** 2 for s in STRIDES)) ** 0.5)
+        self.read(record, ImageSide(*torch.load(folder / 'side.pt')), side, part)
+
+    def read(self, record: dict, side: ImageSide, size: int,
+             part: Callable[[int], bool] = lambda row: True) -> None:
+        """Take in what was written of the images.
+
+        Args:
+            record: the annotations' file, the images' frames, and the view.
+            side: of the model.
+            size: side of the input in pixels.
+            part: the images that are meant.
+        """
         self._rows = list(filter(part, range(len(record['images']))))
         self.images = [record['images'][row] for row in self._rows]
         self._view = View(*record.get('view', ()))
         self._truth = json.loads(Path(record['ann']).read_text(encoding='utf-8'))
-        self._hidden, self._boxes = (np.load(folder / f'{name}.{part}.npy', mmap_mode='r')
-                                     for part in ('hidden', 'boxes'))
-        self._text = torch.load(folder / f'{name}.text.pt')
-        self.side = ImageSide(*torch.load(folder / 'side.pt'))
-        self.background, self.known = folder / 'background.safetensors', str(folder / KNOWN)
-        self._side = round((self._hidden.shape[1] / sum(1 / s ** 2 for s in STRIDES)) ** 0.5)
-        self._sizes = tuple((self._side // stride) ** 2 for stride in STRIDES)
+        self.side, self._side = side, size
+        self._sizes = tuple((size // stride) ** 2 for stride in STRIDES)
         self._ids = {c['name']: c['id'] for c in self._truth['categories']}
         used = {a['category_id'] for a in self._truth['annotations']}
         self.used = [name for name, number in self._ids.items() if number in used]
@@ -156,7 +173,7 @@ class KeptSet:
                 for image, (boxes, labels) in chosen.items()]
 
     def ap(self, names: list[str], tokens: Tensor, masks: Tensor) -> float:
-        """COCO's box AP of prompts for the classes of those names."""
+        """COCO's box AP of prompts for the classes of those names; other names only compete."""
         results, folded = [], self.side.fold(tokens)
         for image, meta in enumerate(self.images):
             cells = self.cells(image)
@@ -174,8 +191,9 @@ class KeptSet:
                 dict(image_id=meta['id'], category_id=self._ids[names[label]], bbox=box,
                      score=float(score))
                 for box, score, label in zip(
-                    boxes.tolist(), scores[kept], labels[kept], strict=True)]
-        return self._evaluated(results, [self._ids[name] for name in names])
+                    boxes.tolist(), scores[kept], labels[kept], strict=True)
+                if names[label] in self._ids]
+        return self._evaluated(results, [self._ids[name] for name in names if name in self._ids])
 
     def _evaluated(self, results: list[dict], categories: list[int]) -> float:
         from faster_coco_eval import COCO, COCOeval_faster
@@ -194,7 +212,16 @@ class KeptSet:
 
 
 def _suppressed(boxes: Tensor, scores: np.ndarray, labels: np.ndarray) -> np.ndarray:
+    """Places of what non-maximum suppression leaves, the best ``max_per_img`` of them.
+
+    What has a lower score suppresses nothing: where the first candidates leave enough, the others
+    are not looked at.
+    """
     from mmcv.ops import batched_nms
-    _, kept = batched_nms(boxes, torch.from_numpy(scores), torch.from_numpy(labels), dict(
-        type='nms', iou_threshold=SETTINGS.iou_threshold, split_thr=10 ** 9))
+    for count in (FIRST, len(scores)):
+        _, kept = batched_nms(
+            boxes[:count], torch.from_numpy(scores[:count]), torch.from_numpy(labels[:count]),
+            dict(type='nms', iou_threshold=SETTINGS.iou_threshold, split_thr=10 ** 9))
+        if len(kept) >= SETTINGS.max_per_img:
+            break
     return kept[:SETTINGS.max_per_img].numpy()

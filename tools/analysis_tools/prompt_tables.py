@@ -119,7 +119,7 @@ class Table:
         return found
 
     def _examples(self, count: int, draw: np.random.Generator):
-        """Without and with known names; told from all else that is seen; and corrected words."""
+        """Without and with known names, and with words; in closed form, and as they ship."""
         chosen = self.train.examples(self.classes, count, draw, LEAST_IOU)
         found = ExampleFeatures(self.classes, self.side)
         seen = [(self.train.cells(image), boxes, labels) for image, boxes, labels in chosen]
@@ -127,11 +127,14 @@ class Table:
             found.add(*one)
         statistics = self.mean, self.covariance
         own = found.tokens(*statistics, self.known)
-        rows = {'discriminant alone': found.tokens(*statistics), 'with known names': own,
-                'fitted: the default': fitted_examples(own, found, seen, self.metric, self.side)}
-        for name, tokens in rows.items():
-            yield name, tokens[:, None], torch.ones(len(own), 1, dtype=torch.bool)
-        yield 'words, corrected', corrected_words(self.words, own), self.words[1]
+        one = torch.ones(len(own), 1, dtype=torch.bool)
+        yield 'discriminant alone', found.tokens(*statistics)[:, None], one
+        corrected = corrected_words(self.words, own)
+        for name, tokens, masks in (('examples', own[:, None], one),
+                                    ('words, corrected', corrected, self.words[1])):
+            yield name, tokens, masks
+            yield f'{name}, fitted', fitted_examples(
+                tokens, masks, found, seen, self.metric, self.side), masks
 
     def _tuned(self, count: int, draw: np.random.Generator):
         """Tokens fitted to photographs, from each start."""

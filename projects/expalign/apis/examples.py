@@ -73,12 +73,12 @@ def prompts_of_examples(
     mean, covariance = background.features(side)
     own = found.tokens(mean, covariance, known_vectors(model)).to(side.weights[0])
     if words:
-        tokens, masks = (part.clone() for part in model._encode_text(names))
+        tokens, masks = model._encode_text(names)
         tokens = corrected_words((tokens, masks), own)
     else:
-        metric = covariance + torch.outer(mean, mean)
-        tokens = fitted_examples(own, found, seen, metric, side)[:, None]
-        masks = torch.ones_like(tokens[..., 0], dtype=torch.bool)
+        tokens, masks = own[:, None], torch.ones_like(own[:, :1], dtype=torch.bool)
+    metric = covariance + torch.outer(mean, mean)
+    tokens = fitted_examples(tokens, masks, found, seen, metric, side)
     return PromptSet(TokenPrompt(name, row[mask].numpy(force=True), space)
                      for name, row, mask in zip(names, tokens, masks, strict=True))
 

@@ -47,16 +47,17 @@ def test_corrected_words_are_half_words():
 
 def test_names_of_few_examples_stay_and_the_others_are_told_from_what_is_seen():
     # The first one takes the second kind for its own, too.
-    metric, own = torch.eye(4) * 0.09, torch.tensor([[1.0, 1, 0, 0], [0, 1, 0, 0]])
+    metric, own = torch.eye(4) * 0.09, torch.tensor([[[1.0, 1, 0, 0]], [[0, 1, 0, 0]]])
+    masks = torch.ones(2, 1, dtype=torch.bool)
     found, seen = examples(FITTED_FROM - 1, 1)
     assert found.counts() == [FITTED_FROM - 1, 1]
-    assert fitted_examples(own, found, seen, metric, SIDE) is own
+    assert fitted_examples(own, masks, found, seen, metric, SIDE) is own
     found, seen = examples(FITTED_FROM, FITTED_FROM - 1)
-    tokens = fitted_examples(own, found, seen, metric, SIDE)
+    tokens = fitted_examples(own, masks, found, seen, metric, SIDE)
     assert torch.equal(tokens[1], own[1]) and not torch.allclose(tokens[0], own[0], atol=1e-3)
     # What is marked scores higher by it, what is marked as something else lower.
     cells = seen[0][0].hidden
-    before, after = (4 * cells @ token for token in (own[0], tokens[0]))
+    before, after = (4 * cells @ token for token in (own[0, 0], tokens[0, 0]))
     assert after[0] > before[0] and after[9] < before[9]
 
 

@@ -54,10 +54,14 @@ class EncodesPrompts(nn.Module):
         version = self._kept_weights_version()
         kept = self._fixed_guides  # read once: another thread may replace it
         if kept is None or kept[0] != version:
-            feats, masks = self._untuned(GUIDE_NAMES)
-            guides, guide_masks = masked_token_mean(feats, masks)
-            kept = self._fixed_guides = version, (guides[None], guide_masks[None])
+            kept = self._fixed_guides = version, self.guides_from(GUIDE_NAMES)
         return kept[1]
+
+    @torch.no_grad()
+    def guides_from(self, names: Sequence[str]) -> tuple[Tensor, Tensor]:
+        """Names as guides (1, G, D) and their masks (1, G)."""
+        guides, guide_masks = masked_token_mean(*self._untuned(names))
+        return guides[None], guide_masks[None]
 
     def _encode_text(self, texts: Sequence[str]) -> tuple[Tensor, Tensor]:
         """Tokens (N, L, D) and masks (N, L) of prompts, words or not."""

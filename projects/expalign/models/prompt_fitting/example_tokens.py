@@ -15,6 +15,7 @@ from .image_cells import ImageCells, ImageSide
 
 # Fewer examples say less of a name than is wrong in what a fit takes for nothing of it.
 FITTED_FROM = 4
+PULL = 30.0  # photographs that the closed form counts as
 SHARE_OF_WORDS = 0.5
 Seen = Sequence[tuple[ImageCells, Tensor, Sequence[int]]]
 
@@ -34,22 +35,25 @@ def corrected_words(words: tuple[Tensor, Tensor], own: Tensor) -> Tensor:
 
 
 def fitted_examples(
-    own: Tensor, found: ExampleFeatures, seen: Seen, metric: Tensor, side: ImageSide
+    tokens: Tensor, masks: Tensor, found: ExampleFeatures, seen: Seen, metric: Tensor,
+    side: ImageSide,
 ) -> Tensor:
-    """Tokens (K, D) of examples, where a name has enough of them told from all else that is seen.
+    """Tokens (K, L, D) of examples, fitted to all that is seen where a name has enough of them.
+
+    A single name stays as it is: there is no other one to tell it from.
 
     Args:
-        own: (K, D) in closed form.
+        tokens: (K, L, D) in closed form.
+        masks: (K, L) bool, True at real ones.
         found: the features of the examples.
         seen: photographs: cells, boxes (n, 4) in pixels of the network's input, n labels.
         metric: see :func:`~.fit.fit_tokens`.
         side: of the model.
     """
     many = [label for label, count in enumerate(found.counts()) if count >= FITTED_FROM]
-    if not many:
-        return own
-    tokens, masks = own[:, None], torch.ones(len(own), 1, dtype=torch.bool, device=own.device)
+    if not many or len(tokens) == 1:
+        return tokens
     folded = side.fold(tokens)
     labelled = [example_cells(*one, side.logits(one[0], folded, masks)).of(many) for one in seen]
-    fitted = fit_tokens(tokens[many], masks[many], labelled, side, metric)
-    return own.index_copy(0, torch.tensor(many, device=own.device), fitted[:, 0])
+    fitted = fit_tokens(tokens[many], masks[many], labelled, side, metric, pull=PULL)
+    return tokens.index_copy(0, torch.tensor(many, device=tokens.device), fitted)

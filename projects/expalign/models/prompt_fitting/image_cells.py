@@ -102,7 +102,14 @@ def cells_of_images(
         batch_inputs: (B, 3, H, W), preprocessed.
         guides: (1, G, D) and masks (1, G) of a pyramid that is gated; None for another one.
     """
-    pyramid, hidden = model.neck.trunk(model.backbone(batch_inputs), *(guides or ()))
+    return pyramid_cells(model, model.backbone(batch_inputs), guides)
+
+
+def pyramid_cells(
+    model: nn.Module, maps: tuple[Tensor, ...], guides: tuple[Tensor, Tensor] | None
+) -> list[ImageCells]:
+    """The cells of a batch of which the image encoder's maps are there; see above."""
+    pyramid, hidden = model.neck.trunk(maps, *(guides or ()))
     head = model.bbox_head
     dists = head.head_module.maps(pyramid)[0]
     priors, strides = head._priors(dists)
