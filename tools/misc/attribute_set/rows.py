@@ -25,6 +25,7 @@ ROWS = {
     SECOND_BASE: Recipe(**SECOND),
     'second stage, 0.5, 0': Recipe(sem=0.5, **SECOND),
     'second stage, 0, 1': Recipe(geo=1.0, **SECOND),
+    'second stage, 0, 0.1': Recipe(geo=0.1, **SECOND),
     'second stage, 0.5, 1': Recipe(sem=0.5, geo=1.0, **SECOND),
     # GACO with a target in place of the paper's form
     'target, 0, 1': Recipe(geo=1.0, geo_options=TARGET),
