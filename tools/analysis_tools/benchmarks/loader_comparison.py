@@ -27,6 +27,7 @@ WHOLE, NO_PROMPTS, MMYOLO = 'config', 'config without SamplePrompts', 'mmyolo'
 IN_MEMORY = 'config, images in memory'
 ULTRALYTICS = 'ultralytics'
 MEMORY = 2**30  # bytes for decoded images
+MANY = 3000  # images: more would not fit
 MMYOLO_STEPS = {
     'expalign.LoadImageFromFile': dict(type='mmcv.LoadImageFromFile'),
     'mmdet.LoadAnnotations': dict(type='mmyolo.LoadAnnotations'),
@@ -137,6 +138,7 @@ def build_datasets(cfg: Config, folder: Path) -> dict:
         NO_PROMPTS: without_prompts(keeping(settings.pipeline, 0))}
     datasets = {name: DATASETS.build(settings | dict(pipeline=pipeline))
                 for name, pipeline in pipelines.items()}
+    load_all(datasets[IN_MEMORY])
     if isinstance(datasets[WHOLE], TextCocoDataset):
         keys = ('data_root', 'ann_file', 'data_prefix', 'filter_cfg')
         datasets[MMYOLO] = MMYOLO_DATASETS.build(dict(
@@ -149,6 +151,14 @@ def build_datasets(cfg: Config, folder: Path) -> dict:
     else:
         print(f'only the config is measured: others do not read the data of {settings.type}')
     return datasets
+
+
+def load_all(dataset) -> None:
+    """Have the images of a data set in memory, as they are after an epoch, if they may fit."""
+    if len(dataset) <= MANY:
+        load = dataset.pipeline.transforms[0]
+        for index in range(len(dataset)):
+            load(dict(dataset.get_data_info(index), dataset=dataset))
 
 
 def seconds_of(dataset, index: int, entropy: tuple[int, ...] | None) -> float:
