@@ -119,6 +119,7 @@ DRY = {
     'docs/results.md: PYTHONPATH=tools/distillation python -c "': DATA,
     'docs/results.md: python tools/distillation/held_out_vectors.py $V k.npz --fea': DATA,
     'docs/results.md: python tools/misc/make_attribute_set.py attributes --side 32': DATA,
+    'docs/results.md: python tools/misc/make_attribute_set.py larger --side 320 --': DATA,
     'docs/results.md: python tools/misc/make_attribute_set.py data/attributes': GPU,
     'docs/results.md: python -c "from expalign.checkpoints.assemble import assembl': DATA,
     'docs/reproduce.md: tools/misc/reproduce.sh -n table1-goldg': 'test_reproduce.py',

@@ -1,7 +1,8 @@
-"""The tables of docs/results.md on made-up attributes: training on cached maps of the image side.
+r"""The tables of docs/results.md on made-up attributes: training on cached maps of the image side.
 
     python tools/misc/attribute_table.py cache SET MAPS
-    python tools/misc/attribute_table.py train SET MAPS ROWS.jsonl --rows expectation eot mean
+    python tools/misc/attribute_table.py train SET MAPS ROWS.jsonl --rows expectation eot mean \
+        --seeds 0 1 2 --longer 2
     python tools/misc/attribute_table.py print ROWS.jsonl
 
 SET is of make_attribute_set.py. ``cache`` runs the shipped frozen image side once over the

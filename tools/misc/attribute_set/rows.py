@@ -9,7 +9,6 @@ from .training import Recipe
 
 # Half of the steps at a fifth of the rates, from the seed's own first stage.
 SECOND = dict(second=True, steps=120, lr=2e-4, new_lr=1e-3)
-TARGET = dict(form='target')
 FIRST, SECOND_BASE = 'expectation', 'second stage, 0, 0'
 ROWS = {
     'untrained': Recipe(steps=0),
@@ -25,14 +24,7 @@ ROWS = {
     SECOND_BASE: Recipe(**SECOND),
     'second stage, 0.5, 0': Recipe(sem=0.5, **SECOND),
     'second stage, 0, 1': Recipe(geo=1.0, **SECOND),
-    'second stage, 0, 0.1': Recipe(geo=0.1, **SECOND),
     'second stage, 0.5, 1': Recipe(sem=0.5, geo=1.0, **SECOND),
-    # GACO with a target in place of the paper's form
-    'target, 0, 1': Recipe(geo=1.0, geo_options=TARGET),
-    'second stage, target, 0, 1': Recipe(geo=1.0, geo_options=TARGET, **SECOND),
-    'second stage, target, 0, 0.3': Recipe(geo=0.3, geo_options=TARGET, **SECOND),
-    'second stage, target, 0, 0.1': Recipe(geo=0.1, geo_options=TARGET, **SECOND),
-    'second stage, target, 0.5, 1': Recipe(sem=0.5, geo=1.0, geo_options=TARGET, **SECOND),
     # L_sem by the mean of 1 % of its own map's cells, at 320 px the best one, not 1 % of P3's
     'L_sem k of map': Recipe(sem=0.5, topk_of='map'),
     'second stage, L_sem k of map': Recipe(sem=0.5, topk_of='map', **SECOND),

@@ -7,8 +7,7 @@ depend on what is trained here, so that their losses have no gradient and are le
 
 import random
 from collections.abc import Callable
-from dataclasses import dataclass, field, replace
-from typing import Any
+from dataclasses import dataclass, replace
 
 import torch
 from torch import Tensor, nn
@@ -34,7 +33,6 @@ class Recipe:
         sem, geo: lambda_sem and lambda_geo.
         tau: the temperature of Eq. 3, or 'learned'.
         topk_of: of L_sem, see :class:`~expalign.models.losses.ConsistencyRegularizer`.
-        geo_options: further arguments of the geometric loss.
         steps, batch, lr: of AdamW with a cosine.
         new_lr: of the parameters that learn from nothing.
         second: whether it goes on from what ``FIRST_STAGE`` has trained with the same seed.
@@ -45,7 +43,6 @@ class Recipe:
     geo: float = 0.0
     tau: float | str = 1.0
     topk_of: str = 'p3'
-    geo_options: dict[str, Any] = field(default_factory=dict)
     steps: int = 240
     batch: int = 8
     lr: float = 1e-3
@@ -62,7 +59,7 @@ class Recipe:
             return None
         return MODELS.build(dict(
             type='expalign.ConsistencyRegularizer', topk_of=self.topk_of,
-            sem=dict(loss_weight=self.sem), geo=dict(loss_weight=self.geo, **self.geo_options)))
+            sem=dict(loss_weight=self.sem), geo=dict(loss_weight=self.geo)))
 
 
 FIRST_STAGE = Recipe()

@@ -1,6 +1,5 @@
-"""The geometric loss as a module, in the published form and in the one with a target."""
+"""The geometric loss as a module."""
 
-from collections.abc import Callable
 from typing import Any
 
 import torch
@@ -9,55 +8,35 @@ from torch import Tensor, nn
 from expalign.registry import MODELS
 
 from .gaco import gaco_sum
-from .gaco_target import target_sum
-from .map_ops import check_choice, full_precision, global_average
+from .map_ops import full_precision, global_average
 from .positive_cells import positive_cells, standard_advantage
 
 
 @MODELS.register_module()
 class GACOLoss(nn.Module):
-    """A geometry-aware objective with its positive cells counted over all processes.
+    """:func:`~expalign.models.losses.geometry_aware_consistency`, its positive cells counted over
+    all processes.
 
     Args:
-        form: ``'advantage'``, the paper's
-            :func:`~expalign.models.losses.geometry_aware_consistency`, or ``'target'``,
-            :func:`~expalign.models.losses.target_consistency`.
-        clip, beta, eps, stats, normalize, norm_scope: as there.
-        detach_advantage: of the paper's form; the target's advantage is always a constant.
-        temperature: of the target.
+        clip, beta, eps, stats, detach_advantage, normalize, norm_scope: as there.
         loss_weight: factor of the result.
-
-    Raises:
-        ValueError: an unknown form, or an option that it does not have.
     """
 
     def __init__(
         self,
-        form: str = 'advantage',
         clip: float = 5.0,
         beta: float = 1.0,
         eps: float = 1e-6,
         stats: str = 'image',
-        detach_advantage: bool | None = None,
-        temperature: float | None = None,
+        detach_advantage: bool = False,
         normalize: bool = True,
         norm_scope: str = 'image',
         loss_weight: float = 1.0,
     ) -> None:
         super().__init__()
-        check_choice('form', form, ('advantage', 'target'))
         self.common: dict[str, Any] = dict(
             clip=clip, eps=eps, stats=stats, normalize=normalize, norm_scope=norm_scope)
-        self.options = dict(self.common, beta=beta)
-        if form == 'advantage':
-            if temperature is not None:
-                raise ValueError("temperature is an option of GACOLoss(form='target')")
-            self.options['detach_advantage'] = bool(detach_advantage)
-        else:
-            if detach_advantage is not None:
-                raise ValueError("detach_advantage is an option of GACOLoss(form='advantage')")
-            self.options['temperature'] = 1.0 if temperature is None else temperature
-        self._sum: Callable = gaco_sum if form == 'advantage' else target_sum
+        self.options = dict(self.common, beta=beta, detach_advantage=detach_advantage)
         self.loss_weight = loss_weight
 
     def forward(
@@ -68,7 +47,7 @@ class GACOLoss(nn.Module):
 
         ``max_positive``: most prompts of an image that have positive cells, where it is known.
         """
-        total, count = self._sum(
+        total, count = gaco_sum(
             eam, masks, prompt_masks, max_positive=max_positive, **self.options)
         return self.loss_weight * global_average(total, count)
 
@@ -86,7 +65,7 @@ class GACOLoss(nn.Module):
         """
         leaf = full_precision(eam.detach()).requires_grad_()
         with torch.enable_grad():
-            total, _ = self._sum(
+            total, _ = gaco_sum(
                 leaf, masks, prompt_masks, max_positive=max_positive, **self.options)
         gradient, = torch.autograd.grad(total, leaf)
         sizes = gradient.abs_()
