@@ -48,6 +48,15 @@ def parse_args() -> argparse.Namespace:
     parser.add_argument('--steps', type=int, default=RefineOptions().steps, help='0: fit alone')
     parser.add_argument('--lr', type=float, default=RefineOptions().lr)
     parser.add_argument(
+        '--score-weight', type=float, default=RefineOptions().score_weight,
+        help="weight of the divergence between the scores of an image's cells; 0: none")
+    parser.add_argument(
+        '--over', type=float, default=RefineOptions().over,
+        help='factor of that divergence where a score is too high')
+    parser.add_argument(
+        '--bare', type=int, default=RefineOptions().bare, metavar='N',
+        help='draw names as they are N times as often as in each other template')
+    parser.add_argument(
         '--start', metavar='TEXT', help='text side to start from instead of the closed-form fit')
     parser.add_argument('--spread', type=float, default=RidgeFitOptions().spread)
     parser.add_argument('--ridge', type=float, default=RidgeFitOptions().ridge)
@@ -67,6 +76,8 @@ def parse_args() -> argparse.Namespace:
         parser.error(str(error))
     if args.detection and args.hold_out != 'none':
         parser.error('--detection trains on COCO annotations: it goes with --hold-out none only')
+    if args.bare < 1 or min(args.score_weight, args.over) < 0:
+        parser.error('--bare must be at least 1, --score-weight and --over at least 0')
     if args.consistency and not args.detection:
         parser.error('--consistency needs --detection')
     return args
@@ -143,10 +154,12 @@ def main() -> None:
     bank = encode_names(model.text_encoder, [names[row] for row in rows])
     adapter = start(args, bank, vectors)
     if args.steps:
-        cells, means = sample_cells(maps, head, vectors, seed=args.seed)
-        options = RefineOptions(steps=args.steps, lr=args.lr, detection_weight=args.detection)
+        cells = sample_cells(maps, head, vectors, seed=args.seed)
+        options = RefineOptions(
+            steps=args.steps, lr=args.lr, score_weight=args.score_weight, over=args.over,
+            bare=args.bare, detection_weight=args.detection)
         refine_adapter(
-            adapter, bank, vectors, cells, means, options, args.seed,
+            adapter, bank, vectors, cells, options, args.seed,
             detection=build_detection(args, maps, head, model, classes),
             report=progress(args.steps))
     save(adapter, args, len(rows))

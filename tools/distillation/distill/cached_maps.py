@@ -20,6 +20,8 @@ from torch import Tensor, nn
 from expalign.models.layers import embedding_map, masked_softmax
 from expalign.structures.instance_polygons import InstancePolygons, absent, has_mask
 
+from .cell_bank import CellBank
+
 LEVELS = (slice(0, 6400), slice(6400, 8000), slice(8000, 8400))
 SIDES = (80, 40, 20)
 STRIDES = (8, 16, 32)
@@ -130,17 +132,14 @@ class CachedMaps:
 def sample_cells(
     maps: CachedMaps, head: FoldedHead, vectors: Tensor, best: int = 300, others: int = 60,
     seed: int = 0,
-) -> tuple[Tensor, Tensor]:
+) -> CellBank:
     """Features of telling cells: an image's best for any of the vectors, and random ones.
 
     Args:
         vectors: (K, E) of the names that training may know.
-
-    Returns:
-        F (M, E), times the scale of its level, and the mean features (3 n, E).
     """
     generator = torch.Generator().manual_seed(seed)
-    cells, means = [], []
+    cells, biases, means = [], [], []
     level_of = torch.bucketize(torch.arange(8400), torch.tensor([6400, 8000]), right=True)
     tokens, mask = vectors[:, None], torch.ones(len(vectors), 1, dtype=torch.bool)
     for index in range(len(maps)):
@@ -151,5 +150,6 @@ def sample_cells(
         for level in range(3):
             rows = chosen[level_of[chosen] == level]
             cells.append(head.features(hidden[rows], level) * head.scales[level])
+            biases.append(torch.full((len(rows), 1), head.biases[level]))
         means.append(head.pooled(hidden))
-    return torch.cat(cells), torch.cat(means)
+    return CellBank(torch.cat(cells), torch.cat(biases), torch.cat(means))
