@@ -193,13 +193,26 @@ def test_other_sizes_are_refused(value):
         LoadImageFromFile(cache_bytes=value)
 
 
-def test_no_memory(monkeypatch, caplog):
+def test_no_memory(monkeypatch, tmp_path, decoded):
+    """Training goes on without, and the log says so."""
+    messages = []
+    monkeypatch.setattr(image_cache, 'print_log', lambda message, **rest: messages.append(message))
+
     def refuse(*arguments):
         raise OSError('Cannot allocate memory')
 
-    monkeypatch.setattr(image_cache.mmap, 'mmap', refuse)
-    make_cache(1 << 20)
-    assert find_cache(1 << 20) is None
+    with monkeypatch.context() as patch:
+        patch.setattr(image_cache.mmap, 'mmap', refuse)
+        make_cache(1 << 20)
+    make_cache(10**30)
+    assert find_cache(1 << 20) is None and find_cache(10**30) is None
+    assert messages[0].startswith('no images are kept in memory') and len(messages) == 2
+    path = tmp_path / 'a.png'
+    cv2.imwrite(str(path), noise(30, 40, 3))
+    for size in (1, 63, 64, 10**30):
+        loader = LoadImageFromFile(cache_bytes=size)
+        assert (load(loader, path) == load(loader, path)).all()
+    assert len(decoded) == 8
 
 
 def with_cache(steps, size):

@@ -52,7 +52,7 @@ class ImageCache:
     """
 
     def __init__(self, size: int) -> None:
-        self._memory = mmap.mmap(-1, size)
+        self._memory = mmap.mmap(-1, max(size, ALIGNMENT))
         self._lock = multiprocessing.Lock()
         self._entries: dict[bytes, Entry] = {}
         self._ready: set[int] = set()
@@ -175,7 +175,7 @@ def make_cache(size: int) -> None:
         return
     try:
         _caches[size] = ImageCache(size)
-    except OSError as error:
+    except (OSError, OverflowError, ImportError) as error:  # ImportError: no semaphores
         print_log(f'no images are kept in memory, as there is none for cache_bytes={size}: {error}',
                   logger='current', level=logging.WARNING)
 
