@@ -20,7 +20,7 @@ def parse_args() -> argparse.Namespace:
                         help='what the prompts are called and start from, one a class, in the '
                         "order of the data set's; default: the classes")
     parser.add_argument('--images', type=whole_number, metavar='N',
-                        help='labelled images to use; default: all')
+                        help='images with a box to use; default: all, those without one, too')
     parser.add_argument('--val-images', type=whole_number, default=50, metavar='N',
                         help='images of the validation part to compare words and prompts on '
                         '(default 50)')

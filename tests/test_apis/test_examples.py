@@ -76,11 +76,11 @@ def test_what_cannot_be_used_is_named(inferencer, box):
 
 @pytest.fixture
 def folder(tmp_path, box):
-    """A data set of two photographs, one with a box."""
+    """A data set of two photographs, one with a box; the other is grey."""
     (tmp_path / 'train').mkdir()
     image = cv2.imread(PHOTO)
-    for name in ('a.jpg', 'b.jpg'):
-        cv2.imwrite(str(tmp_path / 'train' / name), image)
+    for name, pixels in (('a.jpg', image), ('b.jpg', np.full_like(image, 90))):
+        cv2.imwrite(str(tmp_path / 'train' / name), pixels)
     x1, y1, x2, y2 = map(float, box)
     height, width = image.shape[:2]
     (tmp_path / 'train' / '_annotations.coco.json').write_text(json.dumps(dict(
@@ -101,13 +101,18 @@ def test_prompts_are_tuned_to_a_folder(inferencer, folder, tmp_path):
         warnings.simplefilter('ignore')
         tuned = tune(data, inferencer, ['my thing', 'nothing'], steps=30)
         again = tune(data, inferencer, ['my thing', 'nothing'], steps=30)
-    assert tuned.images == 1 and tuned.boxes == [1, 0] and tuned.starts[1] == KEPT
+    # The photograph without a box shows what no class is.
+    assert tuned.images == 2 and tuned.boxes == [1, 0] and tuned.starts[1] == KEPT
     assert tuned.prompts.names == ['my thing', 'nothing'] and tuned.prompts == again.prompts
     # A class without a box keeps its words.
     words, masks = inferencer.model._encode_text(['my thing', 'nothing'])
     np.testing.assert_allclose(
         tuned.prompts[1].tokens, words[1][masks[1]].detach(), rtol=1e-5, atol=1e-6)
-    found = inferencer.detect(str(folder / 'train' / 'b.jpg'), tuned.prompts, score_thr=0)
+    with warnings.catch_warnings():
+        warnings.simplefilter('ignore')
+        alone = tune(data, inferencer, ['my thing', 'nothing'], images=1, steps=30)
+    assert alone.images == 1 and alone.prompts[0] != tuned.prompts[0]
+    found = inferencer.detect(str(folder / 'train' / 'a.jpg'), alone.prompts, score_thr=0)
     assert found.best_scores[0] > 0.3
     with pytest.raises(ValueError, match='1 names for 2 classes: .* thing, none of it'):
         check_names(['x'], data.classes)
@@ -136,7 +141,7 @@ def test_starts_and_views(inferencer, folder, tmp_path):
     shown, start, *ends = (tuned.prompts[0].tokens[0] for tuned in (
         found['boxes'], found['noise'], *fitted))
     assert all((end - start) @ shown > 0 for end in ends)
-    assert fitted[1].boxes == [1, 0] and fitted[1].images == 1
+    assert fitted[1].boxes == [1, 0] and fitted[1].images == 2
     assert fitted[0].prompts[0] != fitted[1].prompts[0]
     with pytest.raises(ValueError, match="start must be one of .*'noise'.*, got 'nothing'"):
         tune(data, inferencer, steps=0, start='nothing')

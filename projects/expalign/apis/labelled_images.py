@@ -44,8 +44,15 @@ class Example:
         return [pixels[y1:y2, x1:x2] for x1, y1, x2, y2 in boxes]
 
 
-def read_labelled(ann_file: str, folder: str, classes: Sequence[str]) -> list[dict]:
+def read_labelled(
+    ann_file: str, folder: str, classes: Sequence[str], empty: bool = False
+) -> list[dict]:
     """The records of the images that have boxes; see :mod:`expalign.datasets.formats.record`.
+
+    Args:
+        ann_file, folder: of a part of the data set.
+        classes: its classes.
+        empty: those of images without a box, too.
 
     Raises:
         FileNotFoundError, ValueError: the file is not there, or not in COCO's format.
@@ -54,7 +61,7 @@ def read_labelled(ann_file: str, folder: str, classes: Sequence[str]) -> list[di
         ann_file=ann_file, data_prefix=dict(img=folder), metainfo=dict(classes=tuple(classes)),
         pipeline=[], test_mode=True, serialize_data=False)
     return [dataset.get_data_info(i) for i in range(len(dataset))
-            if dataset.get_data_info(i)['instances']]
+            if empty or dataset.get_data_info(i)['instances']]
 
 
 def choose(records: Sequence[dict], count: int, num_classes: int, seed: int) -> list[dict]:

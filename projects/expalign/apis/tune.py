@@ -51,13 +51,14 @@ def tune(
     """Fit a prompt to each class of a data set.
 
     The image side runs once over the photographs of ``train``; what it says is kept on the disk for
-    the time of the call. A name without a box keeps its words.
+    the time of the call. One without a box shows what no class is. A name without a box keeps its
+    words.
 
     Args:
         data: what :func:`~expalign.data_tools.own_data.recognise` found.
         inferencer: :class:`~.inferencer.ExpAlignInferencer`; its model stays as it is.
         names: what the prompts are called and start from; by default the classes.
-        images: photographs to use, about as many of each class; by default all that have a box.
+        images: photographs to use, about as many of each class; by default all.
         steps: of the fitting; 0: only the start.
         seed: of the choice and the order of the photographs, and of noise.
         start: see :func:`~.tune_starts.choose_starts`.
@@ -70,10 +71,10 @@ def tune(
         LimitExceeded: the photographs would take too much room on the disk.
     """
     names = check_names(names, data.classes)
-    records = read_labelled(*data.splits['train'], data.classes)
-    if not records:
+    records = read_labelled(*data.splits['train'], data.classes, empty=True)
+    if not any(record['instances'] for record in records):
         raise ValueError(f"'{data.splits['train'][0]}' has no image with a box")
-    if images is not None:
+    if images is not None:  # of those that have a box
         records = choose(records, images, len(names), seed)
     model, views = inferencer.model, tuple(VIEWS.values()) if augment else (PLAIN,)
     side, space = ImageSide.of(model), prompt_space(model)
