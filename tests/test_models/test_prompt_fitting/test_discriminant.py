@@ -3,7 +3,12 @@
 import pytest
 import torch
 
-from expalign.models.prompt_fitting.discriminant import BACKGROUND, EXAMPLE, discriminant
+from expalign.models.prompt_fitting.discriminant import (
+    BACKGROUND,
+    EXAMPLE,
+    calibrated,
+    discriminant,
+)
 
 torch.manual_seed(0)
 
@@ -19,6 +24,24 @@ def test_by_hand():
         torch.tensor([[0.0, 3.0], [2.0, 5.0]]), torch.tensor([1.0, 0.0]),
         torch.diag(torch.tensor([1.0, 3.0])), scale=2.0, bias=-10.0, ridge=0.5)
     torch.testing.assert_close(token, torch.tensor([0.5, 1.125]))
+
+
+def test_calibrated_by_hand():
+    """Sigma = diag(1, 3) + 3 * 2 = diag(7, 9), Sigma^-1 mean = (1/7, 0), the token's way (0, 1).
+
+    T = (t/7, s): <mean, T> = t/7 = 1/2, and <m, T> = 1/2 + 4 s = 5.
+    """
+    token = calibrated(
+        torch.tensor([0.0, 0.2]), torch.tensor([[0.0, 3.0], [2.0, 5.0]]), torch.tensor([1.0, 0.0]),
+        torch.diag(torch.tensor([1.0, 3.0])), scale=2.0, bias=-10.0)
+    torch.testing.assert_close(token, torch.tensor([0.5, 1.125]))
+
+
+def test_a_discriminant_is_calibrated_already():
+    mean, covariance, examples = cloud()
+    token = discriminant(examples, mean, covariance, 2.0, -9.5)
+    again = calibrated(0.3 * token, examples, mean, covariance, 2.0, -9.5)
+    torch.testing.assert_close(again, token)
 
 
 def cloud():

@@ -2,6 +2,7 @@
 
 import torch
 
+from expalign.models.prompt_fitting.discriminant import calibrated
 from expalign.models.prompt_fitting.example_features import ExampleFeatures
 from expalign.models.prompt_fitting.example_tokens import (
     FITTED_FROM,
@@ -74,5 +75,9 @@ def test_known_names_have_half_of_a_token():
     alone, mixed = found.tokens(*background), found.tokens(*background, names)
     for label, rows in enumerate(found._rows):
         features, levels = zip(*rows, strict=True)
-        named = nearest_names(torch.stack(features), levels, names, SIDE)
-        torch.testing.assert_close(mixed[label], (alone[label] + named) / 2)
+        features = torch.stack(features)
+        named = nearest_names(features, levels, names, SIDE)
+        torch.testing.assert_close(mixed[label], calibrated(
+            (alone[label] + named) / 2, features, *background, 4.0, -9.0))
+        torch.testing.assert_close(4 * features.mean(0) @ mixed[label] - 9, torch.tensor(0.0),
+                                   atol=1e-4, rtol=0)

@@ -37,14 +37,39 @@ def discriminant(
         ValueError: the examples cannot be told from the background's mean.
     """
     example = examples.double().mean(0)
-    mean, covariance = mean.double(), covariance.double()
-    covariance = covariance + ridge * covariance.diagonal().mean() * torch.eye(
-        len(mean), dtype=torch.double, device=mean.device)
-    points = torch.stack([example, mean])  # (2, D)
+    mean, covariance = mean.double(), _ridged(covariance, ridge)
     directions = torch.linalg.solve(covariance, torch.stack([example - mean, mean], 1))  # (D, 2)
-    products = points @ directions
-    wanted = points.new_tensor([(EXAMPLE - bias) / scale, (BACKGROUND - bias) / scale])
+    return _scaled(directions, example, mean, scale, bias).to(examples.dtype)
+
+
+def calibrated(
+    token: Tensor, examples: Tensor, mean: Tensor, covariance: Tensor, scale: float, bias: float,
+) -> Tensor:
+    """A token (D) on the same scale: with Sigma^-1 mean added so that both equations hold.
+
+    Arguments are those of :func:`discriminant`, and ``token``, the direction that is meant.
+
+    Raises:
+        ValueError: by it the examples cannot be told from the background's mean.
+    """
+    example, mean = examples.double().mean(0), mean.double()
+    still = torch.linalg.solve(_ridged(covariance, RIDGE), mean)
+    directions = torch.stack([token.double(), still], 1)
+    return _scaled(directions, example, mean, scale, bias).to(examples.dtype)
+
+
+def _ridged(covariance: Tensor, ridge: float) -> Tensor:
+    covariance = covariance.double()
+    return covariance + ridge * covariance.diagonal().mean() * torch.eye(
+        len(covariance), dtype=torch.double, device=covariance.device)
+
+
+def _scaled(directions: Tensor, example: Tensor, mean: Tensor, scale: float, bias: float
+            ) -> Tensor:
+    """The combination of two directions (D, 2) that meets both equations."""
+    products = torch.stack([example, mean]) @ directions
+    wanted = products.new_tensor([(EXAMPLE - bias) / scale, (BACKGROUND - bias) / scale])
     shares, info = torch.linalg.solve_ex(products, wanted)
     if info or not shares.isfinite().all():
         raise ValueError('the examples look like the background: nothing tells them apart')
-    return (directions @ shares).to(examples.dtype)
+    return directions @ shares

@@ -11,7 +11,7 @@ import torch
 from torch import Tensor
 
 from .best_cells import CELLS, LEAST_IOU, best_cells
-from .discriminant import discriminant
+from .discriminant import calibrated, discriminant
 from .image_cells import ImageCells, ImageSide
 from .nearest_names import nearest_names
 
@@ -83,7 +83,7 @@ class ExampleFeatures:
         """The token of each name, (K, D); zeros without an example.
 
         It is that of :func:`~.discriminant.discriminant`; with the vectors of known names, the
-        mean of it and of :func:`~.nearest_names.nearest_names`.
+        mean of it and of :func:`~.nearest_names.nearest_names`, on the same scale.
 
         Args:
             mean: (D) of the background's features.
@@ -101,6 +101,7 @@ class ExampleFeatures:
                            for values in (self._side.scales, self._side.biases))
             token = discriminant(features, mean, covariance, scale, bias)
             if vectors is not None:
-                token = (token + nearest_names(features, levels, vectors.cpu(), self._side)) / 2
+                named = nearest_names(features, levels, vectors.cpu(), self._side)
+                token = calibrated((token + named) / 2, features, mean, covariance, scale, bias)
             found.append(token)
         return torch.stack(found)
