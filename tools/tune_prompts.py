@@ -7,7 +7,7 @@ beside them, as in ``expalign detect photo.jpg "a cat" --examples mine.safetenso
 
 import argparse
 
-from expalign.utils import check_outputs, run_command
+from expalign.utils import check_outputs, run_command, without_lines
 from expalign.utils.command_parser import CommandParser, seed_number, whole_number
 
 
@@ -60,8 +60,9 @@ def main() -> None:
     names = check_names(args.names, data.classes)
     check_outputs([args.out], [file for file, _ in data.splits.values()])
     print(data.said, flush=True)
-    inferencer = ExpAlignInferencer(args.model, args.weights, device=args.device,
-                                    show_progress=False)
+    with without_lines('Loads checkpoint by '):
+        inferencer = ExpAlignInferencer(args.model, args.weights, device=args.device,
+                                        show_progress=False)
     tuned = tune(data, inferencer, names, args.images, args.steps, args.seed, args.start,
                  args.augment)
     save_prompts(tuned.prompts, args.out)

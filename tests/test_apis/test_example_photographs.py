@@ -57,7 +57,8 @@ def test_other_forms_are_named(photo):
         read_examples({'mug': [('gone.jpg', (1, 1, 2, 2))]})
 
 
-@pytest.mark.parametrize('box', [(60, 0, 80, 20), (-20, -20, 0.5, 30), (0, 40, 60, 90)])
+@pytest.mark.parametrize('box', [(60, 0, 80, 20), (-20, -20, 0.5, 30), (0, 40, 60, 90),
+                                 (20, 8, 900, 30)])
 def test_a_box_outside_of_its_photograph_is_named(photo, box):
     _, (photograph,) = read_examples({'mug': [(photo, box)]})
     with pytest.raises(ValueError, match=r'is not inside of the photograph .*photo.png, which has '

@@ -42,12 +42,14 @@ class ExamplePhotograph:
             size: begins with its height and width.
 
         Raises:
-            ValueError: a box has no pixel in it; the message names both.
+            ValueError: a box has no pixel in it, or less than a quarter of its area; the message
+                names both.
         """
         height, width = size[:2]
         for box in self.boxes:
             x1, y1, x2, y2 = box.clip(0, (width, height, width, height))
-            if x2 - x1 < 1 or y2 - y1 < 1:
+            inside = (x2 - x1) * (y2 - y1) / ((box[2] - box[0]) * (box[3] - box[1]))
+            if x2 - x1 < 1 or y2 - y1 < 1 or inside < 0.25:
                 raise ValueError(
                     f'the box {_numbers(box)} is not inside of {self.shown_name}, which has '
                     f'{width} x {height} pixels: a box is x1, y1, x2, y2 in pixels')
