@@ -13,7 +13,7 @@ from mmengine import fileio
 from expalign.datasets.bad_samples import BadImage, ImageOfOtherSize, MissingImage
 from expalign.datasets.image_cache import file_stamp, find_cache, make_cache
 from expalign.registry import TRANSFORMS
-from expalign.utils.file_kinds import special_kind
+from expalign.utils.file_kinds import is_address, special_kind
 from expalign.utils.image_files import DAMAGED, OtherSize, UnreadableImage, decode, read_content
 
 FLAGS = dict(color=cv2.IMREAD_COLOR, grayscale=cv2.IMREAD_GRAYSCALE)  # by `color_type`
@@ -114,10 +114,10 @@ class LoadImageFromFile(MMCVLoadImageFromFile):
 
     def _has_backend(self, path: str) -> bool:
         """Whether another file system than the machine's is asked."""
-        return bool(self.file_client_args is not None or self.backend_args or '://' in str(path))
+        return bool(self.file_client_args is not None or self.backend_args or is_address(path))
 
     def _content(self, path: str) -> bytes:
-        kind = None if '://' in str(path) else special_kind(path)
+        kind = None if is_address(path) else special_kind(path)
         if kind is not None:
             raise UnreadableImage(f'it is {kind}')
         if self.file_client_args is not None:
