@@ -14,7 +14,7 @@ import torch
 from prompt_cells import KeptSet, keep_cells
 
 import expalign  # noqa: F401  (before mmdet: the compatibility layer)
-from expalign.models.prompt_fitting.background import Background
+from expalign.models.prompt_fitting.background import Background, second_moment
 from expalign.models.prompt_fitting.cell_targets import cell_targets
 from expalign.models.prompt_fitting.example_features import ExampleFeatures
 from expalign.models.prompt_fitting.example_tokens import corrected_words, fitted_examples
@@ -100,7 +100,7 @@ class Table:
         self.background = Background.load(train.background)
         mean, covariance = self.background.features(self.side)
         self.mean, self.covariance = mean, covariance
-        self.metric = covariance + torch.outer(mean, mean)
+        self.metric = second_moment(mean, covariance)
 
     def ap(self, tokens: torch.Tensor, masks: torch.Tensor) -> float:
         """Box AP of tokens (K, L, D) on the test set; those of equal tokens are found once."""

@@ -8,7 +8,7 @@ import torch
 from mmengine.dataset import pseudo_collate
 from torch import Tensor, nn
 
-from expalign.models.prompt_fitting.background import Background
+from expalign.models.prompt_fitting.background import Background, second_moment
 from expalign.models.prompt_fitting.example_features import ExampleFeatures
 from expalign.models.prompt_fitting.example_tokens import corrected_words, fitted_examples
 from expalign.models.prompt_fitting.image_cells import ImageCells, ImageSide, cells_of_images
@@ -77,8 +77,8 @@ def prompts_of_examples(
         tokens = corrected_words((tokens, masks), own)
     else:
         tokens, masks = own[:, None], torch.ones_like(own[:, :1], dtype=torch.bool)
-    metric = covariance + torch.outer(mean, mean)
-    tokens = fitted_examples(tokens, masks, found, seen, metric, side)
+    tokens = fitted_examples(
+        tokens, masks, found, seen, second_moment(mean, covariance), side)
     return PromptSet(TokenPrompt(name, row[mask].numpy(force=True), space)
                      for name, row, mask in zip(names, tokens, masks, strict=True))
 

@@ -7,7 +7,7 @@ import torch
 from torch import Tensor, nn
 
 from expalign.data_tools.own_data import OwnData
-from expalign.models.prompt_fitting.background import Background
+from expalign.models.prompt_fitting.background import Background, second_moment
 from expalign.models.prompt_fitting.cell_store import CellStore
 from expalign.models.prompt_fitting.example_features import ExampleFeatures
 from expalign.models.prompt_fitting.fit import PULL, STEPS, fit_tokens
@@ -140,8 +140,7 @@ def _fit(
     """Tokens (L_k, D) of each name."""
     feats, masks, shown, _ = starts
     if steps and shown:
-        mean, covariance = background
-        metric = covariance + torch.outer(mean, mean)
-        feats[shown] = fit_tokens(feats[shown], masks[shown], store.of(shown), side, metric,
-                                  steps, pull=pull, seed=seed)
+        feats[shown] = fit_tokens(
+            feats[shown], masks[shown], store.of(shown), side, second_moment(*background), steps,
+            pull=pull, seed=seed)
     return [row[mask] for row, mask in zip(feats, masks, strict=True)]

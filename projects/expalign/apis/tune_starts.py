@@ -9,6 +9,7 @@ from typing import Literal, NamedTuple, get_args
 import torch
 from torch import Tensor, nn
 
+from expalign.models.prompt_fitting.background import second_moment
 from expalign.models.prompt_fitting.cell_store import CellStore
 from expalign.models.prompt_fitting.example_features import ExampleFeatures
 from expalign.models.prompt_fitting.fit import losses_by_prompt
@@ -65,16 +66,16 @@ def choose_starts(
     said = [KEPT] * len(names)
     if not shown:
         return Starts(feats, masks, shown, said)
-    mean, covariance = background
-    own = found.tokens(mean, covariance, known_vectors(model)).to(feats)
-    noise = noise_tokens(len(names), 1, covariance + torch.outer(mean, mean), side, seed)[:, 0]
+    if start == 'noise':
+        own = noise_tokens(len(names), 1, second_moment(*background), side, seed)[:, 0]
+    else:
+        own = found.tokens(*background, known_vectors(model))
     lost = _worthless(store, side, feats, masks) if start == 'best' else None
     for label in shown:
         said[label] = start if lost is None else 'boxes' if lost[label] else 'words'
         if said[label] != 'words':
             feats[label], masks[label] = 0, False
-            feats[label, 0] = (own if said[label] == 'boxes' else noise.to(feats))[label]
-            masks[label, 0] = True
+            feats[label, 0], masks[label, 0] = own[label].to(feats), True
     return Starts(feats, masks, shown, said)
 
 

@@ -93,3 +93,8 @@ class Background(NamedTuple):
                 covariances.shape != (*means.shape, means.shape[1])):
             raise ValueError(f'{path}: its shapes do not belong together')
         return cls(header[SPACE], *tensors)
+
+
+def second_moment(mean: Tensor, covariance: Tensor) -> Tensor:
+    """The mean (D, D) of F F^T over cells whose features have that mean and covariance."""
+    return covariance + torch.outer(mean, mean)
