@@ -131,7 +131,7 @@ def test_workers_that_cannot_start(tmp_path):
 def test_ctrl_c_finishes_the_batch_and_goes_on(tmp_path):
     write_pictures(tmp_path / 'photos', 300)
     process = start(tmp_path, 0.05, 'jsonl')
-    wait_for_rows(tmp_path / 'out', 16)
+    wait_for_rows(tmp_path / 'out', 64)  # by then all workers have started
     os.killpg(process.pid, signal.SIGINT)
     _, errors = process.communicate(timeout=WAIT)
     assert process.returncode == -signal.SIGINT and 'KeyboardInterrupt' in errors
